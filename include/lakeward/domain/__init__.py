@@ -1,0 +1,1 @@
+"""The pure domain: no I/O, no clock; SQL is compiled here and run elsewhere."""

@@ -1,0 +1,129 @@
+"""Verdicts, what a signer approves, and the pointer that readers follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from lakeward.domain.facts import FileFact
+
+
+class Outcome(StrEnum):
+    """What a check found; ``error`` means that it could not be measured, and is never good."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference. Figures are exact decimal text, or None where the side has no such period.
+
+    ``leg`` tells what was compared: ``source-landing``, ``landing-lake`` or ``source-lake``; record rules use ``records``.
+    """
+
+    subject: str
+    leg: str
+    grain: str = ""
+    period: str | None = None
+    dimensions: dict[str, str | None] = field(default_factory=dict)
+    expected: str | None = None
+    found: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one check found for one group at one cut; computed once per ``inputs_hash``, then only read.
+
+    ``checked`` and ``failed`` count cells (kpi) or rows (records). ``findings`` are the first 100; ``files`` hold all of them.
+    """
+
+    kind: str  # kpi, records, counts
+    subject: str
+    migration: str
+    group: str
+    cut_id: str
+    outcome: Outcome
+    inputs_hash: str
+    summary: str
+    checked: int
+    failed: int
+    decided_at: datetime
+    findings: tuple[Finding, ...] = ()
+    files: tuple[FileFact, ...] = ()
+
+
+class State(StrEnum):
+    """Which system readers and writers use."""
+
+    LEGACY = "legacy"
+    DUAL = "dual"
+    READERS = "readers"
+    WRITERS = "writers"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """What readers of one group follow. ``tables`` pins every lake table (qualified name) to a snapshot id.
+
+    ``previous`` is the state to come back to; ``version`` grows by one with every move.
+    """
+
+    migration: str
+    group: str
+    state: State
+    version: int
+    cut_id: str
+    tables: dict[str, int]
+    evidence_hash: str
+    moved_at: datetime
+    moved_by: str
+    why: str
+    previous: State | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a signer approves, of every group of a run. Its hash is what the approval binds to."""
+
+    migration: str
+    run_key: str
+    file_hash: str
+    version: str
+    cuts: dict[str, str]  # group to cut id
+    tables: dict[str, dict[str, int]]  # group to table to snapshot id
+    rows: dict[str, dict[str, tuple[int, int, int]]]  # group to table to (read, landed, quarantined)
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GateDecision:
+    """Whether a person may be asked, and every reason why not."""
+
+    open: bool
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    evidence_hash: str
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A move of the pointers of a run's groups: asked for by whom, when, why, on which evidence, and how it ended."""
+
+    migration: str
+    run_key: str
+    groups: tuple[str, ...]
+    before: State
+    after: State
+    evidence_hash: str
+    by: str
+    why: str
+    at: datetime
+    outcome: str  # done, refused, reverted
+    message: str = ""

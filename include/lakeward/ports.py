@@ -1,0 +1,281 @@
+"""What the steps need of the world, as Protocols. Adapters implement them; in-memory twins ship beside the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from lakeward.domain.evidence import Transition, Verdict
+from lakeward.domain.facts import (
+    Committed,
+    FileFact,
+    FileSet,
+    LakeTable,
+    SourceTable,
+    StagedFile,
+    StorageAccess,
+    TablePlan,
+)
+from lakeward.spec.rules import Rule
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being worked on, how much is done and how much there is (0: not known)."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Report to nobody."""
+
+
+# --- the source -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """Who we are there, for manifests and doctor: never credentials."""
+
+    label: str  # host:port/database
+    server_version: str
+    user: str
+    clock: datetime
+
+
+class CutReader(Protocol):
+    """One snapshot of the source; everything that it gives is of that one instant."""
+
+    snapshot: str
+    taken_at: datetime
+
+    def land(self, table: TablePlan, url: str, access: StorageAccess, progress: Progress) -> tuple[FileFact, ...]:
+        """Write the table's rows as Parquet files below ``url`` (a folder), columns named and typed as the plan says."""
+
+    def query(self, sql: str) -> pa.Table:
+        """Run one SELECT of ours; numerics come as decimal128(38, s) by their declared scale, never as floats."""
+
+
+class Source(Protocol):
+    """A system that is migrated."""
+
+    def identity(self) -> SourceIdentity:
+        """Who and what answers; SourceError when nobody does."""
+
+    def describe(self, patterns: Sequence[str]) -> tuple[SourceTable, ...]:
+        """Every table or view that a ``schema.table`` glob matches, sorted by name; system schemas never match."""
+
+    def sample(self, schema: str, table: str, expression: str, limit: int) -> tuple[str | None, ...]:
+        """Up to ``limit`` values of an expression as text, for type inference."""
+
+    def query(self, sql: str) -> pa.Table:
+        """As CutReader.query, in a read-only transaction of its own (figures of a frozen source, `now` figures)."""
+
+    def cut(self) -> AbstractContextManager[CutReader]:
+        """Open one exported snapshot for a group."""
+
+
+# --- object store -----------------------------------------------------------------------------------------------------
+
+
+class ObjectStore(Protocol):
+    """Landing, evidence and pointers: keys below one root. Conditional writes are atomic."""
+
+    root: str
+    access: StorageAccess
+
+    def url(self, key: str) -> str:
+        """The full URL (s3://... or an absolute path) of a key, as DuckDB and pyarrow read it."""
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """Content and etag, or None when there is no such object."""
+
+    def put(self, key: str, data: bytes) -> str:
+        """Write, whatever was there; the etag."""
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        """Write only if absent; False when something is there already."""
+
+    def put_if(self, key: str, data: bytes, etag: str) -> bool:
+        """Write only if the object still has that etag; False when it has not."""
+
+    def list(self, prefix: str) -> Iterable[tuple[str, int]]:
+        """Keys and sizes below a prefix."""
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete; absent ones are no error."""
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+class Engine(Protocol):
+    """Reads, transforms and sorts rows set-based, in bounded memory. Inputs are seen by SQL as views of their name."""
+
+    def stream(self, sql: str, inputs: Mapping[str, FileSet]) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Run DuckDB SQL and hand out its rows in batches."""
+
+    def table(self, sql: str, inputs: Mapping[str, FileSet]) -> pa.Table:
+        """Run DuckDB SQL whose result is small."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """A lake table as it is. ``batches`` maps a window to the batch that landed last in it."""
+
+    table: str
+    snapshot_id: int | None
+    rows: int
+    files: int
+    bytes: int
+    batches: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TableCommit:
+    """What one table gets in a group's commit: files that replace the window's rows."""
+
+    table: str
+    batch_id: str
+    window: str
+    files: tuple[StagedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatistics:
+    """Data files of a snapshot; ``largest_small_run`` is the largest count of small files in one partition."""
+
+    files: int
+    bytes: int
+    small_files: int
+    largest_small_run: int
+
+
+class Lake(Protocol):
+    """An Iceberg catalog and one namespace in it. Table names are the plan's; the adapter puts the prefix before them."""
+
+    def qualified(self, table: str) -> str:
+        """``namespace.prefix_table``."""
+
+    def check(self) -> dict[str, str]:
+        """What catalog and store can do (multi_table_commit: yes or no, ...), for doctor; LakeError when unreachable."""
+
+    def prepare(self, tables: Sequence[LakeTable], migration: str) -> tuple[str, ...]:
+        """Create namespace and missing tables, check the others; names created. LakeError lists every difference."""
+
+    def differences(self, tables: Sequence[LakeTable], migration: str) -> tuple[str, ...]:
+        """What ``prepare`` would refuse; writes nothing."""
+
+    def write(self, table: LakeTable, batches: pa.RecordBatchReader, attempt: str, progress: Progress) -> tuple[StagedFile, ...]:
+        """Write rows, already ordered by partition and sort order, as data files that nobody can read yet."""
+
+    def staged(self, table: LakeTable, files: Sequence[StagedFile]) -> FileSet:
+        """Staged files as something to read."""
+
+    def commit(self, commits: Sequence[TableCommit], cut_id: str, migration: str) -> tuple[bool, tuple[Committed, ...]]:
+        """Land each batch exactly once and tag the cut; True when it was one transaction over all tables."""
+
+    def state(self, table: str) -> TableState | None:
+        """The table now, or None when there is none."""
+
+    def snapshot(self, table: LakeTable, snapshot_id: int) -> FileSet:
+        """The files of a pinned snapshot; LakeError when it is gone or has delete files."""
+
+    def statistics(self, table: str, small_file: int, snapshot_id: int | None = None) -> FileStatistics:
+        """File statistics of a snapshot (default: the current one)."""
+
+    def drop_batch(self, table: str, cut_id: str) -> bool:
+        """Take an unpublished cut back out in one commit; False when it is not the table's content."""
+
+    def unstage(self, files: Sequence[StagedFile]) -> None:
+        """Delete staged files that no snapshot names."""
+
+
+# --- record rules -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """The rules of one lake table and the files that they are put to; ``others`` are the tables its references name."""
+
+    table: LakeTable
+    rules: tuple[Rule, ...]
+    references: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...]  # columns, other table, its columns
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """What one rule found. ``error`` is set when it could not be evaluated. ``keys`` are the first failing keys or values."""
+
+    table: str
+    rule: str
+    severity: str
+    passed: bool
+    checked: int
+    failed: int
+    error: str = ""
+    keys: tuple[str, ...] = ()
+
+
+class Validator(Protocol):
+    """Puts record rules to files."""
+
+    def validate(self, sets: Sequence[RuleSet], inputs: Mapping[str, FileSet], progress: Progress) -> tuple[RuleResult, ...]:
+        """Results in the order of the rules, derived ones first. Failing rules never raise; unknown ones do."""
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One execution of a step, for status and history."""
+
+    migration: str
+    run_key: str
+    group: str
+    step: str
+    outcome: str  # running, done, failed, held
+    started_at: datetime
+    seconds: float
+    rows: int
+    message: str = ""
+
+
+class Ledger(Protocol):
+    """Operational history. The pointer is the truth on the state; the ledger follows it."""
+
+    def record_step(self, record: StepRecord) -> None:
+        """Keep a step's execution (the last one of a run, group and step is shown)."""
+
+    def record_verdict(self, verdict: Verdict) -> None:
+        """Keep a verdict; the same inputs hash again changes nothing."""
+
+    def verdict(self, migration: str, group: str, kind: str, subject: str, inputs_hash: str) -> Verdict | None:
+        """The verdict for exactly these inputs, if it was ever reached; errors are never returned."""
+
+    def verdicts(self, migration: str, cut_id: str | None = None) -> tuple[Verdict, ...]:
+        """The newest verdict of every group, kind and subject (of one cut)."""
+
+    def record_transition(self, transition: Transition) -> None:
+        """Keep who moved what, when and why."""
+
+    def transitions(self, migration: str) -> tuple[Transition, ...]:
+        """All transitions, oldest first."""
+
+    def steps(self, migration: str | None = None, run_key: str | None = None) -> tuple[StepRecord, ...]:
+        """The newest record of every migration, run, group and step, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything that a step may need, opened for one migration."""
+
+    source: Source
+    store: ObjectStore
+    engine: Engine
+    lake: Lake
+    ledger: Ledger
+    validator: Validator

@@ -1,0 +1,1 @@
+"""Migration files: what people write, and how it is refused."""

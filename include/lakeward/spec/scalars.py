@@ -1,0 +1,185 @@
+"""The small words of a migration file: names, types, sizes, spans, transforms; each checked where it is written."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, ClassVar, Self
+from zoneinfo import available_timezones
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+Scalar = bool | int | Decimal | date | datetime | str
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_.\-]+$")]
+LakeName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[a-z0-9]([a-z0-9_]*[a-z0-9])?$")]
+
+
+class Word(str):
+    """A string that is checked, and brought into its one spelling, when it is read."""
+
+    __slots__ = ()
+    form: ClassVar[str] = ""
+    example: ClassVar[str] = ""
+
+    @classmethod
+    def parse(cls, text: str) -> str:
+        """Return the one spelling of ``text``; raise ValueError with what was expected."""
+        if not re.fullmatch(cls.form, text):
+            raise ValueError(f"{text!r} is not of the form {cls.example}")
+        return text
+
+    def __new__(cls, text: str) -> Self:
+        """Check ``text``."""
+        return super().__new__(cls, cls.parse(text))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate as a string, then check."""
+        return core_schema.no_info_after_validator_function(
+            cls, core_schema.str_schema(), serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Show the form to editors."""
+        return {"type": "string", "pattern": f"^({cls.form})$" if cls.form else ".*", "examples": [cls.example]}
+
+
+class Size(Word):
+    """Bytes, as `128MB`."""
+
+    __slots__ = ()
+    form = r"[1-9][0-9]*(KB|MB|GB)"
+    example = "128MB"
+
+    @property
+    def bytes(self) -> int:
+        """The size in bytes (1 MB is 1,000,000 bytes)."""
+        return int(self[:-2]) * {"KB": 10**3, "MB": 10**6, "GB": 10**9}[self[-2:]]
+
+
+class Span(Word):
+    """A length of time, as `2h`."""
+
+    __slots__ = ()
+    form = r"[1-9][0-9]*[smhd]"
+    example = "2h"
+
+    @property
+    def delta(self) -> timedelta:
+        """The length as a timedelta."""
+        return timedelta(seconds=int(self[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[self[-1]])
+
+
+class LakeType(Word):
+    """A type of an Iceberg column. `json` is a string column that holds JSON text."""
+
+    __slots__ = ()
+    form = (
+        r"boolean|int|long|float|double|date|time|timestamp|timestamptz|string|uuid|binary|json"
+        r"|decimal\((?:[1-9]|[12][0-9]|3[0-8]),[0-9]{1,2}\)"
+    )
+    example = "decimal(12,2), string, long, timestamptz"
+
+    @classmethod
+    def parse(cls, text: str) -> str:
+        """Accept blanks inside `decimal( 12, 2 )`; the scale must not exceed the precision."""
+        word = super().parse(re.sub(r"\s+", "", text))
+        if (found := cls._decimal(word)) and found[1] > found[0]:
+            raise ValueError(f"{text!r}: the scale is larger than the precision")
+        return word
+
+    @staticmethod
+    def _decimal(word: str) -> tuple[int, int] | None:
+        if not word.startswith("decimal("):
+            return None
+        precision, scale = word[8:-1].split(",")
+        return int(precision), int(scale)
+
+    @property
+    def decimal(self) -> tuple[int, int] | None:
+        """Precision and scale, or None when this is no decimal."""
+        return self._decimal(self)
+
+
+class Transform(Word):
+    """A partition field: `month(ordered_at)`, `identity(country)`, or a bare column for identity."""
+
+    __slots__ = ()
+    form = r"(?:(?:identity|year|month|day|hour)\(.+\))|[^()]+"
+    example = "month(ordered_at)"
+
+    @classmethod
+    def parse(cls, text: str) -> str:
+        """Name what is not there yet."""
+        text = text.strip()
+        if re.match(r"(bucket|truncate)\b", text):
+            raise ValueError(f"{text!r}: bucket and truncate are not there yet; use identity, year, month, day or hour")
+        word = super().parse(text)
+        return word if word.endswith(")") else f"identity({word})"
+
+    @property
+    def name(self) -> str:
+        """The transform: identity, year, month, day or hour."""
+        return self.split("(", 1)[0]
+
+    @property
+    def column(self) -> str:
+        """The lake's column."""
+        return self.split("(", 1)[1][:-1].strip()
+
+
+class SortTerm(Word):
+    """A column to sort by; `-column` is descending. Nulls come first when ascending and last when descending."""
+
+    __slots__ = ()
+    form = r"-?[^-].*"
+    example = "-ordered_at"
+
+    @property
+    def column(self) -> str:
+        """The lake's column."""
+        return str(self.removeprefix("-"))
+
+    @property
+    def descending(self) -> bool:
+        """Whether large values come first."""
+        return self.startswith("-")
+
+
+class Expression(Word):
+    """A measure, as `sum(quantity * unit_price)`; parsed by lakeward.domain.kpi."""
+
+    __slots__ = ()
+    form = r"(sum|count|count_distinct|min|max|avg)\(.*\)"
+    example = "sum(quantity * unit_price), count()"
+
+    @property
+    def function(self) -> str:
+        """sum, count, count_distinct, min, max or avg."""
+        return self.split("(", 1)[0]
+
+    @property
+    def argument(self) -> str:
+        """What stands in the brackets; empty for `count()`."""
+        return self.split("(", 1)[1][:-1].strip()
+
+
+
+
+class ZoneName(Word):
+    """An IANA time zone, as `Europe/Zurich`."""
+
+    __slots__ = ()
+    form = r"[A-Za-z0-9_+\-/]+"
+    example = "Europe/Zurich"
+
+    @classmethod
+    def parse(cls, text: str) -> str:
+        """The zone must be known."""
+        if text not in available_timezones():
+            raise ValueError(f"{text!r} is no IANA time zone, such as Europe/Zurich")
+        return text
