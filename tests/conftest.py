@@ -1,0 +1,32 @@
+"""Fixtures for the whole suite."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lakeward.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A real lab for the session, its connections in os.environ.
+
+    LAKEWARD_TEST_LAB_HOME names the home of a lab that runs already (`lakeward lab up`): quicker while developing.
+    """
+    given = os.environ.get("LAKEWARD_TEST_LAB_HOME")
+    one = Lab(Path(given) if given else tmp_path_factory.mktemp("lab_home"))
+    before = dict(os.environ)
+    try:
+        if not (given and one.status()):
+            one.up()
+        os.environ.update(one.env())
+        yield one
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        if not given:
+            one.down(purge=True)
