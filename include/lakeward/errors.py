@@ -1,13 +1,13 @@
 """Every error that lakeward raises on purpose.
 
-    LakewardError
-    ├── SpecError          the migration file is wrong: what, at which line, what was meant
-    ├── SourceError        the source is unreachable, lacks a right, or changed under us
-    ├── UnsupportedError   something the source has is refused by name, with what to write instead
-    ├── DataError          rows break a declared rule: too many quarantined, NaN, a count that does not add up
-    ├── LakeError          catalog, object store or ledger refuse or contradict what was written
-    │   └── ConflictError  somebody else moved first; nothing was changed; trying again is safe
-    └── GateError          a transition was asked for that the evidence does not permit
+LakewardError
+├── SpecError          the migration file is wrong: what, at which line, what was meant
+├── SourceError        the source is unreachable, lacks a right, or changed under us
+├── UnsupportedError   something the source has is refused by name, with what to write instead
+├── DataError          rows break a declared rule: too many quarantined, NaN, a count that does not add up
+├── LakeError          catalog, object store or ledger refuse or contradict what was written
+│   └── ConflictError  somebody else moved first; nothing was changed; trying again is safe
+└── GateError          a transition was asked for that the evidence does not permit
 """
 
 from __future__ import annotations

@@ -168,7 +168,9 @@ class Lake(Protocol):
     def differences(self, tables: Sequence[LakeTable], migration: str) -> tuple[str, ...]:
         """What ``prepare`` would refuse; writes nothing."""
 
-    def write(self, table: LakeTable, batches: pa.RecordBatchReader, attempt: str, progress: Progress) -> tuple[StagedFile, ...]:
+    def write(
+        self, table: LakeTable, batches: pa.RecordBatchReader, attempt: str, progress: Progress
+    ) -> tuple[StagedFile, ...]:
         """Write rows, already ordered by partition and sort order, as data files that nobody can read yet."""
 
     def staged(self, table: LakeTable, files: Sequence[StagedFile]) -> FileSet:
@@ -222,7 +224,9 @@ class RuleResult:
 class Validator(Protocol):
     """Puts record rules to files."""
 
-    def validate(self, sets: Sequence[RuleSet], inputs: Mapping[str, FileSet], progress: Progress) -> tuple[RuleResult, ...]:
+    def validate(
+        self, sets: Sequence[RuleSet], inputs: Mapping[str, FileSet], progress: Progress
+    ) -> tuple[RuleResult, ...]:
         """Results in the order of the rules, derived ones first. Failing rules never raise; unknown ones do."""
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from pydantic import TypeAdapter
 
@@ -370,7 +371,7 @@ T = TypeVar("T")
 
 
 @cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
+def _adapter(kind: Hashable) -> TypeAdapter[object]:
     return TypeAdapter(kind)
 
 
@@ -381,6 +382,4 @@ def to_json(fact: object) -> bytes:
 
 def from_json(kind: type[T], data: bytes | str) -> T:
     """Read a fact back; pydantic.ValidationError when it is another."""
-    return _adapter(kind).validate_json(data)
-
-
+    return cast("T", _adapter(kind).validate_json(data))

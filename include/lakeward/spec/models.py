@@ -46,7 +46,9 @@ class SourceSpec(Spec):
 class TargetSpec(Spec):
     """The Iceberg catalog and namespace that are written."""
 
-    connection: Identifier = Field(description="Airflow connection id of type `iceberg`; its extras are catalog properties.")
+    connection: Identifier = Field(
+        description="Airflow connection id of type `iceberg`; its extras are catalog properties."
+    )
     namespace: LakeName = Field(description="One level; created when it is missing.")
     table_prefix: str = Field("", pattern=r"^([a-z0-9][a-z0-9_]*)?$", description="Put before every lake table's name.")
     file_size: Size = Field(Size("128MB"), description="Size that data files are rolled at.")
@@ -59,7 +61,9 @@ class LandingSpec(Spec):
         pattern=r"^(s3://[^/]+(/.*)?|file:///.+|/.+|\./.+)$",
         description="`s3://bucket/prefix`, or a local folder (absolute, or beginning with `./` and then inside LAKEWARD_HOME).",
     )
-    connection: Identifier | None = Field(None, description="Airflow connection id of type `aws`; needed for `s3://` only.")
+    connection: Identifier | None = Field(
+        None, description="Airflow connection id of type `aws`; needed for `s3://` only."
+    )
 
 
 class FilterOp(StrEnum):
@@ -82,7 +86,9 @@ class Filter(Spec):
 
     column: str = Field(min_length=1)
     op: FilterOp = FilterOp.EQ
-    value: Scalar | tuple[Scalar, ...] | None = Field(None, description="A list for `in` and `not in`; none for the null tests.")
+    value: Scalar | tuple[Scalar, ...] | None = Field(
+        None, description="A list for `in` and `not in`; none for the null tests."
+    )
 
 
 class MaskMethod(StrEnum):
@@ -96,7 +102,9 @@ class MaskMethod(StrEnum):
 class FieldMap(Spec):
     """A map (an object whose keys are data) made a child table with the columns `key` and `value`."""
 
-    path: str = Field(min_length=1, description="Dotted path of the object inside the column; `$` is the column itself.")
+    path: str = Field(
+        min_length=1, description="Dotted path of the object inside the column; `$` is the column itself."
+    )
     table: LakeName = Field(description="Name of the child table.")
     value: LakeType = Field(LakeType("string"), description="Type of the values.")
 
@@ -119,14 +127,17 @@ class FlattenSpec(Spec):
     """How one nested column (JSON, or text that holds JSON, array or composite) becomes typed columns."""
 
     column: str = Field(min_length=1, description="The source's column.")
-    prefix: str | None = Field(None, description="Put before the names of the columns made; default `<column>_`. May be empty.")
+    prefix: str | None = Field(
+        None, description="Put before the names of the columns made; default `<column>_`. May be empty."
+    )
     fields: dict[str, LakeType] | Literal["infer"] = Field(
         "infer",
         description="Dotted path to type. `infer` looks at the values of a sample; `lakeward plan` shows what it found.",
     )
     rename: dict[str, LakeName] = Field(default_factory=dict, description="Dotted path to column name in the lake.")
     keep_json: bool = Field(
-        False, description="Also keep the whole value as JSON text in `<column>`; then `fields` only promotes what is filtered on."
+        False,
+        description="Also keep the whole value as JSON text in `<column>`; then `fields` only promotes what is filtered on.",
     )
     undeclared: Literal["keep", "ignore", "quarantine"] = Field(
         "keep",
@@ -140,18 +151,32 @@ class FlattenSpec(Spec):
 class TableSpec(Spec):
     """One table, view or glob of them."""
 
-    table: str = Field(min_length=1, description="`schema.table`; `*` and `?` match (`public.*`). Quote a part that has a dot.")
-    name: LakeName | None = Field(None, description="The lake's name; default is the source's in snake case. Not with a glob.")
-    key: tuple[str, ...] | None = Field(None, description="The source's key columns; default is its primary key. `[]` is none.")
-    filter: tuple[Filter, ...] = Field((), description="Only rows that match are migrated; the source's figures use it too.")
+    table: str = Field(
+        min_length=1, description="`schema.table`; `*` and `?` match (`public.*`). Quote a part that has a dot."
+    )
+    name: LakeName | None = Field(
+        None, description="The lake's name; default is the source's in snake case. Not with a glob."
+    )
+    key: tuple[str, ...] | None = Field(
+        None, description="The source's key columns; default is its primary key. `[]` is none."
+    )
+    filter: tuple[Filter, ...] = Field(
+        (), description="Only rows that match are migrated; the source's figures use it too."
+    )
     drop: tuple[str, ...] = Field((), description="Columns left behind on purpose; `*` matches.")
-    mask: dict[str, MaskMethod] = Field(default_factory=dict, description="Columns made unreadable before they are landed.")
+    mask: dict[str, MaskMethod] = Field(
+        default_factory=dict, description="Columns made unreadable before they are landed."
+    )
     rename: dict[str, str] = Field(default_factory=dict, description="The source's column to the lake's.")
     types: dict[str, LakeType] = Field(default_factory=dict, description="The source's column to its type in the lake.")
     flatten: tuple[FlattenSpec, ...] = ()
-    partition: tuple[Transform, ...] = Field((), description="`month(ordered_at)`, `identity(country)`, or a bare column.")
+    partition: tuple[Transform, ...] = Field(
+        (), description="`month(ordered_at)`, `identity(country)`, or a bare column."
+    )
     sort: tuple[SortTerm, ...] = Field((), description="Columns that files are sorted by; `-column` is descending.")
-    rules: tuple[Rule, ...] = Field((), description="Record rules, beside those derived from keys, not-null columns, references.")
+    rules: tuple[Rule, ...] = Field(
+        (), description="Record rules, beside those derived from keys, not-null columns, references."
+    )
 
 
 class Reference(Spec):
@@ -166,7 +191,9 @@ class Reference(Spec):
 class QuarantineSpec(Spec):
     """How much may be set aside before the task fails."""
 
-    max_share: float = Field(0.01, ge=0, le=1, description="Largest share of a table's rows; above it the flatten task fails.")
+    max_share: float = Field(
+        0.01, ge=0, le=1, description="Largest share of a table's rows; above it the flatten task fails."
+    )
 
 
 class GroupSpec(Spec):
@@ -207,7 +234,9 @@ class KpiSpec(Spec):
 class CalendarSpec(Spec):
     """The business calendar that periods are cut by."""
 
-    time_zone: ZoneName = Field(ZoneName("UTC"), description="IANA name; where a day of a timestamp with time zone begins.")
+    time_zone: ZoneName = Field(
+        ZoneName("UTC"), description="IANA name; where a day of a timestamp with time zone begins."
+    )
     week_starts: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
 
 
@@ -225,9 +254,12 @@ class CompactionSpec(Spec):
 class GateSpec(Spec):
     """What must hold before a person may be asked to approve."""
 
-    warnings: Literal["show", "hold"] = Field("show", description="Whether a verdict `warn` opens the gate and is shown, or holds it.")
+    warnings: Literal["show", "hold"] = Field(
+        "show", description="Whether a verdict `warn` opens the gate and is shown, or holds it."
+    )
     quarantine: Literal["accept", "hold"] = Field(
-        "accept", description="Quarantined rows need a signer's named acceptance, or hold the gate until a cut has none."
+        "accept",
+        description="Quarantined rows need a signer's named acceptance, or hold the gate until a cut has none.",
     )
     timeout: Span = Field(Span("7d"), description="How long the KPI sensor and the approval wait.")
 
@@ -236,7 +268,8 @@ class CutoverSpec(Spec):
     """How readers are moved."""
 
     require_frozen_source: Literal[True] = Field(
-        True, description="Lift-and-shift demands it: the approver declares the source frozen and its figures are taken once more."
+        True,
+        description="Lift-and-shift demands it: the approver declares the source frozen and its figures are taken once more.",
     )
 
 

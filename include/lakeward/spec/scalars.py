@@ -168,8 +168,6 @@ class Expression(Word):
         return self.split("(", 1)[1][:-1].strip()
 
 
-
-
 class ZoneName(Word):
     """An IANA time zone, as `Europe/Zurich`."""
 

@@ -1,0 +1,78 @@
+"""Ids that are derived, never drawn, and the keys of what is stored: the same run gives the same ones."""
+
+from __future__ import annotations
+
+import hashlib
+
+WHOLE = "all"
+"""The window of a cut that takes everything."""
+
+
+def digest(*parts: str | bytes, length: int = 64) -> str:
+    """The first ``length`` hex digits of sha256 over the parts, each with its length before it."""
+    sha = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        sha.update(f"{len(data)}:".encode())
+        sha.update(data)
+    return sha.hexdigest()[:length]
+
+
+def cut_id(migration: str, group: str, window: str, run_key: str) -> str:
+    """Id of a group's cut, 16 hex digits."""
+    return digest("cut", migration, group, window, run_key, length=16)
+
+
+def batch_id(cut: str, table: str) -> str:
+    """Id of what one cut brings to one lake table, 16 hex digits."""
+    return digest("batch", cut, table, length=16)
+
+
+def tag_name(cut: str) -> str:
+    """Name of the tag that every table gets at the cut."""
+    return f"cut_{cut}"
+
+
+def plan_key(migration: str, run_key: str) -> str:
+    """Where the frozen plan of a run lies."""
+    return f"{migration}/plans/{digest('run', run_key, length=16)}.json"
+
+
+def cut_prefix(migration: str, group: str, cut: str) -> str:
+    """Folder of everything that belongs to a cut."""
+    return f"{migration}/cuts/{group}/{cut}"
+
+
+def manifest_key(migration: str, group: str, cut: str) -> str:
+    """Where the landing's manifest lies."""
+    return f"{cut_prefix(migration, group, cut)}/manifest.json"
+
+
+def staged_key(migration: str, group: str, cut: str) -> str:
+    """Where the list of staged files lies."""
+    return f"{cut_prefix(migration, group, cut)}/staged.json"
+
+
+def landing_prefix(migration: str, group: str, cut: str, attempt: str) -> str:
+    """Folder of one try at landing; tables are folders in it."""
+    return f"{cut_prefix(migration, group, cut)}/landing/{attempt}"
+
+
+def evidence_prefix(migration: str, group: str, cut: str) -> str:
+    """Folder of a cut's evidence: verdicts, differences, reports."""
+    return f"{migration}/evidence/{group}/{cut}"
+
+
+def verdict_key(migration: str, group: str, cut: str, kind: str, subject: str, inputs_hash: str) -> str:
+    """Where one verdict lies."""
+    return f"{evidence_prefix(migration, group, cut)}/{kind}/{subject}-{inputs_hash[:16]}.json"
+
+
+def pointer_key(migration: str, group: str) -> str:
+    """Where the pointer of a group lies."""
+    return f"{migration}/pointers/{group}.json"
+
+
+def transition_key(migration: str, stamp: str, run_key: str) -> str:
+    """Where the record of a transition lies; ``stamp`` sorts by time."""
+    return f"{migration}/transitions/{stamp}-{digest('run', run_key, length=8)}.json"

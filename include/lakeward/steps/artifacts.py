@@ -1,0 +1,80 @@
+"""What steps leave for the next ones in the object store: plan, manifest, staged files; the first writer wins."""
+
+from __future__ import annotations
+
+from lakeward import __version__
+from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged, from_json, to_json
+from lakeward.domain.identity import manifest_key, plan_key, staged_key
+from lakeward.errors import LakewardError
+from lakeward.ports import ObjectStore
+
+
+def freeze_plan(store: ObjectStore, plan: Plan) -> Plan:
+    """Store the plan of a run if there is none yet; return the one that is stored."""
+    key = plan_key(plan.migration.migration, plan.run_key)
+    if store.put_new(key, to_json(plan)):
+        return plan
+    return read_plan(store, plan.migration.migration, plan.run_key)
+
+
+def read_plan(store: ObjectStore, migration: str, run_key: str) -> Plan:
+    """The frozen plan of a run; LakewardError when there is none or another version of lakeward made it."""
+    key = plan_key(migration, run_key)
+    found = store.get(key)
+    if found is None:
+        raise LakewardError(
+            f"Run {run_key!r} of {migration} has no plan at {store.url(key)}.", todo="Run the plan step first."
+        )
+    plan = from_json(Plan, found[0])
+    if plan.version != __version__:
+        raise LakewardError(
+            f"Run {run_key!r} of {migration} was planned by lakeward {plan.version}; this is {__version__}.",
+            todo="Finish the run with the version that began it, or start a new run.",
+        )
+    return plan
+
+
+def find_manifest(store: ObjectStore, plan: Plan, group: GroupPlan) -> Manifest | None:
+    """The landing of a group, if it is complete."""
+    found = store.get(manifest_key(plan.migration.migration, group.name, group.cut_id))
+    return from_json(Manifest, found[0]) if found else None
+
+
+def read_manifest(store: ObjectStore, plan: Plan, group: GroupPlan) -> Manifest:
+    """The landing of a group; LakewardError when it is not complete."""
+    manifest = find_manifest(store, plan, group)
+    if manifest is None:
+        raise LakewardError(
+            f"Group {group.name} has not landed at cut {group.cut_id}.", todo="Run the extract step first."
+        )
+    return manifest
+
+
+def write_manifest(store: ObjectStore, plan: Plan, group: GroupPlan, manifest: Manifest) -> Manifest:
+    """Store the manifest if there is none yet; return the one that is stored."""
+    if store.put_new(manifest_key(plan.migration.migration, group.name, group.cut_id), to_json(manifest)):
+        return manifest
+    return read_manifest(store, plan, group)
+
+
+def find_staged(store: ObjectStore, plan: Plan, group: GroupPlan) -> Staged | None:
+    """The staged files of a group, if all of them are there."""
+    found = store.get(staged_key(plan.migration.migration, group.name, group.cut_id))
+    return from_json(Staged, found[0]) if found else None
+
+
+def read_staged(store: ObjectStore, plan: Plan, group: GroupPlan) -> Staged:
+    """The staged files of a group; LakewardError when the flatten step has not finished."""
+    staged = find_staged(store, plan, group)
+    if staged is None:
+        raise LakewardError(
+            f"Group {group.name} has no staged files at cut {group.cut_id}.", todo="Run the flatten step first."
+        )
+    return staged
+
+
+def write_staged(store: ObjectStore, plan: Plan, group: GroupPlan, staged: Staged) -> Staged:
+    """Store the list of staged files if there is none yet; return the one that is stored."""
+    if store.put_new(staged_key(plan.migration.migration, group.name, group.cut_id), to_json(staged)):
+        return staged
+    return read_staged(store, plan, group)
