@@ -10,10 +10,12 @@ import pytest
 
 from lakeward.lab import Lab
 
+SEEDED_ORDERS = 2000
+
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A real lab for the session, its connections in os.environ.
+    """A real lab for the session, its retail source seeded, its connections in os.environ.
 
     LAKEWARD_TEST_LAB_HOME names the home of a lab that runs already (`lakeward lab up`): quicker while developing.
     """
@@ -23,6 +25,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     try:
         if not (given and one.status()):
             one.up()
+        one.seed(orders=SEEDED_ORDERS)
         os.environ.update(one.env())
         yield one
     finally:

@@ -1,5 +1,7 @@
 """A whole lab on loopback: PostgreSQL with a retail source, and an object store that looks like AIStor Tables.
 
+Usage::
+
     lab = Lab(Path(".lakeward"))
     state = lab.up()        # starts what is missing, touches nothing that runs
     lab.seed(orders=5000)   # the same rows for the same number
@@ -13,18 +15,25 @@ import shutil
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from lakeward.lab import environment, postgres, store
-from lakeward.lab.processes import LabError, Piece, free_ports, interrupts_deferred, is_alive, port_is_free
-from lakeward.lab.processes import stop as stop_piece
-from lakeward.lab.processes import wait_until
+from lakeward.lab import environment, postgres, seed, store
+from lakeward.lab.processes import (
+    LabError,
+    Piece,
+    free_ports,
+    interrupts_deferred,
+    is_alive,
+    port_is_free,
+    stop,
+    wait_until,
+)
 from lakeward.lab.state import Credentials, Ports, Record, locked
 
 __all__ = ["Lab", "LabError", "LabState"]
 
-_PIECES = ("postgres", "store", "front")
+_PIECES = frozenset({"postgres", "store", "front"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,7 @@ class Lab:
                     return self._up(wanted)
                 except LabError:
                     record = Record.read(self.folder)
-                    if record is None or self._recorded(record) or all(map(port_is_free, asdict(record.ports).values())):
+                    if record is None or self._alive(record) or all(map(port_is_free, asdict(record.ports).values())):
                         raise  # else another server was quicker to take one of the ports: others are chosen
             return self._up(wanted)
 
@@ -80,40 +89,37 @@ class Lab:
     def status(self) -> LabState | None:
         """The running lab; None when it is not up, or a piece of it has died."""
         record = Record.read(self.folder)
-        return self._state(record) if record and set(self._recorded(record)) == set(_PIECES) else None
+        return self._state(record) if record and set(self._alive(record)) == _PIECES else None
 
     def env(self) -> dict[str, str]:
         """The environment that points Airflow, the CLI and tests at this lab. Raises LabError when it is not up."""
         record = self._running()
         return environment.variables(record.ports, Credentials.of(self.folder))
 
-    def seed(
-        self, orders: int = 5000, progress: Callable[[str, int, int], None] | None = None
-    ) -> dict[str, int]:
+    def seed(self, orders: int = 5000, progress: Callable[[str, int, int], None] | None = None) -> dict[str, int]:
         """Fill the retail source; the same rows for the same number of orders. Seeded already: nothing is done.
 
         :param progress: called with table, tables done, tables in all.
         :return: rows by table.
         """
-        from lakeward.lab import seed
-
         record, keys = self._running(), Credentials.of(self.folder)
         uri = postgres.connection_uri(record.ports.postgres, postgres.SUPERUSER, keys.admin_password, postgres.DATABASE)
         return seed.fill(uri, orders, progress)
 
     def _up(self, wanted: dict[str, int]) -> LabState:
         keys, record = Credentials.of(self.folder), Record.read(self.folder)
-        running = self._recorded(record) if record else {}
+        running = self._alive(record) if record else {}
         ports = self._ports(record, running, wanted)
         if record and "front" in running and ports != record.ports:
-            stop_piece(running.pop("front"))  # it would look for the store where that no longer is
+            stop(running.pop("front"))  # it would look for the store where that no longer is
         started: list[Piece] = []
+        starts: dict[str, Callable[[], Piece]] = {
+            "postgres": lambda: postgres.start_postgres(self.folder, ports.postgres, keys),
+            "store": lambda: store.start_store(self.folder, ports, keys),
+            "front": lambda: store.start_front(self.folder, ports),
+        }
         try:
-            for name, begin in (
-                ("postgres", lambda: postgres.start_postgres(self.folder, ports.postgres, keys)),
-                ("store", lambda: store.start_store(self.folder, ports, keys)),
-                ("front", lambda: store.start_front(self.folder, ports)),
-            ):
+            for name, begin in starts.items():
                 if name not in running:
                     with interrupts_deferred():
                         started.append(begin())
@@ -141,19 +147,20 @@ class Lab:
     def _ports(self, record: Record | None, running: dict[str, Piece], wanted: dict[str, int]) -> Ports:
         """Ports of running pieces stay; for the others the given ones, else those of last time when still free."""
         owners = {"postgres": "postgres", "s3": "front"}
-        spare = dict(zip(Ports.__dataclass_fields__, free_ports(len(Ports.__dataclass_fields__)), strict=True))
+        names = [field.name for field in fields(Ports)]
         before = asdict(record.ports) if record else {}
-        for name, port in before.items():
-            if owners.get(name, "store") in running or port_is_free(port):
-                spare[name] = port
+        kept = {
+            name: port for name, port in before.items() if owners.get(name, "store") in running or port_is_free(port)
+        }
+        chosen = dict(zip(names, free_ports(len(names)), strict=True)) | kept
         for name, port in wanted.items():
             if owners[name] in running and port != before[name]:
                 what = f"the lab's {name} port is {before[name]} already, not {port}"
                 raise LabError(what, todo="stop the lab first (lakeward lab down), then start it with the other port")
             if owners[name] not in running and not port_is_free(port):
                 raise LabError(f"port {port} on 127.0.0.1, given for {name}, is taken", todo="give another, or none")
-            spare[name] = port
-        return Ports(**spare)
+            chosen[name] = port
+        return Ports(**chosen)
 
     def _running(self) -> Record:
         record = Record.read(self.folder)
@@ -166,7 +173,7 @@ class Lab:
         return LabState(self.home, record.ports.postgres, record.ports.s3, processes)
 
     @staticmethod
-    def _recorded(record: Record) -> dict[str, Piece]:
+    def _alive(record: Record) -> dict[str, Piece]:
         return {name: piece for name, piece in record.pieces.items() if is_alive(piece)}
 
     @staticmethod
@@ -174,4 +181,4 @@ class Lab:
         """PostgreSQL's SIGINT is its fast shutdown, which does not wait for clients."""
         with ThreadPoolExecutor(max_workers=len(_PIECES)) as pool:
             how = {"postgres": signal.SIGINT}
-            list(pool.map(lambda piece: stop_piece(piece, how=how.get(piece.name, signal.SIGTERM)), pieces))
+            list(pool.map(lambda piece: stop(piece, how=how.get(piece.name, signal.SIGTERM)), pieces))

@@ -18,15 +18,17 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, T
 from multidict import CIMultiDict
 from yarl import URL
 
-from lakeward.lab.catalog_rules import BadName, check_names, warehouse_name
-from lakeward.lab.sigv4 import Request, SignatureRefused, sign, verify
+from lakeward.lab.catalog_rules import BadNameError, check_names, warehouse_name
+from lakeward.lab.sigv4 import Request, SignatureRefusedError, sign, verify
 from lakeward.lab.state import Credentials
 
 SIGNING_NAME = "s3tables"
 MAX_CATALOG_BODY = 64 * 2**20
 BUFFER = 2**20
 # Headers of one connection, not of the message: a proxy must not pass them on.
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"})
+_HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +76,19 @@ class Front:
                 service=SIGNING_NAME,
                 now=datetime.now(UTC),
             )
-        except SignatureRefused as refused:
+        except SignatureRefusedError as refused:
             kind = "NotAuthorizedException" if refused.status == 401 else "ForbiddenException"
             return _error(refused.status, kind, str(refused))
         target = request.raw_path.removeprefix("/_iceberg")
         path = target.partition("?")[0].removeprefix("/v1/")
         try:
             if path == "warehouses" and request.method == "POST":
-                return await self._create_warehouse(*warehouse_name(body))
+                name, upgrade = warehouse_name(body)
+                return await self._create_warehouse(name, upgrade=upgrade)
             check_names(request.method, path, body)
             if path == "config":
                 await self._require_warehouse(request)
-        except BadName as bad:
+        except BadNameError as bad:
             return _error(400, "BadRequestException", str(bad))
         except LookupError as unknown:
             return _error(404, "NoSuchWarehouseException", str(unknown.args[0]))
@@ -93,7 +96,7 @@ class Front:
         status, answer = await self._ask(request.method, self.catalog + target, body, sent)
         return web.Response(status=status, body=answer, content_type="application/json" if answer else None)
 
-    async def _create_warehouse(self, name: str, upgrade: bool) -> web.Response:
+    async def _create_warehouse(self, name: str, *, upgrade: bool) -> web.Response:
         body = json.dumps({"name": name}).encode()
         status, answer = await self._ask("PUT", f"{self.store}/buckets", body, {"Content-Type": "application/json"})
         if status == 409 and upgrade and name in await self._warehouses():
@@ -114,7 +117,15 @@ class Front:
             raise LookupError(f"there is no warehouse {name!r}; POST /_iceberg/v1/warehouses creates one")
 
     async def _ask(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        signed = sign(self.keys.access_key, self.keys.secret_key, SIGNING_NAME, method, url, body, headers)
+        signed = sign(
+            method,
+            url,
+            service=SIGNING_NAME,
+            access_key=self.keys.access_key,
+            secret_key=self.keys.secret_key,
+            body=body,
+            headers=headers,
+        )
         try:
             async with self.session.request(
                 method, URL(url, encoded=True), data=body or None, headers=signed, allow_redirects=False

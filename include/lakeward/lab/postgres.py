@@ -30,7 +30,6 @@ max_replication_slots = 20
 max_connections = 100
 shared_buffers = 256MB
 max_wal_size = 2GB
-synchronous_commit = off
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_min_duration_statement = -1
@@ -120,10 +119,28 @@ def _make_cluster(data: Path, keys: Credentials, account: Account | None) -> Non
         os.chown(password, account.uid, account.gid)
     try:
         done = subprocess.run(
-            [str(_binaries() / "initdb"), "-D", str(draft), "-U", SUPERUSER, "--auth=scram-sha-256", f"--pwfile={password}",
-             "-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync"],
-            capture_output=True, text=True, check=False, cwd=data.parent, start_new_session=True,
-            user=account.uid if account else None, group=account.gid if account else None,
+            [
+                str(_binaries() / "initdb"),
+                "-D",
+                str(draft),
+                "-U",
+                SUPERUSER,
+                "--auth=scram-sha-256",
+                f"--pwfile={password}",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+                "--no-sync",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=data.parent,
+            start_new_session=True,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
             extra_groups=[] if account else None,
         )
     finally:
@@ -145,7 +162,9 @@ def _clear_stale(data: Path) -> None:
     while (found := _server_pids(data)) - {pid} and pid not in found and time.monotonic() < deadline:
         time.sleep(0.05)
     if pid in found and birth_of(pid):
-        raise LabError(f"a PostgreSQL that the lab has no record of runs in {data} (pid {pid})", todo=f"kill -INT {pid}")
+        raise LabError(
+            f"a PostgreSQL that the lab has no record of runs in {data} (pid {pid})", todo=f"kill -INT {pid}"
+        )
     pid_file.unlink()
 
 

@@ -23,7 +23,7 @@ _AUTHORIZATION = re.compile(
 )
 
 
-class SignatureRefused(Exception):
+class SignatureRefusedError(Exception):
     """A request that may not pass; `status` is 401 when it carries no signature, else 403."""
 
     def __init__(self, message: str, status: int = 403) -> None:
@@ -65,40 +65,51 @@ class _Recomputed(SigV4Auth):  # type: ignore[misc]  # botocore has no types
 
 
 def sign(
-    access_key: str, secret_key: str, service: str, method: str, url: str, body: bytes, headers: Mapping[str, str]
+    method: str,
+    url: str,
+    *,
+    service: str,
+    access_key: str,
+    secret_key: str,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """The headers of a request plus its signature."""
     digest = hashlib.sha256(body).hexdigest()
-    request = AWSRequest(method, url, data=body, headers={**headers, "x-amz-content-sha256": digest})
+    request = AWSRequest(method, url, data=body, headers={**(headers or {}), "x-amz-content-sha256": digest})
     SigV4Auth(Credentials(access_key, secret_key), service, "us-east-1").add_auth(request)
     return {str(name): str(value) for name, value in request.headers.items()}
 
 
 def verify(request: Request, *, access_key: str, secret_key: str, service: str, now: datetime) -> None:
-    """Raise SignatureRefused unless the request is signed for `service` with this key at most 15 minutes from `now`."""
+    """Raise SignatureRefusedError unless the request is signed for `service` with this key at most 15 minutes from `now`."""
     authorization = request.header("authorization")
     if authorization is None:
-        raise SignatureRefused(f"the request is not signed: sign it with SigV4, signing name {service}", 401)
+        raise SignatureRefusedError(f"the request is not signed: sign it with SigV4, signing name {service}", 401)
     if not (found := _AUTHORIZATION.fullmatch(authorization.strip())):
         kind = authorization.split(" ", 1)[0]
-        raise SignatureRefused(f"only SigV4 (AWS4-HMAC-SHA256) is accepted, signing name {service}; got {kind!r}", 401)
+        raise SignatureRefusedError(
+            f"only SigV4 (AWS4-HMAC-SHA256) is accepted, signing name {service}; got {kind!r}", 401
+        )
     if found["service"] != service:
-        raise SignatureRefused(f"the signing name must be {service}, not {found['service']!r}")
+        raise SignatureRefusedError(f"the signing name must be {service}, not {found['service']!r}")
     if not hmac.compare_digest(found["key"].encode(), access_key.encode()):
-        raise SignatureRefused("the access key id is not known")
+        raise SignatureRefusedError("the access key id is not known")
     signed = frozenset(found["headers"].split(";"))
     if not {"host", "x-amz-date"} <= signed:
-        raise SignatureRefused("the headers host and x-amz-date must be signed")
+        raise SignatureRefusedError("the headers host and x-amz-date must be signed")
     stamp = _checked_time(request.header("x-amz-date") or "", found["day"], now)
     _check_body(request)
     if not hmac.compare_digest(found["signature"], _signature(request, secret_key, stamp, found, signed)):
-        raise SignatureRefused("the signature does not match: wrong secret key, or the request was changed on its way")
+        raise SignatureRefusedError(
+            "the signature does not match: wrong secret key, or the request was changed on its way"
+        )
 
 
-def _signature(
-    request: Request, secret_key: str, stamp: str, found: re.Match[str], signed: frozenset[str]
-) -> str:
-    auth = _Recomputed(Credentials(found["key"], secret_key), service=found["service"], region=found["region"], signed=signed)
+def _signature(request: Request, secret_key: str, stamp: str, found: re.Match[str], signed: frozenset[str]) -> str:
+    auth = _Recomputed(
+        Credentials(found["key"], secret_key), service=found["service"], region=found["region"], signed=signed
+    )
     parts = urlsplit("http://lab" + request.target)
     again = AWSRequest(request.method, f"http://lab{parts.path}", data=request.body)
     again.params = parse_qsl(parts.query, keep_blank_values=True)
@@ -112,11 +123,11 @@ def _checked_time(stamp: str, day: str, now: datetime) -> str:
     try:
         signed_at = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        raise SignatureRefused(f"x-amz-date must look like 20260131T235959Z, not {stamp!r}") from None
+        raise SignatureRefusedError(f"x-amz-date must look like 20260131T235959Z, not {stamp!r}") from None
     if abs(signed_at - now) > MAX_SKEW:
-        raise SignatureRefused(f"signed at {stamp}, more than 15 minutes from the server's {now:%Y%m%dT%H%M%SZ}")
+        raise SignatureRefusedError(f"signed at {stamp}, more than 15 minutes from the server's {now:%Y%m%dT%H%M%SZ}")
     if not stamp.startswith(day):
-        raise SignatureRefused(f"the credential's day {day} is not the day of x-amz-date {stamp}")
+        raise SignatureRefusedError(f"the credential's day {day} is not the day of x-amz-date {stamp}")
     return stamp
 
 
@@ -125,4 +136,4 @@ def _check_body(request: Request) -> None:
     declared = request.header("x-amz-content-sha256")
     digest = hashlib.sha256(request.body)
     if declared not in (None, digest.hexdigest(), base64.b64encode(digest.digest()).decode()):
-        raise SignatureRefused("x-amz-content-sha256 is not the hash of the body")
+        raise SignatureRefusedError("x-amz-content-sha256 is not the hash of the body")

@@ -47,6 +47,7 @@ def start_store(folder: Path, ports: Ports, keys: Credentials) -> Piece:
         "-webdav=false",
         "-admin.ui=false",
         "-master.telemetry=false",
+        "-volume.preStopSeconds=0",
     ]
     return start("store", argv, log=folder / "store.log")
 
@@ -74,8 +75,8 @@ def front_ready(ports: Ports) -> bool:
 def remove_sockets(ports: Ports) -> None:
     """Remove the Unix sockets that the store leaves in /tmp when it is killed; their names hold our ports."""
     for name, port in _servers(ports).items():
-        Path(f"/tmp/seaweedfs-{name}-{port}.sock").unlink(missing_ok=True)
-        Path(f"/tmp/seaweedfs-{name}-grpc-{port + 10_000}.sock").unlink(missing_ok=True)
+        for socket in (f"{name}-{port}", f"{name}-grpc-{port + 10_000}"):
+            Path(f"/tmp/seaweedfs-{socket}.sock").unlink(missing_ok=True)  # noqa: S108 - the store's own fixed name
 
 
 def _servers(ports: Ports) -> dict[str, int]:
@@ -98,7 +99,9 @@ def _weed() -> Path:
 
 def _status(method: str, url: str, service: str | None = None, keys: Credentials | None = None) -> int | None:
     """The answer's status; None when nobody answers."""
-    headers = sign(keys.access_key, keys.secret_key, service, method, url, b"", {}) if service and keys else {}
+    headers: dict[str, str] = {}
+    if service and keys:
+        headers = sign(method, url, service=service, access_key=keys.access_key, secret_key=keys.secret_key)
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
     try:
