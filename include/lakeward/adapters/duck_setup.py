@@ -1,0 +1,87 @@
+"""DuckDB as every adapter opens it: bounded memory, UTC, extensions from their wheels, keys scoped to what they open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import duckdb
+
+from lakeward.domain.facts import StorageAccess
+from lakeward.domain.identity import digest
+from lakeward.domain.sql import ident, text
+from lakeward.errors import LakeError
+
+_WHEELS = {"httpfs": "duckdb_extension_httpfs", "postgres_scanner": "duckdb_extension_postgres_scanner"}
+
+
+def connect(memory_limit: str, threads: int, temp_dir: Path | str) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory database; ``memory_limit`` as ``512MB``. It spills into ``temp_dir`` and never reaches the network by itself."""
+    con = duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "temp_directory": str(temp_dir),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "preserve_insertion_order": "false",
+        },
+    )
+    con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    return con
+
+
+def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Load ``httpfs`` or ``postgres_scanner`` from its wheel; elsewhere from what ``INSTALL`` has fetched. LakeError when neither is there."""
+    path = _extension_file(name)
+    try:
+        con.execute(f"LOAD {text(str(path)) if path else name}")
+    except duckdb.Error as error:
+        raise LakeError(
+            f"DuckDB's extension {name} does not load: {error}",
+            todo=f"Install duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}, or run INSTALL {name} once.",
+        ) from error
+
+
+def _extension_file(name: str) -> Path | None:
+    package = find_spec(_WHEELS[name])
+    for place in (package.submodule_search_locations or ()) if package else ():
+        file = Path(place) / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+        if file.exists():
+            return file
+    return None
+
+
+def use_storage(con: duckdb.DuckDBPyConnection, access: StorageAccess, scope: str) -> None:
+    """Let the connection read and write below ``scope``, an URL whose bucket the keys are for; local paths need nothing."""
+    if not scope.startswith("s3://"):
+        return
+    load_extension(con, "httpfs")
+    bucket = f"s3://{urlsplit(scope).netloc}/"
+    options = {
+        "TYPE": "s3",
+        "PROVIDER": "config",
+        "REGION": text(access.region),
+        "URL_STYLE": "'path'" if access.path_style else "'vhost'",
+        "SCOPE": text(bucket),
+    }
+    if access.access_key:
+        options |= {"KEY_ID": text(access.access_key), "SECRET": text(access.secret_key)}
+    if access.session_token:
+        options["SESSION_TOKEN"] = text(access.session_token)
+    if access.endpoint:
+        options |= _endpoint(access.endpoint)
+    name = ident(f"lakeward_{digest(bucket, length=12)}")
+    con.execute(f"CREATE OR REPLACE SECRET {name} ({', '.join(f'{k} {v}' for k, v in options.items())})")
+
+
+def _endpoint(endpoint: str) -> Mapping[str, str]:
+    """DuckDB takes host and port, and the scheme as a setting of its own."""
+    parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+    return {
+        "ENDPOINT": text(f"{parts.netloc}{parts.path.rstrip('/')}"),
+        "USE_SSL": "false" if parts.scheme == "http" else "true",
+    }
