@@ -109,6 +109,7 @@ class Lab:
     def _up(self, wanted: dict[str, int]) -> LabState:
         keys, record = Credentials.of(self.folder), Record.read(self.folder)
         running = self._alive(record) if record else {}
+        self._stop([piece for name, piece in record.pieces.items() if name not in running] if record else [])
         ports = self._ports(record, running, wanted)
         if record and "front" in running and ports != record.ports:
             stop(running.pop("front"))  # it would look for the store where that no longer is
@@ -129,6 +130,8 @@ class Lab:
             with interrupts_deferred():
                 self._stop(started)
                 Record(ports, running).write(self.folder)
+                if "store" not in running:
+                    store.remove_sockets(ports)
             raise
         record = Record(ports, running | {piece.name: piece for piece in started})
         return replace(self._state(record), started=tuple(piece.name for piece in started))

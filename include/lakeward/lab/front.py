@@ -157,6 +157,7 @@ async def build(store: str, catalog: str, keys: Credentials) -> web.Application:
         max_field_size=32_768,
     )
     front = Front(store, catalog, keys, session)
+    app.router.add_route("*", "/_iceberg", front.serve_catalog)
     app.router.add_route("*", "/_iceberg/{rest:.*}", front.serve_catalog)
     app.router.add_route("*", "/{rest:.*}", front.pass_through)
 

@@ -44,20 +44,27 @@ class Account:
 
 
 def birth_of(pid: int) -> str | None:
-    """Boot id and kernel start tick of a living process; None when there is none, or only a zombie."""
+    """Boot id and kernel start tick of a process, dying ones included; None when there is none."""
     if pid in _children:
         _children[pid].poll()
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}:{_stat(pid)[19]}"
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else f"{boot}:{fields[19]}"
 
 
-def is_alive(piece: Piece | None) -> bool:
-    """True while the very process that was started still runs."""
-    return piece is not None and birth_of(piece.pid) == piece.birth
+def is_alive(piece: Piece) -> bool:
+    """True while the very process that was started still runs; a zombie does not."""
+    try:
+        return birth_of(piece.pid) == piece.birth and _stat(piece.pid)[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat behind the name, which may hold spaces: [0] is the state, [19] the start tick."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def start(
@@ -82,13 +89,17 @@ def start(
 
 
 def stop(piece: Piece, *, how: signal.Signals = signal.SIGTERM, patience: float = 10.0) -> None:
-    """End a piece: politely, after `patience` seconds by SIGKILL. A pid that is another process by now is left alone."""
+    """End a piece: politely, after `patience` seconds by SIGKILL. A pid that is another process by now is left alone.
+
+    Returns when its last thread has gone: a killed server is a zombie while its threads still hold its ports.
+    """
     try:
         handle = os.pidfd_open(piece.pid)
     except ProcessLookupError:
+        _forget(piece)
         return
     try:
-        if not is_alive(piece):
+        if birth_of(piece.pid) != piece.birth:
             return
         for kind, seconds in ((how, patience), (signal.SIGKILL, 10.0)):
             signal.pidfd_send_signal(handle, kind)
@@ -99,8 +110,12 @@ def stop(piece: Piece, *, how: signal.Signals = signal.SIGTERM, patience: float 
         return
     finally:
         os.close(handle)
-        is_alive(piece)  # reaps it if it was our child
-        _children.pop(piece.pid, None)
+        _forget(piece)
+
+
+def _forget(piece: Piece) -> None:
+    if child := _children.pop(piece.pid, None):
+        child.poll()  # reaps it
 
 
 def wait_until(piece: Piece, ready: Callable[[], bool], *, log: Path, seconds: float = 30.0) -> None:
