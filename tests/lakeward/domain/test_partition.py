@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import duckdb
+import pytest
+from pyiceberg.transforms import DayTransform, HourTransform, MonthTransform, YearTransform
+from pyiceberg.types import DateType, TimestampType, TimestamptzType
+from pyiceberg.utils.datetime import date_to_days, datetime_to_micros
+
+from lakeward.domain.facts import LakeColumn, LakeTable, PartitionField, SortField
+from lakeward.domain.partition import order_by, partition_sql
+
+INSTANTS = [
+    datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+    datetime(1969, 12, 31, 23, tzinfo=UTC),
+    datetime(1582, 10, 4, 5, 6, 7, 8, tzinfo=UTC),
+    datetime(1, 1, 1, tzinfo=UTC),
+    datetime(2024, 2, 29, 12, 59, 59, 999_999, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
+]
+TRANSFORMS = {"year": YearTransform(), "month": MonthTransform(), "day": DayTransform(), "hour": HourTransform()}
+ICEBERG = {"date": DateType(), "timestamp": TimestampType(), "timestamptz": TimestamptzType()}
+
+
+@pytest.mark.parametrize("lake_type", ICEBERG)
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("instant", INSTANTS, ids=str)
+def test_the_values_are_pyicebergs(transform: str, lake_type: str, instant: datetime) -> None:
+    if (transform, lake_type) == ("hour", "date"):
+        with pytest.raises(ValueError, match="hour cannot partition"):
+            partition_sql(transform, "c", lake_type)
+        return
+    stored = date_to_days(instant.date()) if lake_type == "date" else datetime_to_micros(instant.replace(tzinfo=None))
+    expected = TRANSFORMS[transform].transform(ICEBERG[lake_type])(stored)
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'America/New_York'")
+    kind = {"date": "DATE", "timestamp": "TIMESTAMP", "timestamptz": "TIMESTAMPTZ"}[lake_type]
+    text = str(instant.date() if lake_type == "date" else instant.isoformat())
+    if lake_type == "timestamp":
+        text = text.removesuffix("+00:00")
+    row = con.execute(f"SELECT {partition_sql(transform, f'{kind} {chr(39)}{text}{chr(39)}', lake_type)}").fetchone()
+    assert row == (expected,)
+
+
+def test_identity_and_refusals() -> None:
+    assert partition_sql("identity", '"c"', "string") == '"c"'
+    with pytest.raises(ValueError, match="month cannot partition a column of type string"):
+        partition_sql("month", "c", "string")
+    with pytest.raises(ValueError, match="no partition transform"):
+        partition_sql("bucket", "c", "date")
+
+
+def test_rows_are_ordered_by_partition_then_sort_order() -> None:
+    columns = (LakeColumn("d", "date", False, "value", "d"), LakeColumn("n", "int", False, "value", "n"))
+    table = LakeTable("t", columns, (), (PartitionField("month", "d"),), (SortField("n", descending=True),))
+    con = duckdb.connect()
+    rows = con.execute(
+        "SELECT d, n FROM (VALUES (DATE '2024-02-01', 1), (DATE '2024-01-31', 1), (NULL, 1), (DATE '2024-02-03', 2), "
+        f"(DATE '2024-02-02', NULL)) t(d, n) {order_by(table)}"
+    ).fetchall()
+    assert rows == [
+        (None, 1),
+        (date(2024, 1, 31), 1),
+        (date(2024, 2, 3), 2),
+        (date(2024, 2, 1), 1),
+        (date(2024, 2, 2), None),
+    ]
+    assert order_by(LakeTable("t", columns, ())) == ""
