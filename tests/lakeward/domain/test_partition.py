@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import duckdb
 import pytest
-from pyiceberg.transforms import DayTransform, HourTransform, MonthTransform, YearTransform
+from pyiceberg.transforms import DayTransform, HourTransform, MonthTransform, Transform, YearTransform
 from pyiceberg.types import DateType, TimestampType, TimestamptzType
 from pyiceberg.utils.datetime import date_to_days, datetime_to_micros
 
@@ -20,7 +21,12 @@ INSTANTS = [
     datetime(2024, 2, 29, 12, 59, 59, 999_999, tzinfo=UTC),
     datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
 ]
-TRANSFORMS = {"year": YearTransform(), "month": MonthTransform(), "day": DayTransform(), "hour": HourTransform()}
+TRANSFORMS: dict[str, Transform[Any, Any]] = {
+    "year": YearTransform(),
+    "month": MonthTransform(),
+    "day": DayTransform(),
+    "hour": HourTransform(),
+}
 ICEBERG = {"date": DateType(), "timestamp": TimestampType(), "timestamptz": TimestamptzType()}
 
 
