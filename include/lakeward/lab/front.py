@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -53,15 +53,10 @@ class Front:
                 skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
                 allow_redirects=False,
             ) as answer:
-                response = web.StreamResponse(status=answer.status, reason=answer.reason)
-                response.headers.extend(_end_to_end(answer.headers))
-                await response.prepare(request)
-                async for chunk in answer.content.iter_any():
-                    await response.write(chunk)
-                await response.write_eof()
-                return response
+                return await _stream_back(request, answer)
         except ClientError as error:
-            return web.Response(status=502, text=f"the object store does not answer: {type(error).__name__}")
+            text = f"<Error><Code>ServiceUnavailable</Code><Message>{type(error).__name__}</Message></Error>"
+            return web.Response(status=503, text=text, content_type="application/xml")
 
     async def serve_catalog(self, request: web.Request) -> web.StreamResponse:
         """Verify a catalog request, hold it to AIStor's rules, and hand it on under a signature of our own."""
@@ -136,6 +131,22 @@ class Front:
             return 503, json.dumps({"error": {"message": text, "type": "ServiceUnavailable", "code": 503}}).encode()
 
 
+async def _stream_back(request: web.Request, answer: ClientResponse) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status, reason=answer.reason)
+    response.headers.extend(_end_to_end(answer.headers))
+    await response.prepare(request)
+    try:
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+    except ClientError:
+        # The head has gone out: only a broken connection can still tell the client that the body is not whole.
+        if request.transport:
+            request.transport.abort()
+        return response
+    await response.write_eof()
+    return response
+
+
 def _end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _HOP_BY_HOP)
 
@@ -156,6 +167,8 @@ async def build(store: str, catalog: str, keys: Credentials) -> web.Application:
         max_line_size=32_768,
         max_field_size=32_768,
     )
+    # aiohttp would send PUT and DELETE again after a lost connection, and answer 412 or 404 to what had succeeded.
+    session._retry_connection = False
     front = Front(store, catalog, keys, session)
     app.router.add_route("*", "/_iceberg", front.serve_catalog)
     app.router.add_route("*", "/_iceberg/{rest:.*}", front.serve_catalog)

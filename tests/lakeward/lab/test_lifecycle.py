@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,8 +14,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import boto3
 import psycopg
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, IncompleteReadError, ResponseStreamingError
 
 from lakeward.lab import Lab, LabError
 from lakeward.lab.processes import Piece, birth_of, free_ports, is_alive, stop
@@ -102,6 +106,30 @@ def test_up_repairs_what_was_killed(second: Lab, piece: str) -> None:
     assert {name for name in after.processes if after.processes[name] != before.processes[name]} == {piece}
     with psycopg.connect(second.env()["LAKEWARD_LAB_POSTGRES"]) as connection:
         assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
+
+
+def test_a_store_that_dies_while_answering_gives_no_short_object(second: Lab) -> None:
+    up = second.up()
+    landing = json.loads(second.env()["AIRFLOW_CONN_LANDING"])
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=landing["extra"]["endpoint_url"],
+        region_name=landing["extra"]["region_name"],
+        aws_access_key_id=landing["login"],
+        aws_secret_access_key=landing["password"],
+        config=Config(retries={"max_attempts": 0}),
+    )
+    s3.put_object(Bucket="landing", Key="large", Body=bytes(64 * 2**20))
+    stream = s3.get_object(Bucket="landing", Key="large")["Body"]
+    assert len(stream.read(2**20)) == 2**20
+    os.kill(up.processes["store"], signal.SIGKILL)
+    with pytest.raises((IncompleteReadError, ResponseStreamingError)):
+        stream.read()
+    with pytest.raises(ClientError, match="503"):
+        s3.head_object(Bucket="landing", Key="large")
+    assert second.up().started == ("store",)
+    assert s3.get_object(Bucket="landing", Key="large")["Body"].read() == bytes(64 * 2**20)
+    s3.close()
 
 
 def test_a_port_that_differs_from_the_running_one_is_refused(second: Lab) -> None:
