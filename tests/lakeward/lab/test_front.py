@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -105,6 +106,23 @@ def test_a_signed_call_passes_in_any_region(call: Call) -> None:
     assert call(region="us-east-1").status_code == 200
     spaced = call(path="/_iceberg/v1/warehouse/namespaces?pageSize=5&parent=a%20b%2Bc&pageToken=")
     assert spaced.status_code != 403
+
+
+def test_the_java_client_sends_the_hash_in_base64(keys: dict[str, str]) -> None:
+    """It signs over the hex digest all the same."""
+    digest = hashlib.sha256(body := b'{"namespace": ["java_trial"]}')
+
+    class JavaAuth(SigV4Auth):
+        def canonical_request(self, request: AWSRequest) -> str:
+            return super().canonical_request(request).rpartition("\n")[0] + "\n" + digest.hexdigest()
+
+    url = f"{keys['url']}/_iceberg/v1/warehouse/namespaces"
+    headers = {"x-amz-content-sha256": base64.b64encode(digest.digest()).decode(), "Content-Type": "application/json"}
+    request = AWSRequest("POST", url, data=body, headers=headers)
+    JavaAuth(Credentials(keys["access"], keys["secret"]), "s3tables", "us-east-1").add_auth(request)
+    with requests.Session() as session:
+        assert session.post(url, data=body, headers=dict(request.headers), timeout=20).status_code == 200
+        assert session.post(url, data=body + b" ", headers=dict(request.headers), timeout=20).status_code == 403
 
 
 @pytest.mark.parametrize(
