@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -57,6 +57,7 @@ class SourceTable:
     estimated_rows: int
     bytes: int
     indexes: tuple[str, ...] = ()
+    unreadable_columns: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -201,6 +202,7 @@ class GroupPlan:
     tables: tuple[TablePlan, ...]
     references: tuple[ReferencePlan, ...]
     max_quarantine_share: float
+    notes: tuple[str, ...] = ()
 
     @property
     def lake_tables(self) -> tuple[LakeTable, ...]:
@@ -371,7 +373,7 @@ T = TypeVar("T")
 
 
 @cache
-def _adapter(kind: Hashable) -> TypeAdapter[object]:
+def _adapter(kind: Callable[..., object]) -> TypeAdapter[object]:
     return TypeAdapter(kind)
 
 

@@ -1,0 +1,171 @@
+"""One snapshot, many readers: every statement here sees the source as it was at one instant."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from lakeward.adapters.duck_setup import connect, load_extension, use_storage
+from lakeward.adapters.postgres.session import Session
+from lakeward.domain.facts import FileFact, LandedColumn, StorageAccess, TablePlan
+from lakeward.domain.sql import ident, text, where
+from lakeward.errors import SourceError
+from lakeward.ports import Progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_PAGE = 8192
+_MIN_SHARE = 4096
+"""Pages (32 MB) below which a table is not shared out among readers."""
+
+_COPY = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880, FILE_SIZE_BYTES '128MB', RETURN_STATS true"
+
+
+class SnapshotReader:
+    """Lands tables and takes figures inside one exported snapshot."""
+
+    def __init__(
+        self, session: Session, *, snapshot: str, taken_at: datetime, deadline: datetime, readers: int, spill: str
+    ) -> None:
+        self._session = session
+        self._deadline = deadline
+        self._readers = readers
+        self.snapshot = snapshot
+        self.taken_at = taken_at
+        self._duck = connect("512MB", readers, spill)
+        load_extension(self._duck, "postgres_scanner")
+        with session.errors("connecting"):
+            self._duck.execute(f"ATTACH {text(session.conninfo)} AS src (TYPE postgres, READ_ONLY)")
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._duck.close()
+
+    def query(self, sql: str) -> pa.Table:
+        """Run one SELECT of ours and hand out its (small) result."""
+        with self._open() as con, self._session.errors("taking figures"):
+            return con.execute(f"SELECT * FROM postgres_query('src', {text(sql)})").to_arrow_table()
+
+    def land(self, table: TablePlan, url: str, access: StorageAccess, progress: Progress) -> tuple[FileFact, ...]:
+        """Write the table's rows as Parquet files below ``url``."""
+        parts = [(_scan(table), url)] if table.scan else self._shares(table, url)
+        done = _Tally(table, progress)
+        with ThreadPoolExecutor(len(parts)) as pool:
+            landed = [pool.submit(self._copy, table, sql, to, access, done) for sql, to in parts]
+            return tuple(file for future in landed for file in future.result())
+
+    def _shares(self, table: TablePlan, url: str) -> list[tuple[str, str]]:
+        """The table's pages shared out among the readers, each with a SELECT and a folder of its own."""
+        pages = 0
+        if table.ctid:
+            size = self.query(
+                f"SELECT pg_relation_size({text(f'{ident(table.schema)}.{ident(table.table)}')}::regclass) AS bytes"
+            )
+            pages = size.column("bytes")[0].as_py() // _PAGE
+        count = self._readers if pages >= _MIN_SHARE else 1
+        if count == 1:
+            return [(_select(table, ""), url)]
+        edges = [pages * n // count for n in range(1, count)]
+        ranges = zip([None, *edges], [*edges, None], strict=True)
+        return [(_select(table, _pages(low, high)), f"{url}/part{n}") for n, (low, high) in enumerate(ranges)]
+
+    def _copy(self, table: TablePlan, sql: str, url: str, access: StorageAccess, done: _Tally) -> tuple[FileFact, ...]:
+        with self._open() as con:
+            use_storage(con, access, url)
+            with self._session.errors(f"reading {table.label}"), done.watching(con):
+                rows = con.execute(f"COPY ({sql}) TO {text(url)} ({_COPY})").fetchall()
+        return tuple(FileFact(str(name), int(count), int(size)) for name, count, size, *_ in rows if count)
+
+    @contextmanager
+    def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection inside the snapshot, interrupted when the snapshot has grown too old."""
+        left = (self._deadline - datetime.now(UTC)).total_seconds()
+        if left <= 0:
+            raise self._too_old()
+        con = self._duck.cursor()
+        timer = threading.Timer(left, con.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            con.execute("SET TimeZone = 'UTC'")
+            with self._session.errors("entering the cut's snapshot"):
+                con.execute("BEGIN TRANSACTION")
+                con.execute(f"CALL postgres_execute('src', {text(f'SET TRANSACTION SNAPSHOT {text(self.snapshot)}')})")
+            yield con
+        except SourceError:
+            if datetime.now(UTC) >= self._deadline:
+                raise self._too_old() from None
+            raise
+        finally:
+            timer.cancel()
+            con.close()
+
+    def _too_old(self) -> SourceError:
+        return SourceError(
+            f"{self._session.label}: the cut's snapshot, taken at {self.taken_at:%Y-%m-%d %H:%M:%S} UTC, has been open for longer "
+            "than source.max_snapshot_age; it was given up so that vacuum can go on.",
+            todo="Raise source.max_snapshot_age or source.readers, or split the group.",
+        )
+
+
+class _Tally:
+    """Adds up what the readers of one table have done, for progress."""
+
+    def __init__(self, table: TablePlan, progress: Progress) -> None:
+        self._what = f"extract {table.name}"
+        self._total = table.estimated_rows
+        self._progress = progress
+
+    @contextmanager
+    def watching(self, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Report DuckDB's own estimate twice a second while the block runs."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(0.5):
+                share = max(con.query_progress(), 0.0) / 100
+                self._progress(self._what, int(share * self._total), self._total)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+
+def _scan(table: TablePlan) -> str:
+    columns = ", ".join(f"{_scanned(c)} AS {ident(c.source)}" for c in table.columns)
+    return f"SELECT {columns} FROM src.{ident(table.schema)}.{ident(table.table)}"
+
+
+def _scanned(column: LandedColumn) -> str:
+    name = ident(column.source)
+    if column.pad:
+        return f"rpad({name}, {column.pad}, ' ')"
+    return f"{name}::VARCHAR" if column.type in {"string", "json"} else name
+
+
+def _select(table: TablePlan, extra: str) -> str:
+    """The source's own SELECT, with exact expressions, wrapped for DuckDB."""
+    columns = ", ".join(f"{c.expression} AS {ident(c.source)}" for c in table.columns)
+    condition = " AND ".join(c for c in (where(table.filter, ident).removeprefix("WHERE "), extra) if c)
+    inner = f"SELECT {columns} FROM {ident(table.schema)}.{ident(table.table)}" + (
+        f" WHERE {condition}" if condition else ""
+    )
+    return f"SELECT * FROM postgres_query('src', {text(inner)})"
+
+
+def _pages(low: int | None, high: int | None) -> str:
+    terms = [f"ctid >= '({low},0)'::tid"] if low is not None else []
+    if high is not None:
+        terms.append(f"ctid < '({high},0)'::tid")
+    return " AND ".join(terms)

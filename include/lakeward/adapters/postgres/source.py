@@ -1,0 +1,93 @@
+"""PostgreSQL behind the Source port."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from lakeward.adapters.postgres.catalog import describe
+from lakeward.adapters.postgres.cut import SnapshotReader
+from lakeward.adapters.postgres.session import Session
+from lakeward.domain.facts import SourceTable
+from lakeward.domain.sql import ident
+from lakeward.errors import SourceError
+from lakeward.ports import CutReader, SourceIdentity
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lakeward.adapters.connections import Connection
+
+OLDEST = 140000
+"""The oldest server that is read, in PostgreSQL's own numbering: infinity in numeric came with 14."""
+
+
+class PostgresSource:
+    """Read one PostgreSQL database; nothing is ever written to it.
+
+    :param connection: Airflow connection; extras are passed to libpq (``sslmode``, ``sslrootcert``, ...).
+    :param readers: parallel readers in the snapshot of a cut.
+    :param max_snapshot_age: a cut that has held its snapshot for longer is given up.
+    """
+
+    def __init__(
+        self, connection: Connection, *, readers: int = 2, max_snapshot_age: timedelta = timedelta(hours=2)
+    ) -> None:
+        self._session = Session(connection)
+        self._readers = readers
+        self._max_age = max_snapshot_age
+
+    def identity(self) -> SourceIdentity:
+        """Who and what answers; SourceError when nobody does."""
+        with self._session.connect() as con:
+            row = con.execute("SELECT current_setting('server_version'), current_user, clock_timestamp()").fetchone()
+        if row is None:
+            raise SourceError(f"{self._session.label} gave no answer about itself.")
+        return SourceIdentity(self._session.label, str(row[0]), str(row[1]), row[2])
+
+    def describe(self, patterns: Sequence[str]) -> tuple[SourceTable, ...]:
+        """Every table or view that a ``schema.table`` glob matches, sorted by name; system schemas never match."""
+        with self._session.connect() as con, self._session.errors("reading the catalog"):
+            return describe(con, patterns)
+
+    def sample(self, schema: str, table: str, expression: str, limit: int) -> tuple[str | None, ...]:
+        """Up to ``limit`` values of an expression, as text, in the order that the table is stored in."""
+        statement = f"SELECT ({expression})::text FROM {ident(schema)}.{ident(table)} LIMIT {limit}"
+        with self._session.connect() as con, self._session.errors(f"sampling {schema}.{table}"):
+            return tuple(row[0] for row in con.execute(statement.encode()).fetchall())
+
+    def query(self, statement: str) -> pa.Table:
+        """Run one SELECT in a read-only transaction of its own."""
+        with self.cut() as cut:
+            return cut.query(statement)
+
+    @contextmanager
+    def cut(self) -> Iterator[CutReader]:
+        """Hold one exported snapshot open for as long as the block lasts."""
+        with self._session.connect() as holder:
+            with self._session.errors("opening a snapshot"):
+                if holder.info.server_version < OLDEST:
+                    raise SourceError(
+                        f"{self._session.label} runs PostgreSQL {holder.info.server_version // 10000}.",
+                        todo="PostgreSQL 14 or newer is needed.",
+                    )
+                holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                row = holder.execute("SELECT pg_export_snapshot(), clock_timestamp()").fetchone()
+            if row is None:
+                raise SourceError(f"{self._session.label} exported no snapshot.")
+            with tempfile.TemporaryDirectory(prefix="lakeward-") as spill:
+                reader = SnapshotReader(
+                    self._session,
+                    snapshot=str(row[0]),
+                    taken_at=row[1].astimezone(UTC),
+                    deadline=datetime.now(UTC) + self._max_age,
+                    readers=self._readers,
+                    spill=spill,
+                )
+                try:
+                    yield reader
+                finally:
+                    reader.close()

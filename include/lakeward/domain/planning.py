@@ -1,0 +1,298 @@
+"""A source table and what the file says of it, made into a plan: what is read how, and which lake tables it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+
+from lakeward.domain.facts import (
+    LakeColumn,
+    LakeTable,
+    LandedColumn,
+    ReferencePlan,
+    SourceColumn,
+    SourceTable,
+    TablePlan,
+)
+from lakeward.domain.nesting import Nested, child_table, nest, slug
+from lakeward.domain.postgres_types import land_column
+from lakeward.domain.shaping import partition_fields, sort_fields, suggest
+from lakeward.errors import LakewardError, SpecError, UnsupportedError
+from lakeward.spec.models import GroupSpec, Reference, TableSpec
+
+Sample = Callable[[SourceTable, str], Sequence[str | None]]
+"""Values of an expression of a source table, as text."""
+
+
+def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePlan:
+    """Resolve one table; every problem of its columns is named at once.
+
+    :raises SpecError: the file names what is not there, or contradicts itself.
+    :raises UnsupportedError: the source holds what is not carried yet.
+    """
+    _check_access(spec, source)
+    kept = [c for c in source.columns if not any(fnmatchcase(c.name, pattern) for pattern in spec.drop)]
+    _check_names(spec, source, kept)
+    landed = _land(spec, source, kept)
+    key = source.primary_key if spec.key is None else spec.key
+    keyed = bool(key) and all(any(c.source == k for c in landed) for k in key)
+    nested = _nest(spec, source, kept, landed, keyed=keyed, sample=sample)
+    lake = _lake_tables(spec, source, landed, nested, key if keyed else ())
+    _check_clashes(source, lake)
+    plain = source.kind == "table" and not source.has_children
+    scan = all(c.native for c in landed) and not spec.filter and (plain or source.kind in {"view", "materialized view"})
+    return TablePlan(
+        schema=source.schema,
+        table=source.name,
+        filter=spec.filter,
+        columns=tuple(landed),
+        nested=tuple(n.column for n in nested.values()),
+        lake=lake,
+        scan=scan,
+        ctid=source.kind == "table",
+        estimated_rows=source.estimated_rows,
+        notes=(*(note for n in nested.values() for note in n.notes), *_notes(source, landed, lake[0])),
+    )
+
+
+def _check_access(spec: TableSpec, source: SourceTable) -> None:
+    if not source.readable:
+        raise SpecError(
+            f"{source.label}: no right to read it", todo=f"grant SELECT on {source.label} to the connection's role."
+        )
+    hidden = [c for c in source.unreadable_columns if not any(fnmatchcase(c, pattern) for pattern in spec.drop)]
+    if hidden:
+        raise SpecError(
+            f"{source.label}: no right to read the columns {', '.join(hidden)}",
+            todo="grant SELECT on them, or list them under `drop`.",
+        )
+    if source.row_security:
+        raise UnsupportedError(
+            f"{source.label}: row-level security applies to the connection's role, so that it may not see every row",
+            todo="use a role with BYPASSRLS, or a policy that lets it read all rows and a view over them.",
+        )
+    if source.kind == "foreign":
+        raise UnsupportedError(
+            f"{source.label} is a foreign table, which has no snapshot", todo="migrate it from its own server."
+        )
+
+
+def _check_names(spec: TableSpec, source: SourceTable, kept: Sequence[SourceColumn]) -> None:
+    names = {c.name for c in kept}
+    said = {
+        "key": spec.key or (),
+        "filter": (f.column for f in spec.filter),
+        "mask": spec.mask,
+        "rename": spec.rename,
+        "types": spec.types,
+        "flatten": (f.column for f in spec.flatten),
+    }
+    glob = any(c in spec.table for c in "*?[")
+    for where, columns in said.items():
+        known = {c.name for c in source.columns} if where == "filter" else names
+        for column in columns:
+            if column not in known and not (glob and where != "key"):
+                raise SpecError(
+                    f"{where} of {source.label}: there is no column {column!r}", todo=suggest(column, known)
+                )
+    for pattern in spec.drop:
+        if not glob and not any(fnmatchcase(c.name, pattern) for c in source.columns):
+            raise SpecError(
+                f"drop of {source.label}: no column matches {pattern!r}",
+                todo=suggest(pattern, (c.name for c in source.columns)),
+            )
+    lower: dict[str, str] = {}
+    for name in names:
+        if (other := lower.setdefault(name.lower(), name)) != name:
+            raise UnsupportedError(
+                f"{source.label}: the columns {other!r} and {name!r} differ by case alone, which is not carried yet",
+                todo="drop one of them, or read a view that names them apart.",
+            )
+    if not kept:
+        raise UnsupportedError(f"{source.label} has no columns to migrate", todo="take it out of the file.")
+
+
+def _land(spec: TableSpec, source: SourceTable, kept: Sequence[SourceColumn]) -> list[LandedColumn]:
+    flattened = {f.column for f in spec.flatten}
+    landed, refused = [], []
+    for column in kept:
+        try:
+            landed.append(
+                land_column(
+                    column,
+                    wanted=spec.types.get(column.name),
+                    mask=spec.mask.get(column.name),
+                    nested=column.name in flattened,
+                )
+            )
+        except LakewardError as error:
+            refused.append(f"{source.label}: {error.what}: {error.todo}")
+        if column.name in flattened and column.name in spec.mask:
+            refused.append(f"{source.label}: column {column.name!r} is both masked and flattened: choose one.")
+    if refused:
+        raise UnsupportedError("\n  ".join(refused))
+    return landed
+
+
+def _nest(
+    spec: TableSpec,
+    source: SourceTable,
+    kept: Sequence[SourceColumn],
+    landed: Sequence[LandedColumn],
+    *,
+    keyed: bool,
+    sample: Sample,
+) -> dict[str, Nested]:
+    bases = {c.name: c.base if c.base in {"json", "jsonb"} else "text" for c in kept}
+    bases |= {c.name: "json" for c in kept if c.category in {"array", "composite"}}
+    by_name = {c.source: c for c in landed}
+    found = {}
+    for flatten in spec.flatten:
+        if flatten.column not in by_name:  # a glob's table that has no such column
+            continue
+        column = by_name[flatten.column]
+        try:
+            found[flatten.column] = nest(
+                flatten,
+                column,
+                bases[flatten.column],
+                spec.name or slug(source.name),
+                keyed=keyed,
+                sample=lambda c=column: sample(source, c.expression),  # type: ignore[misc]
+            )
+        except ValueError as error:
+            raise SpecError(f"flatten of {source.label}, column {flatten.column!r}: {error}") from None
+    return found
+
+
+def _lake_tables(
+    spec: TableSpec, source: SourceTable, landed: Sequence[LandedColumn], nested: dict[str, Nested], key: Sequence[str]
+) -> tuple[LakeTable, ...]:
+    columns: list[LakeColumn] = []
+    for column in landed:
+        if column.source in nested:
+            columns += nested[column.source].columns
+        else:
+            name = spec.rename.get(column.source, column.source)
+            columns.append(LakeColumn(name, column.type, not column.nullable, "value", column.source))
+    name = spec.name or slug(source.name)
+    names = {c.source: c.name for c in columns if c.role == "value" and not c.path}
+    main = LakeTable(
+        name=name,
+        columns=tuple(columns),
+        key=tuple(names[k] for k in key),
+        partition=partition_fields(spec.partition, columns, name),
+        sort=sort_fields(spec.sort, columns, name),
+        rules=spec.rules,
+    )
+    by_name = {c.source: c for c in landed}
+    children = [
+        child_table(child, main, by_name[n.column.source], n.columns[0].nested)
+        for n in nested.values()
+        for child in n.children
+    ]
+    return (main, *children)
+
+
+def _check_clashes(source: SourceTable, tables: Sequence[LakeTable]) -> None:
+    for table in tables:
+        seen: dict[str, LakeColumn] = {}
+        for column in table.columns:
+            other = seen.setdefault(column.name.lower(), column)
+            if other is not column:
+                raise SpecError(
+                    f"{source.label}: two columns of {table.name} would be called {column.name!r}: "
+                    f"{_origin(other)} and {_origin(column)}",
+                    todo="rename one of them (`rename`), or give the flattened column another `prefix`.",
+                )
+
+
+def _origin(column: LakeColumn) -> str:
+    return ".".join((column.source, *column.path)) + ("" if column.role == "value" else f" ({column.role})")
+
+
+def _notes(source: SourceTable, landed: Sequence[LandedColumn], lake: LakeTable) -> tuple[str, ...]:
+    notes = []
+    if not lake.key:
+        notes.append("no key: duplicates cannot be told from rows, drill-down compares rows as a whole")
+    if source.indexes and not (lake.partition or lake.sort):
+        notes.append(
+            f"{len(source.indexes)} indexes do not transfer, and neither partition nor sort is declared: "
+            "sort by what is filtered on most"
+        )
+    kept_json = [c.name for c in lake.columns if c.type == "json" and c.role == "value"]
+    if kept_json:
+        notes.append(f"kept as JSON text, so that filters on it read every file: {', '.join(kept_json)}")
+    notes += [f"column {c.source!r} is masked by {c.mask}" for c in landed if c.mask]
+    return tuple(notes)
+
+
+def plan_references(
+    group: GroupSpec, tables: Sequence[TablePlan], sources: Sequence[SourceTable], elsewhere: dict[str, str]
+) -> tuple[tuple[ReferencePlan, ...], tuple[str, ...]]:
+    """References of a group (declared, of the source, of child tables) and notes.
+
+    :param elsewhere: ``schema.table`` of tables in other groups, to their group.
+    :raises SpecError: a reference leaves its group, or names what is not there.
+    """
+    lake = {t.name: t for plan in tables for t in plan.lake}
+    found = [_declared_reference(r, lake) for r in group.references]
+    notes: list[str] = []
+    for plan, source in zip(tables, sources, strict=True):
+        for child in plan.lake[1:]:
+            parents = tuple(c.name for c in child.columns if c.role == "parent")
+            found.append(ReferencePlan(child.name, parents, plan.name, plan.lake[0].key, "parent"))
+        if group.source_references:
+            found += _source_references(group, plan, source, tables, elsewhere, notes)
+    unique = {(r.table, r.columns, r.to, r.to_columns): r for r in reversed(found)}
+    return tuple(reversed(unique.values())), tuple(notes)
+
+
+def _declared_reference(reference: Reference, lake: dict[str, LakeTable]) -> ReferencePlan:
+    for name, columns in ((reference.table, reference.columns), (reference.to, reference.to_columns)):
+        if name not in lake:
+            raise SpecError(f"references: there is no lake table {name!r} in this group", todo=suggest(name, lake))
+        for column in columns:
+            if all(column != c.name for c in lake[name].columns):
+                raise SpecError(
+                    f"references: {name} has no column {column!r}",
+                    todo=suggest(column, (c.name for c in lake[name].columns)),
+                )
+    if len(reference.columns) != len(reference.to_columns):
+        raise SpecError(f"references: {reference.table} to {reference.to} names unequal numbers of columns")
+    return ReferencePlan(reference.table, reference.columns, reference.to, reference.to_columns, "file")
+
+
+def _source_references(
+    group: GroupSpec,
+    plan: TablePlan,
+    source: SourceTable,
+    tables: Sequence[TablePlan],
+    elsewhere: dict[str, str],
+    notes: list[str],
+) -> list[ReferencePlan]:
+    found = []
+    for key in source.foreign_keys:
+        label = f"{key.to_schema}.{key.to_table}"
+        if label in elsewhere:
+            raise SpecError(
+                f"{source.label} refers to {label}, which is in the group {elsewhere[label]!r}: they would be read at different cuts",
+                todo=f"put both into one group, or declare `source_references: false` in {group.name!r} if they need not agree.",
+            )
+        target = next((t for t in tables if t.label == label), None)
+        columns, to_columns = _lake_names(plan, key.columns), _lake_names(target, key.to_columns) if target else None
+        if target is None:
+            notes.append(f"{source.label} refers to {label}, which is not migrated")
+        elif columns is None or to_columns is None:
+            notes.append(
+                f"the reference of {source.label} to {label} is not checked: its columns are dropped or masked"
+            )
+        else:
+            found.append(ReferencePlan(plan.name, columns, target.name, to_columns, "source"))
+    return found
+
+
+def _lake_names(plan: TablePlan, columns: Sequence[str]) -> tuple[str, ...] | None:
+    masked = {c.source for c in plan.columns if c.mask in {"null", "redact"}}
+    names = {c.source: c.name for c in plan.lake[0].columns if c.role == "value" and not c.path}
+    return tuple(names[c] for c in columns) if all(c in names and c not in masked for c in columns) else None
