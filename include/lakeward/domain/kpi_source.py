@@ -1,0 +1,148 @@
+"""The source's own SQL for the rows of a lake table: its columns, values inside JSON, the items of lists, the entries of maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from lakeward.domain.facts import LakeColumn, LakeTable, LandedColumn, TablePlan
+from lakeward.domain.kpi_measure import KpiError
+from lakeward.domain.sql import ident, text, where
+from lakeward.spec.scalars import LakeType
+
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+_ZONE = r"(Z|[-+][0-9]{2}(:?[0-9]{2})?)"
+_MOMENTS = {
+    "date": f"^{_DATE}$",
+    "time": f"^{_TIME}$",
+    "timestamp": f"^{_DATE}[T ]{_TIME}$",
+    "timestamptz": f"^{_DATE}[T ]{_TIME} ?{_ZONE}?$",
+}
+_SOURCE_ROLES = frozenset({"value", "parent", "position", "key"})
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRows:
+    """A FROM item whose alias is ``r``; ``columns`` maps the lake's column to its typed SQL over it."""
+
+    sql: str
+    columns: dict[str, str]
+
+
+def source_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> SourceRows:
+    """The rows of a lake table as the source itself gives them, for the named columns of it.
+
+    The innermost SELECT sees the source's table alone, so that no name of ours can hide one of its columns.
+    """
+    columns = [table.column(name) for name in names]
+    landed = {c.source: c for c in plan.columns}
+    plain = _unique(c.source for c in columns if not _is_nested(c, table))
+    nested = _unique(
+        ([table.source] if table.kind != "main" else [])
+        + [c.source for c in columns if _is_nested(c, table) and not _of_item(c, table)]
+    )
+    alias = {("value", s): f"v{i}" for i, s in enumerate(plain)} | {("doc", s): f"j{i}" for i, s in enumerate(nested)}
+    selected = [f"{landed[s].expression} AS {alias['value', s]}" for s in plain]
+    selected += [f"{_document(landed[s], _holding(s, table, plan))} AS {alias['doc', s]}" for s in nested]
+    inner = f"SELECT {', '.join(selected) or '1 AS one'} FROM {ident(plan.schema)}.{ident(plan.table)} {where(plan.filter, ident)}"
+    fence = " OFFSET 0" if nested else ""  # else the documents would be parsed once for every mention
+    sql = f"({inner}{fence}) AS r"
+    if table.kind != "main":
+        sql += _items(table, f"r.{alias['doc', table.source]}")
+    return SourceRows(sql, {c.name: _typed(c, table, alias) for c in columns})
+
+
+def require_source(column: LakeColumn, table: LakeTable) -> None:
+    """Refuse a column that flattening makes and the source has nothing to compare with."""
+    if column.role not in _SOURCE_ROLES:
+        raise KpiError(
+            f"column {column.name!r} of {table.name} is made while flattening; the source has no such figure"
+        )
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _of_item(column: LakeColumn, table: LakeTable) -> bool:
+    """Whether the value is (in) an item of the child table's list or map."""
+    return table.kind != "main" and column.role in {"value", "position", "key"}
+
+
+def _is_nested(column: LakeColumn, table: LakeTable) -> bool:
+    return _of_item(column, table) or bool(column.path)
+
+
+def _holding(source: str, table: LakeTable, plan: TablePlan) -> str:
+    """How the source's column holds its records: json, jsonb or text."""
+    for lake in (table, *plan.lake):
+        for column in lake.columns:
+            if column.source == source and (column.path or _of_item(column, lake)):
+                return column.nested
+    return "json"
+
+
+def _document(column: LandedColumn, holding: str) -> str:
+    """A landed column as jsonb; null where it holds no JSON that jsonb can represent."""
+    if holding == "jsonb":
+        return column.expression
+    as_text = f"CAST(({column.expression}) AS text)"
+    return f"CASE WHEN pg_input_is_valid({as_text}, 'jsonb') THEN CAST({as_text} AS jsonb) END"
+
+
+def _items(table: LakeTable, document: str) -> str:
+    found = f"{document} {_path('#>', table.path)}" if table.path else document
+    if table.kind == "map":
+        return f" CROSS JOIN LATERAL jsonb_each(CASE WHEN jsonb_typeof({found}) = 'object' THEN {found} ELSE '{{}}' END) AS i(key, item)"
+    return (
+        f" CROSS JOIN LATERAL jsonb_array_elements(CASE WHEN jsonb_typeof({found}) = 'array' THEN {found} ELSE '[]' END)"
+        " WITH ORDINALITY AS i(item, at)"
+    )
+
+
+def _path(operator: str, path: tuple[str, ...]) -> str:
+    return f"{operator} ARRAY[{', '.join(text(key) for key in path)}]::text[]"
+
+
+def _typed(column: LakeColumn, table: LakeTable, alias: dict[tuple[str, str], str]) -> str:
+    if not _is_nested(column, table):
+        return f"r.{alias['value', column.source]}"
+    if column.role == "position":
+        return "(i.at - 1)"
+    if column.role == "key":
+        return "i.key"
+    document = "i.item" if _of_item(column, table) else f"r.{alias['doc', column.source]}"
+    return json_value(document, column.path, column.type)
+
+
+def json_value(document: str, path: tuple[str, ...], lake_type: str) -> str:
+    """A value inside a jsonb document by its lake type; null, never an error, where it can't be read as that type."""
+    word = f"({document} {_path('#>>', path)})"
+    if lake_type in _MOMENTS:
+        return _moment(word, lake_type)
+    if lake_type == "boolean":
+        return f"CASE WHEN {word} IN ('true', 'false') THEN CAST({word} AS boolean) END"
+    if lake_type == "uuid":
+        return f"CASE WHEN pg_input_is_valid({word}, 'uuid') THEN CAST({word} AS uuid) END"
+    if lake_type in {"int", "long", "float", "double"} or lake_type.startswith("decimal"):
+        return _number(word, lake_type)
+    return word
+
+
+def _number(word: str, lake_type: str) -> str:
+    """Every digit that is there, and at least those of the type: what does not fit it must show in the figure."""
+    decimal = LakeType(lake_type).decimal
+    scale = decimal[1] if decimal else 0
+    form = f"^-?[0-9]{{1,{max(1, 38 - scale)}}}(\\.[0-9]+)?$"
+    return f"CASE WHEN {word} ~ {text(form)} THEN trim_scale(CAST({word} AS numeric)) + {Decimal(0):.{scale}f} END"
+
+
+def _moment(word: str, lake_type: str) -> str:
+    valid = f"{word} ~ {text(_MOMENTS[lake_type])} AND pg_input_is_valid({word}, '{lake_type}')"
+    value = f"CAST({word} AS {lake_type})"
+    if lake_type == "timestamptz":
+        # Without an offset it is UTC, whatever the session's zone is.
+        value = f"CASE WHEN {word} ~ {text(_ZONE + '$')} AND {word} !~ {text('^' + _DATE + '$')} THEN {value} ELSE CAST({word} AS timestamp) AT TIME ZONE 'UTC' END"
+    return f"CASE WHEN {valid} THEN {value} END"

@@ -1,0 +1,199 @@
+"""Figures of a KPI as one SQL statement over given rows; PostgreSQL and DuckDB get the same shape.
+
+Columns: ``grain`` (day, week, month, total), ``period`` (first day as text; null: rows without a date, and for the total),
+``dims`` (which dimensions the cell is over: nothing, ``d1``, ``d1,d2``), ``d1``.. (canonical text), ``value``, ``n`` (rows that enter).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from lakeward.domain.calendar import day_sql, period_sql
+from lakeward.domain.kpi_measure import Column, Function, Negated, Node, Number, Operation
+from lakeward.domain.kpi_resolve import MAX_DIGITS, ResolvedKpi, scale_of
+from lakeward.domain.kpi_text import Dialect, canonical, ordered
+from lakeward.domain.sql import literal, text, where
+from lakeward.spec.models import Grain
+
+
+def figures_sql(r: ResolvedKpi, dialect: Dialect, rows: str, columns: Mapping[str, str]) -> str:
+    """The figures over ``rows`` (a FROM item); ``columns`` maps each lake column that the KPI names to its SQL."""
+    by = _keys(r)
+    given = ", ".join(
+        [*(f"{sql} AS {name}" for name, sql in _inputs(r, dialect, columns)), f"{_argument(r, dialect, columns)} AS x"]
+    )
+    base = f"SELECT {given} FROM {rows} {_where(r, dialect, columns)}"
+    first = f"SELECT {', '.join([*by, *_first(r)])} FROM base {_group([*by, *(['x'] if _distinct(r) else [])])}"
+    dated = f"SELECT *{''.join(f', {sql} AS {name}' for name, sql in _periods(r))} FROM first"
+    sets = ", ".join(f"({', '.join(s)})" for s in _sets(r))
+    marks = _marks(r)
+    shape = ["grain", "period", "dims", *_dimensions(r)]
+    if _distinct(r):
+        cells = f"SELECT {marks}, x, sum(n) AS n FROM dated GROUP BY GROUPING SETS ({sets})"
+        values = f"SELECT {', '.join(shape)}, count(x) AS value, sum(n) AS n FROM cells GROUP BY {', '.join(shape)}"
+    else:
+        cells = f"SELECT {marks}, {_second(r)} AS value, coalesce(sum(n), 0) AS n FROM dated GROUP BY GROUPING SETS ({sets})"
+        values = "SELECT * FROM cells"
+    period = canonical("period", "date", dialect)
+    out = ", ".join(
+        ["grain", f"{period} AS period", *shape[2:], f"{_value(r, dialect)} AS value", "CAST(n AS bigint) AS n"]
+    )
+    return f"WITH base AS ({base}), first AS ({first}), dated AS ({dated}), cells AS ({cells}), figures AS ({values}) SELECT {out} FROM figures"
+
+
+def figure_columns(r: ResolvedKpi) -> tuple[tuple[str, str], ...]:
+    """Name and lake type of each column of the figures, in order."""
+    value = "string" if r.scale is None else f"decimal({MAX_DIGITS},{r.scale})"
+    texts = tuple((name, "string") for name in ("grain", "period", "dims", *_dimensions(r)))
+    return (*texts, ("value", value), ("n", "long"))
+
+
+def argument_sql(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str | None:
+    """What the function is over, exactly: None for `count()`."""
+    return None if r.measure.argument is None else _argument(r, dialect, columns)
+
+
+def condition_sql(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str:
+    """The KPI's filter as ``WHERE ...`` or nothing."""
+    return _where(r, dialect, columns)
+
+
+def _dimensions(r: ResolvedKpi) -> list[str]:
+    return [f"d{i + 1}" for i in range(len(r.spec.dimensions))]
+
+
+def _keys(r: ResolvedKpi) -> list[str]:
+    return [*(["day"] if r.spec.date else []), *_dimensions(r)]
+
+
+def _distinct(r: ResolvedKpi) -> bool:
+    return r.measure.function is Function.COUNT_DISTINCT
+
+
+def _group(keys: list[str]) -> str:
+    return f"GROUP BY {', '.join(keys)}" if keys else ""
+
+
+def _inputs(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if r.spec.date:
+        yield "day", day_sql(columns[r.spec.date], r.type_of(r.spec.date), r.calendar)
+    for alias, name in zip(_dimensions(r), r.spec.dimensions, strict=True):
+        yield alias, canonical(columns[name], r.type_of(name), dialect)
+
+
+def _argument(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str:
+    argument = r.measure.argument
+    if argument is None:
+        return "1"
+    if r.value_type == "number":
+        return _arithmetic(argument, r, dialect, columns)
+    name = r.measure.columns[0].name
+    if r.measure.function is Function.COUNT:
+        return f"CASE WHEN {columns[name]} IS NOT NULL THEN 1 END"
+    return ordered(columns[name], r.value_type, dialect)
+
+
+def _arithmetic(node: Node, r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str:
+    """Exact numbers: PostgreSQL's numeric has no bounds, DuckDB's DECIMAL(38, s) raises when it overflows."""
+    scale = scale_of(node, r.table)
+    match node:
+        case Column(name):
+            return f"CAST({columns[name]} AS {_decimal(scale, dialect)})"
+        case Number(value):
+            return f"CAST({literal(value)} AS {_decimal(scale, dialect)})"
+        case Negated(operand):
+            return f"(- {_arithmetic(operand, r, dialect, columns)})"
+        case Operation(operator, left, right):
+            sides = [_arithmetic(side, r, dialect, columns) for side in (left, right)]
+            if operator != "*" and dialect is Dialect.DUCKDB:
+                sides = [f"CAST({side} AS {_decimal(scale, dialect)})" for side in sides]
+            return f"({sides[0]} {operator} {sides[1]})"
+
+
+def _decimal(scale: int, dialect: Dialect) -> str:
+    return "numeric" if dialect is Dialect.POSTGRES else f"DECIMAL({MAX_DIGITS}, {scale})"
+
+
+def _where(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str:
+    def comparable(name: str) -> str:
+        kind = r.type_of(name)
+        return canonical(columns[name], kind, dialect) if kind == "time" else ordered(columns[name], kind, dialect)
+
+    return where(r.filters, comparable)
+
+
+def _first(r: ResolvedKpi) -> list[str]:
+    """Aggregates over the finest cells; everything else is rolled up from them, so that rows are read once."""
+    match r.measure.function:
+        case Function.COUNT_DISTINCT:
+            return ["x", "count(x) AS n"]
+        case Function.COUNT:
+            return ["count(x) AS n"]
+        case Function.SUM | Function.AVG:
+            return ["sum(x) AS v", "count(x) AS n"]
+        case Function.MIN | Function.MAX:
+            return [f"{r.measure.function}(x) AS v", "count(x) AS n"]
+
+
+def _second(r: ResolvedKpi) -> str:
+    match r.measure.function:
+        case Function.MIN | Function.MAX:
+            return f"{r.measure.function}(v)"
+        case Function.COUNT:
+            return "coalesce(sum(n), 0)"
+        case _:
+            return "sum(v)"
+
+
+def _periods(r: ResolvedKpi) -> Iterator[tuple[str, str]]:
+    for grain in _grains(r):
+        if grain is not Grain.DAY:
+            yield grain.value, period_sql(grain, "day", r.calendar)
+
+
+def _grains(r: ResolvedKpi) -> list[Grain]:
+    return [g for g in Grain if g in r.spec.grains] if r.spec.date else []
+
+
+def _dimension_sets(r: ResolvedKpi) -> list[list[str]]:
+    """No dimension, each single one, all of them when there are several."""
+    names = _dimensions(r)
+    return [[], *([name] for name in names), *([names] if len(names) > 1 else [])]
+
+
+def _sets(r: ResolvedKpi) -> Iterator[list[str]]:
+    value = ["x"] if _distinct(r) else []
+    for period in [[], *([g.value] for g in _grains(r))]:
+        for dimensions in _dimension_sets(r):
+            yield [*period, *dimensions, *value]
+
+
+def _marks(r: ResolvedKpi) -> str:
+    """Grain, period and dimensions of a cell, told by GROUPING: a null of the data is not a null of the grouping."""
+    grains, names = _grains(r), _dimensions(r)
+    whens = "".join(f" WHEN GROUPING({g.value}) = 0 THEN '{g.value}'" for g in grains)
+    grain = f"CASE{whens} ELSE 'total' END" if grains else "'total'"
+    period = (
+        f"coalesce({', '.join(g.value for g in grains)})"
+        if len(grains) > 1
+        else grains[0].value
+        if grains
+        else "CAST(NULL AS date)"
+    )
+    dims = "''"
+    if names:
+        full = 2 ** len(names) - 1
+        each = {full: "", 0: ",".join(names)} | {
+            full & ~(1 << (len(names) - 1 - i)): name for i, name in enumerate(names)
+        }
+        dims = f"CASE GROUPING({', '.join(names)}) {' '.join(f'WHEN {mask} THEN {text(dim)}' for mask, dim in each.items())} END"
+    return ", ".join([f"{grain} AS grain", f"{period} AS period", f"{dims} AS dims", *names])
+
+
+def _value(r: ResolvedKpi, dialect: Dialect) -> str:
+    if r.scale is None:
+        return canonical("value", r.value_type, dialect)
+    if dialect is Dialect.POSTGRES:
+        return f"CAST(value AS numeric({MAX_DIGITS}, {r.scale}))"
+    # Through text: a sum may hold one digit too many, which a cast to its own type would not look at.
+    return f"CAST(CAST(value AS varchar) AS DECIMAL({MAX_DIGITS}, {r.scale}))"
