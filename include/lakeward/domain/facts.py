@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import TypeVar, cast
 
 from pydantic import TypeAdapter
@@ -372,9 +370,13 @@ class FileSet:
 T = TypeVar("T")
 
 
-@cache
-def _adapter(kind: Callable[..., object]) -> TypeAdapter[object]:
-    return TypeAdapter(kind)
+_ADAPTERS: dict[type, TypeAdapter[object]] = {}
+
+
+def _adapter(kind: type) -> TypeAdapter[object]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 def to_json(fact: object) -> bytes:
