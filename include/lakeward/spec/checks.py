@@ -1,0 +1,231 @@
+"""What must hold across the parts of a migration file, and can be told without asking the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+from lakeward.spec.document import Path
+from lakeward.spec.flatten_checks import flatten
+from lakeward.spec.models import ChildSpec, Filter, FilterOp, GroupSpec, KpiSpec, Migration, Reference, TableSpec
+from lakeward.spec.names import is_glob, slug, split_table
+from lakeward.spec.problems import Trouble, meant
+from lakeward.spec.rules import Rule
+
+_SQL_ARGUMENTS = ("unexpected_rows_query", "query", "template_dict")
+
+
+def check(spec: Migration) -> Iterator[Trouble]:
+    """Every contradiction, with the path of what is to be changed."""
+    yield from _landing(spec)
+    if spec.compaction.mode == "rewrite":
+        yield Trouble(("compaction", "mode"), "`rewrite` is not there yet", "Use `observe` or `none`.")
+    yield from _twice(("groups",), "name", "group", [g.name for g in spec.groups])
+    yield from _twice(("kpis",), "name", "KPI", [k.name for k in spec.kpis])
+    yield from _names(spec)
+    for n, group in enumerate(spec.groups):
+        for m, table in enumerate(group.tables):
+            yield from _table(table, ("groups", n, "tables", m))
+    yield from _references(spec)
+    yield from _kpis(spec)
+
+
+def _landing(spec: Migration) -> Iterator[Trouble]:
+    landing = spec.landing
+    if landing.path.startswith("s3://") and landing.connection is None:
+        yield Trouble(
+            ("landing",),
+            "`landing` is on s3:// and names no `connection`",
+            "Add `connection:` with the id of an Airflow connection of type `aws`.",
+        )
+    if ".." in PurePosixPath(landing.path).parts:
+        yield Trouble(("landing", "path"), "`..` is not allowed in the landing's path", "Write the path out.")
+
+
+def _twice(path: Path, field: str, what: str, names: Iterable[str]) -> Iterator[Trouble]:
+    seen: dict[str, int] = {}
+    for n, name in enumerate(names):
+        if seen.setdefault(name, n) != n:
+            yield Trouble((*path, n, field), f"there are two {what}s called `{name}`", "Give each a name of its own.")
+
+
+def made_by(group: GroupSpec) -> Iterator[tuple[str, Path]]:
+    """Every lake table that a group surely makes, with the path (inside the group) of what names it."""
+    for n, table in enumerate(group.tables):
+        at: Path = ("tables", n)
+        if not is_glob(table.table):
+            try:
+                name = table.name or slug(split_table(table.table)[1])
+            except ValueError:
+                continue  # said elsewhere
+            yield name, (*at, "name" if table.name else "table")
+        for m, rule in enumerate(table.flatten):
+            for k, child in enumerate(rule.children):
+                yield child.table, (*at, "flatten", m, "children", k, "table")
+            for k, one in enumerate(rule.maps):
+                yield one.table, (*at, "flatten", m, "maps", k, "table")
+
+
+def _undecidable(group: GroupSpec) -> bool:
+    """Globs and inferred children make tables that only the source knows."""
+    return any(is_glob(t.table) or any(f.fields == "infer" for f in t.flatten) for t in group.tables)
+
+
+def _names(spec: Migration) -> Iterator[Trouble]:
+    quarantines = {f"{g.name}_quarantine": g.name for g in spec.groups}
+    seen: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    for n, group in enumerate(spec.groups):
+        for name, path in made_by(group):
+            if name in quarantines:
+                reason = f"`{name}` is the quarantine table of the group `{quarantines[name]}`"
+                yield Trouble(("groups", n, *path), reason, "Choose another name.")
+            elif name in seen:
+                reason = f"two tables of the lake would be called `{name}`, the other in the group `{seen[name]}`"
+                yield Trouble(("groups", n, *path), reason, "Set `name` (or the child's `table`) to another.")
+            seen.setdefault(name, group.name)
+        for m, table in enumerate(group.tables):
+            if sources.setdefault(table.table, group.name) != group.name or any(
+                other.table == table.table for other in group.tables[:m]
+            ):
+                yield Trouble(
+                    ("groups", n, "tables", m, "table"),
+                    f"`{table.table}` is listed twice, first in the group `{sources[table.table]}`",
+                    "A table belongs to one group; list it once.",
+                )
+
+
+def _table(table: TableSpec, at: Path) -> Iterator[Trouble]:
+    try:
+        split_table(table.table)
+    except ValueError as error:
+        todo = f"Write `public.{table.table}`." if "." not in table.table else ""
+        yield Trouble((*at, "table"), str(error), todo)
+    if is_glob(table.table) and table.name:
+        todo = "Leave `name` out, or list the table by itself."
+        yield Trouble((*at, "name"), f"`{table.table}` may match several tables, which can't share one name", todo)
+    for n, one in enumerate(table.filter):
+        yield from filter_arity(one, (*at, "filter", n))
+    yield from _columns(table, at)
+    yield from _layout(table, at)
+    yield from flatten(table, at)
+    for n, rule in enumerate(table.flatten):
+        for k, child in enumerate(rule.children):
+            yield from _layout(child, (*at, "flatten", n, "children", k))
+
+
+def _layout(part: TableSpec | ChildSpec, at: Path) -> Iterator[Trouble]:
+    """Partition, sort order and rules, of a table or a child."""
+    for n, transform in enumerate(part.partition):
+        if transform in part.partition[:n]:
+            yield Trouble((*at, "partition", n), f"`{transform}` stands twice", "Leave one out.")
+    for n, term in enumerate(part.sort):
+        if term.column in [other.column for other in part.sort[:n]]:
+            yield Trouble((*at, "sort", n), f"`{term.column}` is sorted by twice", "Leave one out.")
+    for n, rule in enumerate(part.rules):
+        yield from _rule(rule, (*at, "rules", n))
+
+
+def filter_arity(one: Filter, at: Path) -> Iterator[Trouble]:
+    """The operator decides how many values there must be."""
+    path = (*at, "value") if one.value is not None else at
+    if one.op in {FilterOp.IS_NULL, FilterOp.NOT_NULL}:
+        if one.value is not None:
+            yield Trouble(path, f"`{one.op}` takes no value", "Leave `value` out.")
+    elif one.op in {FilterOp.IN, FilterOp.NOT_IN}:
+        if not isinstance(one.value, tuple) or not one.value:
+            yield Trouble(path, f"`{one.op}` takes a list of values", "Write `value: [a, b]`.")
+    elif one.value is None:
+        todo = "Add `value`; to find nulls write `op: is null` or `op: is not null`."
+        yield Trouble(path, f"`{one.op}` needs a value; null never compares", todo)
+    elif isinstance(one.value, tuple):
+        yield Trouble(path, f"`{one.op}` takes one value, not a list", "Use `op: in` or `op: not in` for a list.")
+
+
+def _columns(table: TableSpec, at: Path) -> Iterator[Trouble]:
+    """A column that is dropped can't be asked for something else; a lake's name is given once."""
+    dropped = {column for column in table.drop if not is_glob(column)}
+    for part in ("rename", "types", "mask"):
+        for column in getattr(table, part):
+            if column in dropped:
+                reason = f"`{column}` is both dropped and listed under `{part}`"
+                yield Trouble((*at, part, column), reason, "Choose one.", key=True)
+    for n, column in enumerate(table.key or ()):
+        if column in dropped:
+            yield Trouble((*at, "key", n), f"the key column `{column}` is dropped", "Keep it; `mask` can hide it.")
+    targets: dict[str, str] = {}
+    for column, name in table.rename.items():
+        if not name.strip():
+            yield Trouble((*at, "rename", column), f"`{column}` is renamed to nothing", "Give the lake's name.")
+        elif (other := targets.setdefault(name.lower(), column)) != column:
+            reason = f"`{other}` and `{column}` are both renamed to `{name}`"
+            yield Trouble((*at, "rename", column), reason, "Give each a name of its own.")
+
+
+def _rule(rule: Rule, at: Path) -> Iterator[Trouble]:
+    if "unexpected_rows" in rule.expect or "custom" in rule.expect or "query" in rule.expect:
+        yield Trouble(
+            (*at, "expect"),
+            f"`{rule.expect}` runs SQL of its own, which a migration file may not",
+            "Declare a reference, a filtered KPI, or another expectation.",
+        )
+    for name in _SQL_ARGUMENTS:
+        if name in rule.args:
+            yield Trouble((*at, "args", name), f"`{name}` is SQL, which a migration file may not run", key=True)
+
+
+def _references(spec: Migration) -> Iterator[Trouble]:
+    made = {group.name: [name for name, _ in made_by(group)] for group in spec.groups}
+    for n, group in enumerate(spec.groups):
+        for m, reference in enumerate(group.references):
+            at: Path = ("groups", n, "references", m)
+            if len(reference.columns) != len(reference.to_columns):
+                reason = f"{len(reference.columns)} `columns` can't name {len(reference.to_columns)} `to_columns`"
+                yield Trouble(at, reason, "List them in pairs.")
+            yield from _reference(group, reference, at, made)
+
+
+def _reference(group: GroupSpec, reference: Reference, at: Path, made: dict[str, list[str]]) -> Iterator[Trouble]:
+    for field, name in (("table", reference.table), ("to", reference.to)):
+        if name in made[group.name]:
+            continue
+        owner = next((g for g, names in made.items() if name in names), None)
+        if owner:
+            yield Trouble(
+                (*at, field),
+                f"`{name}` is made by the group `{owner}`, not by `{group.name}`: groups are read at different cuts, "
+                "so that rows of one could name rows that the other does not have yet",
+                "Put both tables into one group, or leave this reference out if they need not agree.",
+            )
+        elif not _undecidable(group):
+            todo = meant(name, made[group.name]) or f"It makes: {', '.join(made[group.name])}."
+            yield Trouble((*at, field), f"no table of the group `{group.name}` is called `{name}`", todo)
+
+
+def _kpis(spec: Migration) -> Iterator[Trouble]:
+    made = [name for group in spec.groups for name, _ in made_by(group)]
+    decidable = not any(_undecidable(group) for group in spec.groups)
+    for n, kpi in enumerate(spec.kpis):
+        at: Path = ("kpis", n)
+        if decidable and kpi.table not in made:
+            todo = meant(kpi.table, made) or f"The groups make: {', '.join(made)}."
+            yield Trouble((*at, "table"), f"no group makes a table called `{kpi.table}`", todo)
+        yield from _kpi(kpi, at)
+
+
+def _kpi(kpi: KpiSpec, at: Path) -> Iterator[Trouble]:
+    for field, values in (("grains", kpi.grains), ("dimensions", kpi.dimensions)):
+        for n, value in enumerate(values):
+            if value in values[:n]:
+                yield Trouble((*at, field, n), f"`{value}` stands twice in `{field}`", "Leave one out.")
+    if kpi.date is None and "grains" in kpi.model_fields_set and kpi.grains:
+        yield Trouble(
+            (*at, "grains"), "`grains` without a `date` that they could cut", "Add `date`, or leave them out."
+        )
+    if kpi.date is not None and not kpi.grains:
+        yield Trouble((*at, "grains"), "a KPI with a `date` needs at least one grain", "Use day, week or month.")
+    if kpi.date in kpi.dimensions:
+        n = kpi.dimensions.index(kpi.date)
+        yield Trouble((*at, "dimensions", n), f"`{kpi.date}` is the KPI's date already", "Leave it out here.")
+    for n, one in enumerate(kpi.filter):
+        yield from filter_arity(one, (*at, "filter", n))
