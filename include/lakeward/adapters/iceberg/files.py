@@ -1,0 +1,67 @@
+"""Staged files as Iceberg data files: statistics from their footers, partition values from the staging."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow.parquet as pq
+from pyiceberg.io.pyarrow import (
+    compute_statistics_plan,
+    data_file_statistics_from_parquet_metadata,
+    parquet_path_to_id_mapping,
+)
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.table import Table
+
+from lakeward.adapters.iceberg.partition import record
+from lakeward.domain.facts import StagedFile
+from lakeward.errors import LakeError
+
+_READERS = 8
+
+
+def data_files(table: Table, staged: Sequence[StagedFile]) -> list[DataFile]:
+    """Data files for a commit; LakeError when a file is missing, named twice or not what was staged."""
+    if len({file.url for file in staged}) != len(staged):
+        raise LakeError(
+            f"Table {'.'.join(table.name())}: a staged file is named twice.",
+            todo="Report this: it would double its rows.",
+        )
+    with ThreadPoolExecutor(_READERS) as pool:
+        return list(pool.map(lambda file: _data_file(table, file), staged))
+
+
+def _data_file(table: Table, staged: StagedFile) -> DataFile:
+    schema = table.schema()
+    try:
+        with table.io.new_input(staged.url).open() as stream:
+            footer = pq.read_metadata(stream)
+    except FileNotFoundError:
+        raise LakeError(
+            f"Table {'.'.join(table.name())}: the staged file {staged.url} is gone.",
+            todo="The store's clean-up took it before it was committed: run a new cut, and append it without long waits.",
+        ) from None
+    if footer.num_rows != staged.rows:
+        raise LakeError(
+            f"Table {'.'.join(table.name())}: {staged.url} holds {footer.num_rows} rows, {staged.rows} were staged.",
+            todo="Something else wrote to this file: run a new cut.",
+        )
+    statistics = data_file_statistics_from_parquet_metadata(
+        parquet_metadata=footer,
+        stats_columns=compute_statistics_plan(schema, table.metadata.properties),
+        parquet_column_mapping=parquet_path_to_id_mapping(schema),
+    )
+    order = table.sort_order()
+    return DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=staged.url,
+        file_format=FileFormat.PARQUET,
+        partition=record(staged.partition, schema, table.spec()),
+        file_size_in_bytes=staged.bytes,
+        sort_order_id=order.order_id if order.fields else None,
+        spec_id=table.spec().spec_id,
+        equality_ids=None,
+        key_metadata=None,
+        **statistics.to_serialized_dict(),
+    )

@@ -1,0 +1,207 @@
+"""IcebergLake: the lake port over any catalog that PyIceberg reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import (
+    NoSuchNamespaceError,
+    NoSuchTableError,
+    TableAlreadyExistsError,
+)
+from pyiceberg.table import Table
+
+from lakeward.adapters.iceberg.catalog import explained, open_catalog
+from lakeward.adapters.iceberg.change import can_commit_together
+from lakeward.adapters.iceberg.commit import Landing
+from lakeward.adapters.iceberg.properties import MULTI_TABLE_COMMIT
+from lakeward.adapters.iceberg.read import access_of, live_files, pinned, readable, state_of, statistics_of
+from lakeward.adapters.iceberg.revert import delete_unreferenced, drop_cut
+from lakeward.adapters.iceberg.schema import MIGRATION, PROPERTIES, differences, partition_spec, schema_of, sort_order
+from lakeward.adapters.iceberg.write import write_files
+from lakeward.domain.facts import Committed, FileSet, LakeTable, StagedFile, StorageAccess
+from lakeward.errors import LakeError, SpecError
+from lakeward.ports import FileStatistics, Progress, TableCommit, TableState
+
+_MODES = ("auto", "required", "off")
+
+
+class IcebergLake:
+    """One namespace of one catalog.
+
+    :param properties: of the catalog, as ``properties_from`` gives them; secrets in them are never shown.
+    :param namespace: one level.
+    :param prefix: put before every table's name.
+    :param file_size: bytes that data files are rolled at.
+    """
+
+    def __init__(
+        self, properties: Mapping[str, str], namespace: str, prefix: str = "", file_size: int = 128_000_000
+    ) -> None:
+        self._properties = dict(properties)
+        self._namespace, self._prefix, self._file_size = namespace, prefix, file_size
+        self._mode = self._properties.get(MULTI_TABLE_COMMIT, "auto")
+        if self._mode not in _MODES:
+            raise SpecError(
+                f"The catalog's connection says multi_table_commit: {self._mode!r}.",
+                todo=f"Write one of {', '.join(_MODES)}.",
+            )
+
+    def close(self) -> None:
+        """Give up the connection, if there is one."""
+        if "_catalog" in self.__dict__:
+            self._catalog.close()
+            del self.__dict__["_catalog"]
+
+    def qualified(self, table: str) -> str:
+        """``namespace.prefix_table``."""
+        return f"{self._namespace}.{self._prefix}{table}"
+
+    def check(self) -> dict[str, str]:
+        """What the catalog can do; LakeError when it is unreachable or refuses."""
+        with explained(self._properties, f"look at namespace {self._namespace}"):
+            exists = self._catalog.namespace_exists(self._namespace)
+            together = can_commit_together(self._catalog)
+        return {
+            "catalog": self._properties.get("type", "rest"),
+            "namespace": "exists" if exists else "will be created",
+            "multi_table_commit": "yes" if together else "no",
+            "multi_table_commit_mode": self._mode,
+        }
+
+    def prepare(self, tables: Sequence[LakeTable], migration: str) -> tuple[str, ...]:
+        """Create what is missing, check the rest; names created. LakeError lists every difference, and then nothing is created."""
+        if found := self.differences(tables, migration):
+            raise LakeError(
+                f"{len(found)} differences between the plan and the lake:\n  - " + "\n  - ".join(found),
+                todo="Change the migration file to what the lake has, drop the tables, or choose another namespace or prefix.",
+            )
+        with explained(self._properties, f"create namespace {self._namespace}"):
+            self._catalog.create_namespace_if_not_exists(self._namespace)
+        created = tuple(table.name for table in tables if self._create(table, migration))
+        if created and (found := self.differences(tables, migration)):
+            raise LakeError(
+                "The catalog made other tables than it was asked for:\n  - " + "\n  - ".join(found),
+                todo="Check what the catalog supports; the tables are still empty and can be dropped.",
+            )
+        return created
+
+    def differences(self, tables: Sequence[LakeTable], migration: str) -> tuple[str, ...]:
+        """What ``prepare`` would refuse; writes nothing."""
+        found = []
+        for table in tables:
+            if live := self._find(table.name):
+                found += [f"table {self.qualified(table.name)}: {d}" for d in differences(live, table, migration)]
+        return tuple(found)
+
+    def write(
+        self, table: LakeTable, batches: pa.RecordBatchReader, attempt: str, progress: Progress
+    ) -> tuple[StagedFile, ...]:
+        """Write rows, ordered by partition and sort order, as data files that nobody can read yet; on failure none stays."""
+        live = self._load(table.name)
+        with explained(self._properties, f"write files of table {self.qualified(table.name)}"):
+            return write_files(live, batches, attempt, self._file_size, progress)
+
+    def staged(self, table: LakeTable, files: Sequence[StagedFile]) -> FileSet:
+        """Staged files as something to read."""
+        return self._file_set(table, [file.url for file in files], self._load(table.name))
+
+    def commit(self, commits: Sequence[TableCommit], cut_id: str, migration: str) -> tuple[bool, tuple[Committed, ...]]:
+        """Land each batch exactly once and tag the cut; True when it was one transaction over all tables."""
+        with explained(self._properties, f"commit cut {cut_id} to namespace {self._namespace}"):
+            return Landing(self._catalog, self._open, commits, cut_id, migration, together=self._together).run()
+
+    def state(self, table: str) -> TableState | None:
+        """The table now, or None when there is none."""
+        live = self._find(table)
+        if live is None:
+            return None
+        with explained(self._properties, f"read table {self.qualified(table)}"):
+            return state_of(live, table)
+
+    def snapshot(self, table: LakeTable, snapshot_id: int) -> FileSet:
+        """The files of a pinned snapshot; LakeError when it is gone or has delete files."""
+        live = self._load(table.name)
+        with explained(self._properties, f"read snapshot {snapshot_id} of table {self.qualified(table.name)}"):
+            urls = [file.file_path for file in live_files(live, pinned(live, snapshot_id))]
+        return self._file_set(table, sorted(urls), live)
+
+    def statistics(self, table: str, small_file: int, snapshot_id: int | None = None) -> FileStatistics:
+        """File statistics of a snapshot (default: the current one)."""
+        live = self._load(table)
+        with explained(self._properties, f"read table {self.qualified(table)}"):
+            snapshot = live.current_snapshot() if snapshot_id is None else pinned(live, snapshot_id)
+            return statistics_of(live_files(live, snapshot), small_file)
+
+    def drop_batch(self, table: str, cut_id: str) -> bool:
+        """Take an unpublished cut back out in one commit; False when it is not the table's content."""
+        with explained(self._properties, f"take cut {cut_id} out of table {self.qualified(table)}"):
+            return drop_cut(self._catalog, partial(self._open, table), cut_id)
+
+    def unstage(self, files: Sequence[StagedFile]) -> None:
+        """Delete staged files that no snapshot names."""
+        with explained(self._properties, f"delete staged files in namespace {self._namespace}"):
+            tables = (
+                [self._catalog.load_table(name) for name in self._catalog.list_tables(self._namespace)] if files else []
+            )
+            delete_unreferenced(tables, [file.url for file in files])
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        return open_catalog(self._properties)
+
+    @cached_property
+    def _together(self) -> bool:
+        if self._mode == "off":
+            return False
+        able = can_commit_together(self._catalog)
+        if self._mode == "required" and not able:
+            raise LakeError(
+                "The catalog has no multi-table commit, and its connection says multi_table_commit: required.",
+                todo="Write `auto` (readers of one cut follow the pointer anyway), or use a catalog that has it.",
+            )
+        return able
+
+    def _open(self, table: str) -> Table:
+        return self._catalog.load_table(self.qualified(table))
+
+    def _load(self, table: str) -> Table:
+        with explained(self._properties, f"open table {self.qualified(table)}"):
+            return self._open(table)
+
+    def _find(self, table: str) -> Table | None:
+        with explained(self._properties, f"open table {self.qualified(table)}"):
+            try:
+                return self._open(table)
+            except (NoSuchTableError, NoSuchNamespaceError):
+                return None
+
+    def _create(self, table: LakeTable, migration: str) -> bool:
+        if self._find(table.name):
+            return False
+        schema = schema_of(table)
+        with explained(self._properties, f"create table {self.qualified(table.name)}"):
+            try:
+                self._catalog.create_table(
+                    self.qualified(table.name),
+                    schema,
+                    partition_spec=partition_spec(table, schema),
+                    sort_order=sort_order(table, schema),
+                    properties={
+                        **PROPERTIES,
+                        MIGRATION: migration,
+                        "write.target-file-size-bytes": str(self._file_size),
+                    },
+                )
+            except TableAlreadyExistsError:
+                return False
+        return True
+
+    def _file_set(self, table: LakeTable, urls: Sequence[str], live: Table) -> FileSet:
+        found = tuple(readable(url) for url in urls)
+        remote = any(url.startswith("s3://") for url in found)
+        access = access_of({str(k): str(v) for k, v in live.io.properties.items()}) if remote else StorageAccess()
+        return FileSet(found, access, tuple((c.name, c.type) for c in table.columns))

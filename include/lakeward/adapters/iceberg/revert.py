@@ -1,0 +1,114 @@
+"""Taking an unpublished cut back out, and deleting files that nothing names."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot, ancestors_of
+
+from lakeward.adapters.iceberg import change as asking
+from lakeward.adapters.iceberg.change import Change
+from lakeward.adapters.iceberg.commit import REFUSED, UNKNOWN, WAITS
+from lakeward.adapters.iceberg.read import BATCH, WINDOW, batches, live_entries, origin
+from lakeward.domain.identity import WHOLE, tag_name
+from lakeward.errors import ConflictError, LakeError
+
+
+def drop_cut(catalog: Catalog, load: Callable[[], Table], cut_id: str) -> bool:
+    """Bring the table back to what it was before the cut; False when the cut is not its content (any more).
+
+    :raises ConflictError: others kept moving the table.
+    :raises LakeError: the state before was expired, or the outcome could not be learned.
+    """
+    last: Exception | None = None
+    for wait in (*WAITS, None):
+        table = load()
+        change = _undo(table, cut_id)
+        if change is None:
+            return last is not None and tag_name(cut_id) not in table.metadata.refs
+        try:
+            asking.commit_one(catalog, change)
+        except (*REFUSED, *UNKNOWN) as error:
+            last = error
+            if wait:
+                time.sleep(wait)
+        else:
+            return True
+    raise ConflictError(
+        f"Cut {cut_id} could not be taken out of {'.'.join(table.name())}: {type(last).__name__}.", todo="Try again."
+    ) from last
+
+
+def _undo(table: Table, cut_id: str) -> Change | None:
+    tag, start = table.metadata.refs.get(tag_name(cut_id)), origin(table, table.current_snapshot())
+    if tag is None or start is None or start.snapshot_id != tag.snapshot_id:
+        return None
+    before = _before(table, start)
+    if before is None:
+        live = live_entries(table, table.current_snapshot())
+        change, record = asking.replace_rows(table, live, (), {}), ""
+    else:
+        change, record = asking.point_main_at(table, before.snapshot_id), _record_of(table, before)
+    properties = {WINDOW + WHOLE: record} if record else {}
+    change = asking.with_properties(change, properties, () if record else [WINDOW + w for w in batches(table)])
+    return asking.with_tag(change, tag_name(cut_id), remove=True)
+
+
+def _before(table: Table, start: Snapshot) -> Snapshot | None:
+    if start.parent_snapshot_id is None:
+        return None
+    found = table.metadata.snapshot_by_id(start.parent_snapshot_id)
+    if found is None:
+        raise LakeError(
+            f"Table {'.'.join(table.name())}: the snapshot before {start.snapshot_id} was expired.",
+            todo="Run a new cut instead: it replaces this one.",
+        )
+    return found
+
+
+def _record_of(table: Table, snapshot: Snapshot) -> str:
+    """What the window's property was at a snapshot; empty when no batch had landed."""
+    for one in ancestors_of(snapshot, table.metadata):
+        if one.summary and (batch := one.summary[BATCH]):
+            return f"{batch}:{one.snapshot_id}"
+        if one.summary and one.summary["total-records"] == "0":
+            return ""
+    return ""
+
+
+def delete_unreferenced(tables: Sequence[Table], urls: Sequence[str]) -> None:
+    """Delete those of the files that no snapshot of the table in whose folder they lie names.
+
+    :raises LakeError: a file lies in no table's folder; nothing is deleted.
+    """
+    homes: dict[int, list[str]] = {}
+    for url in urls:
+        home = next((n for n, t in enumerate(tables) if url.startswith(t.metadata.location.rstrip("/") + "/")), None)
+        if home is None:
+            raise LakeError(f"The staged file {url} belongs to no table of the namespace.", todo="Delete it by hand.")
+        homes.setdefault(home, []).append(url)
+    for n, wanted in homes.items():
+        named = _named(tables[n])
+        for url in wanted:
+            if url not in named:
+                _delete(tables[n], url)
+
+
+def _named(table: Table) -> set[str]:
+    found, seen = set(), set()
+    for snapshot in table.metadata.snapshots:
+        for manifest in snapshot.manifests(table.io):
+            if manifest.manifest_path not in seen:
+                seen.add(manifest.manifest_path)
+                found |= {e.data_file.file_path for e in manifest.fetch_manifest_entry(table.io, discard_deleted=True)}
+    return found
+
+
+def _delete(table: Table, url: str) -> None:
+    try:
+        table.io.delete(url)
+    except FileNotFoundError:
+        return
