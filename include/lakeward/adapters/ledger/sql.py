@@ -1,0 +1,142 @@
+"""The ledger over SQLAlchemy: SQLite for one machine, PostgreSQL for several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from sqlalchemy import URL, Connection, Row, Table, and_, func, make_url, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lakeward.adapters.ledger.schema import open_engine, shown, told
+from lakeward.adapters.ledger.tables import steps, transitions, verdicts
+from lakeward.domain.evidence import Outcome, Transition, Verdict
+from lakeward.domain.facts import from_json, to_json
+from lakeward.domain.identity import digest
+from lakeward.ports import StepRecord
+
+_STEP_KEY = ("migration", "run_key", "group_name", "step", "started_at")
+_VERDICT_KEY = ("migration", "group_name", "kind", "subject", "inputs_hash")
+
+
+class SqlLedger:
+    """Operational history in a database, whose tables are brought to the newest revision when it is opened.
+
+    Every record may be made again: the same one changes nothing.
+
+    :param url: of SQLite with a file, or of PostgreSQL; a string, or a URL when there is a password in it.
+    """
+
+    def __init__(self, url: str | URL) -> None:
+        self._url = make_url(url)
+        self._engine = open_engine(self._url)
+        self._insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
+
+    def __repr__(self) -> str:
+        return f"SqlLedger({shown(self._url)!r})"
+
+    def record_step(self, record: StepRecord) -> None:
+        """Keep a step's execution; one that began at the same instant is the same one, and is brought up to date."""
+        key = (record.migration, record.run_key, record.group, record.step, record.started_at)
+        rest = {name: getattr(record, name) for name in ("outcome", "seconds", "rows", "message")}
+        self._upsert(steps, dict(zip(_STEP_KEY, key, strict=True)), rest)
+
+    def record_verdict(self, verdict: Verdict) -> None:
+        """Keep a verdict; for inputs that are judged already nothing changes, unless they could not be measured then."""
+        key = (verdict.migration, verdict.group, verdict.kind, verdict.subject, verdict.inputs_hash)
+        rest = {
+            "cut_id": verdict.cut_id,
+            "outcome": verdict.outcome.value,
+            "decided_at": verdict.decided_at,
+            "body": to_json(verdict).decode(),
+        }
+        self._upsert(verdicts, dict(zip(_VERDICT_KEY, key, strict=True)), rest, only_if_error=True)
+
+    def verdict(self, migration: str, group: str, kind: str, subject: str, inputs_hash: str) -> Verdict | None:
+        """The verdict for exactly these inputs, if it was ever reached; errors are never returned."""
+        key = dict(zip(_VERDICT_KEY, (migration, group, kind, subject, inputs_hash), strict=True))
+        query = select(verdicts.c.body).where(
+            and_(*(verdicts.c[name] == value for name, value in key.items())),
+            verdicts.c.outcome != Outcome.ERROR.value,
+        )
+        with self._reading() as connection:
+            body = connection.execute(query).scalar()
+        return None if body is None else from_json(Verdict, body)
+
+    def verdicts(self, migration: str, cut_id: str | None = None) -> tuple[Verdict, ...]:
+        """The newest verdict of every group, kind and subject (of one cut), in that order."""
+        of = verdicts.c
+        place = (of.group_name, of.kind, of.subject)
+        newest = func.row_number().over(partition_by=place, order_by=(of.decided_at.desc(), of.number.desc()))
+        wanted = [of.migration == migration, *([of.cut_id == cut_id] if cut_id is not None else [])]
+        ranked = select(*place, of.body, newest.label("age")).where(*wanted).subquery()
+        query = select(ranked.c.body).where(ranked.c.age == 1)
+        with self._reading() as connection:
+            found = [from_json(Verdict, body) for body in connection.execute(query).scalars()]
+        return tuple(sorted(found, key=lambda v: (v.group, v.kind, v.subject)))
+
+    def record_transition(self, transition: Transition) -> None:
+        """Keep who moved what, when and why."""
+        body = to_json(transition)
+        rest = {
+            "migration": transition.migration,
+            "run_key": transition.run_key,
+            "at": transition.at,
+            "body": body.decode(),
+        }
+        self._upsert(transitions, {"content_hash": digest(body)}, rest)
+
+    def transitions(self, migration: str) -> tuple[Transition, ...]:
+        """All transitions, oldest first."""
+        of = transitions.c
+        query = select(of.body).where(of.migration == migration).order_by(of.at, of.number)
+        with self._reading() as connection:
+            return tuple(from_json(Transition, body) for body in connection.execute(query).scalars())
+
+    def steps(self, migration: str | None = None, run_key: str | None = None) -> tuple[StepRecord, ...]:
+        """The newest record of every migration, run, group and step, oldest first."""
+        of = steps.c
+        place = (of.migration, of.run_key, of.group_name, of.step)
+        newest = func.row_number().over(partition_by=place, order_by=of.started_at.desc())
+        wanted = [column == value for column, value in ((of.migration, migration), (of.run_key, run_key)) if value]
+        ranked = select(steps, newest.label("age")).where(*wanted).subquery()
+        query = (
+            select(ranked).where(ranked.c.age == 1).order_by(ranked.c.started_at, ranked.c.group_name, ranked.c.step)
+        )
+        with self._reading() as connection:
+            return tuple(_step(row) for row in connection.execute(query))
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with told(self._url, "read"), self._engine.connect() as connection:
+            yield connection
+
+    def _upsert(
+        self, table: Table, key: Mapping[str, object], rest: Mapping[str, object], *, only_if_error: bool = False
+    ) -> None:
+        insert = self._insert(table).values(**key, **rest)
+        replace = insert.on_conflict_do_update(
+            index_elements=list(key),
+            set_=dict(rest),
+            where=table.c.outcome == Outcome.ERROR.value if only_if_error else None,
+        )
+        with told(self._url, "write"), self._engine.execution_options(writes=True).begin() as connection:
+            connection.execute(replace)
+
+
+def _step(row: Row[tuple[object, ...]]) -> StepRecord:
+    return StepRecord(
+        migration=row.migration,
+        run_key=row.run_key,
+        group=row.group_name,
+        step=row.step,
+        outcome=row.outcome,
+        started_at=row.started_at,
+        seconds=row.seconds,
+        rows=row.rows,
+        message=row.message,
+    )

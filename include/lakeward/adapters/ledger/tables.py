@@ -1,0 +1,88 @@
+"""The ledger's tables; the migrations beside them make them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Instant(TypeDecorator[datetime]):
+    """An instant, kept in UTC and given back with its zone, on SQLite as well, which knows none."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """To UTC; an instant without a zone is refused."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; instants of the ledger need one")
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """With its zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+steps = Table(
+    "lakeward_steps",
+    metadata,
+    Column("migration", Text, nullable=False),
+    Column("run_key", Text, nullable=False),
+    Column("group_name", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("message", Text, nullable=False),
+    PrimaryKeyConstraint("migration", "run_key", "group_name", "step", "started_at", name="lakeward_steps_pk"),
+)
+
+verdicts = Table(
+    "lakeward_verdicts",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
+    Column("migration", Text, nullable=False),
+    Column("group_name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("inputs_hash", Text, nullable=False),
+    Column("cut_id", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("lakeward_verdicts_inputs", "migration", "group_name", "kind", "subject", "inputs_hash", unique=True),
+)
+
+transitions = Table(
+    "lakeward_transitions",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
+    Column("content_hash", Text, nullable=False),
+    Column("migration", Text, nullable=False),
+    Column("run_key", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("lakeward_transitions_content", "content_hash", unique=True),
+    Index("lakeward_transitions_migration", "migration", "at"),
+)
