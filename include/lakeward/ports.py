@@ -209,7 +209,11 @@ class RuleSet:
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """What one rule found. ``error`` is set when it could not be evaluated. ``keys`` are the first failing keys or values."""
+    """What one rule found. ``error`` is set when it could not be evaluated. ``keys`` are the first failing keys or values.
+
+    A rule on a figure of the whole table has checked one; ``keys`` then tell what was found. ``keys_file`` holds the keys of
+    all failing rows.
+    """
 
     table: str
     rule: str
@@ -219,15 +223,25 @@ class RuleResult:
     failed: int
     error: str = ""
     keys: tuple[str, ...] = ()
+    keys_file: FileFact | None = None
 
 
 class Validator(Protocol):
     """Puts record rules to files."""
 
     def validate(
-        self, sets: Sequence[RuleSet], inputs: Mapping[str, FileSet], progress: Progress
+        self,
+        sets: Sequence[RuleSet],
+        inputs: Mapping[str, FileSet],
+        keep: str,
+        access: StorageAccess,
+        progress: Progress,
     ) -> tuple[RuleResult, ...]:
-        """Results in the order of the rules, derived ones first. Failing rules never raise; unknown ones do."""
+        """Per set the results of its rules, then of its references, each in their order.
+
+        The keys of all rows that fail go to Parquet files below ``keep`` (a folder's URL). Failing rules never raise, unknown
+        ones do (SpecError).
+        """
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------
