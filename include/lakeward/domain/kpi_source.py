@@ -14,6 +14,7 @@ from lakeward.spec.scalars import LakeType
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
 _ZONE = r"(Z|[-+][0-9]{2}(:?[0-9]{2})?)"
+_UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _MOMENTS = {
     "date": f"^{_DATE}$",
     "time": f"^{_TIME}$",
@@ -38,20 +39,20 @@ def source_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> Sour
     """
     columns = [table.column(name) for name in names]
     landed = {c.source: c for c in plan.columns}
-    plain = _unique(c.source for c in columns if not _is_nested(c, table))
+    inside = {c.name for c in columns if _is_inside(c, table, landed[c.source])}
+    plain = _unique(c.source for c in columns if c.name not in inside)
     nested = _unique(
-        ([table.source] if table.kind != "main" else [])
-        + [c.source for c in columns if _is_nested(c, table) and not _of_item(c, table)]
+        [*([table.source] if table.kind != "main" else []), *(c.source for c in columns if c.name in inside)]
     )
     alias = {("value", s): f"v{i}" for i, s in enumerate(plain)} | {("doc", s): f"j{i}" for i, s in enumerate(nested)}
     selected = [f"{landed[s].expression} AS {alias['value', s]}" for s in plain]
-    selected += [f"{_document(landed[s], _holding(s, table, plan))} AS {alias['doc', s]}" for s in nested]
+    selected += [f"{_document(landed[s], _holding(s, table))} AS {alias['doc', s]}" for s in nested]
     inner = f"SELECT {', '.join(selected) or '1 AS one'} FROM {ident(plan.schema)}.{ident(plan.table)} {where(plan.filter, ident)}"
     fence = " OFFSET 0" if nested else ""  # else the documents would be parsed once for every mention
     sql = f"({inner}{fence}) AS r"
     if table.kind != "main":
         sql += _items(table, f"r.{alias['doc', table.source]}")
-    return SourceRows(sql, {c.name: _typed(c, table, alias) for c in columns})
+    return SourceRows(sql, {c.name: _typed(c, table, alias, inside=c.name in inside) for c in columns})
 
 
 def require_source(column: LakeColumn, table: LakeTable) -> None:
@@ -71,17 +72,14 @@ def _of_item(column: LakeColumn, table: LakeTable) -> bool:
     return table.kind != "main" and column.role in {"value", "position", "key"}
 
 
-def _is_nested(column: LakeColumn, table: LakeTable) -> bool:
-    return _of_item(column, table) or bool(column.path)
+def _is_inside(column: LakeColumn, table: LakeTable, landed: LandedColumn) -> bool:
+    """Whether the value is inside a document; a JSON column that is kept as text is not."""
+    return _of_item(column, table) or bool(column.path) or (landed.type == "json" and column.type != "json")
 
 
-def _holding(source: str, table: LakeTable, plan: TablePlan) -> str:
+def _holding(source: str, table: LakeTable) -> str:
     """How the source's column holds its records: json, jsonb or text."""
-    for lake in (table, *plan.lake):
-        for column in lake.columns:
-            if column.source == source and (column.path or _of_item(column, lake)):
-                return column.nested
-    return "json"
+    return next(c.nested for c in table.columns if c.source == source and c.role in {"value", "position", "key"})
 
 
 def _document(column: LandedColumn, holding: str) -> str:
@@ -106,8 +104,8 @@ def _path(operator: str, path: tuple[str, ...]) -> str:
     return f"{operator} ARRAY[{', '.join(text(key) for key in path)}]::text[]"
 
 
-def _typed(column: LakeColumn, table: LakeTable, alias: dict[tuple[str, str], str]) -> str:
-    if not _is_nested(column, table):
+def _typed(column: LakeColumn, table: LakeTable, alias: dict[tuple[str, str], str], *, inside: bool) -> str:
+    if not inside:
         return f"r.{alias['value', column.source]}"
     if column.role == "position":
         return "(i.at - 1)"
@@ -125,7 +123,7 @@ def json_value(document: str, path: tuple[str, ...], lake_type: str) -> str:
     if lake_type == "boolean":
         return f"CASE WHEN {word} IN ('true', 'false') THEN CAST({word} AS boolean) END"
     if lake_type == "uuid":
-        return f"CASE WHEN pg_input_is_valid({word}, 'uuid') THEN CAST({word} AS uuid) END"
+        return f"CASE WHEN {word} ~ {text(_UUID)} THEN CAST({word} AS uuid) END"
     if lake_type in {"int", "long", "float", "double"} or lake_type.startswith("decimal"):
         return _number(word, lake_type)
     return word
