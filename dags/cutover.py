@@ -1,0 +1,92 @@
+"""Cut over or back by hand: a form, a dry run by default, and the same checks as at the end of a migration's own DAG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow.sdk import DAG, Param, task
+
+from lakeward_airflow.dag_files import FOLDER, read_migrations
+from lakeward_airflow.operators.switch import CutBackOperator, CutOverOperator
+
+HERE = Path(__file__).parent
+good, _ = read_migrations(HERE)
+names = {path.name: spec.migration for path, spec in good.items()}
+
+FORM = {
+    "migration": Param(
+        type="string",
+        enum=list(names) or ["none"],
+        values_display=names,
+        title="Migration",
+        description="Which migration's groups are switched.",
+    ),
+    "direction": Param(
+        "cut_over",
+        type="string",
+        enum=["cut_over", "cut_back"],
+        values_display={"cut_over": "cut over: to the lake", "cut_back": "cut back: to the state before"},
+        title="Direction",
+    ),
+    "run": Param(
+        type="string", minLength=1, title="Run", description="Id of the migration's DAG run whose cut is meant."
+    ),
+    "evidence_hash": Param(
+        "",
+        type="string",
+        title="Approved evidence",
+        description="To cut over: the evidence hash that the gate of that run gave, after you have read the evidence.",
+    ),
+    "source_frozen": Param(
+        False,
+        type="boolean",
+        title="The source is frozen",
+        description="To cut over: I declare that nobody writes to the old system any more.",
+    ),
+    "accept_quarantine": Param(
+        "",
+        type="string",
+        title="Quarantined rows",
+        description="If rows were quarantined: why the switch may go on without them.",
+    ),
+    "why": Param(
+        type="string", minLength=1, title="Why", description="Kept with the transition, for those who look back."
+    ),
+    "dry_run": Param(True, type="boolean", title="Dry run", description="Look at every precondition and move nothing."),
+}
+
+with DAG(
+    dag_id="cutover",
+    description="Switches a migration's readers and writers to the lake, or back.",
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    tags=["lakeward", "cutover"],
+    params=FORM,
+    default_args={
+        "migration_file": f"{HERE / FOLDER}/{{{{ params.migration }}}}",
+        "run_key": "{{ params.run }}",
+        "dry_run": "{{ params.dry_run }}",
+        "retries": 0,
+    },
+):
+
+    @task.branch
+    def direction(params: dict[str, str]) -> str:
+        """The way that the form names."""
+        return params["direction"]
+
+    by = "{{ dag_run.triggering_user_name or 'unknown' }}"
+    approval = {
+        "approved": True,
+        "evidence_hash": "{{ params.evidence_hash }}",
+        "by": by,
+        "why": "{{ params.why }}",
+        "source_frozen": "{{ params.source_frozen }}",
+        "accept_quarantine": "{{ params.accept_quarantine }}",
+    }
+    cut_over = CutOverOperator(task_id="cut_over", approval=approval)
+    cut_back = CutBackOperator(task_id="cut_back", by=by, why="{{ params.why }}")
+
+    direction() >> [cut_over, cut_back]

@@ -1,0 +1,80 @@
+"""Lift and shift: one cut, everything at once, proved before anybody is switched. One DAG per migration file."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG, Param, task_group
+
+from lakeward.spec.models import LiftAndShift
+from lakeward_airflow.dag_docs import migration_doc
+from lakeward_airflow.dag_files import invalid_dag, of_pattern, read_migrations
+from lakeward_airflow.operators.append import AppendIcebergOperator, published
+from lakeward_airflow.operators.approval import ApproveCutoverOperator
+from lakeward_airflow.operators.compact import TriggerCompactionOperator
+from lakeward_airflow.operators.land import (
+    ExtractGroupOperator,
+    FlattenGroupOperator,
+    PlanMigrationOperator,
+    PrepareTablesOperator,
+)
+from lakeward_airflow.operators.prove import EvaluateGateOperator, ValidateRecordsOperator
+from lakeward_airflow.operators.switch import CutOverOperator
+from lakeward_airflow.sensors.kpi import KpiComparisonSensor
+
+
+def lift_and_shift(file: Path, spec: LiftAndShift) -> DAG:
+    """Build the DAG of one migration."""
+    with DAG(
+        dag_id=f"lift_and_shift__{spec.migration}",
+        description=spec.description or f"Moves {spec.migration} at one cut and proves it before the switch.",
+        doc_md=migration_doc(spec, file.name),
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,  # two runs would compete for one pointer
+        tags=["lakeward", "lift_and_shift", *spec.tags],
+        params={"rehearsal": Param(False, type="boolean", title="Rehearsal", description=REHEARSAL)},
+        default_args={
+            "migration_file": str(file),
+            "owner": spec.owner,
+            "retries": 2,
+            "retry_delay": timedelta(seconds=20),
+            "retry_exponential_backoff": True,
+            "max_retry_delay": timedelta(minutes=10),
+        },
+    ) as dag:
+
+        @task_group(group_id="groups", default_args={"map_index_template": "{{ task.group }}"})
+        def move_group(group: str) -> None:
+            extract = ExtractGroupOperator(task_id="extract", group=group, retries=3)
+            prepare = PrepareTablesOperator(task_id="prepare", group=group)
+            flatten = FlattenGroupOperator(task_id="flatten", group=group)
+            validate = ValidateRecordsOperator(task_id="validate", group=group)
+            append = AppendIcebergOperator(
+                task_id="append", group=group, retries=5, outlets=[published(spec.migration)]
+            )
+            compact = TriggerCompactionOperator(task_id="compact", group=group)
+            compare = KpiComparisonSensor(task_id="compare", group=group, timeout=spec.gate.timeout.delta)
+
+            extract >> prepare >> flatten >> validate >> append >> compact >> compare
+
+        plan = PlanMigrationOperator(task_id="plan")
+        groups = move_group.expand(group=[group.name for group in spec.groups])
+        gate = EvaluateGateOperator(task_id="gate")
+        approve = ApproveCutoverOperator(
+            task_id="approve", rehearsal="{{ params.rehearsal }}", response_timeout=spec.gate.timeout.delta, retries=0
+        )
+        cut_over = CutOverOperator(task_id="cut_over", approval=approve.output, retries=1)
+
+        plan >> groups >> gate >> approve >> cut_over
+    return dag
+
+
+REHEARSAL = "Prove everything, publish to the lake, and end before the approval; nobody is switched."
+
+good, bad = read_migrations(Path(__file__).parent)
+for path, migration in of_pattern(good, LiftAndShift):
+    lift_and_shift(path, migration)
+for path, reason in bad.items():
+    invalid_dag(path, reason)

@@ -1,0 +1,65 @@
+"""The documentation of a migration's DAG, in Markdown, from its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lakeward.spec.models import GroupSpec, KpiSpec, Migration, TableSpec
+
+
+def migration_doc(spec: Migration, file_name: str) -> str:
+    """What moves, in which groups, and which figures must be equal before anybody may switch."""
+    return "\n".join(_lines(spec, file_name))
+
+
+def _lines(spec: Migration, file_name: str) -> Iterator[str]:
+    yield f"### {spec.migration}"
+    if spec.description:
+        yield from ("", spec.description)
+    yield ""
+    yield (
+        f"Moves what `{spec.source.connection}` ({spec.source.kind}) holds into the Iceberg namespace "
+        f"`{spec.target.namespace}` of `{spec.target.connection}`. Written in `{file_name}`."
+    )
+    yield from ("", "#### Entity groups", "Each is read at one cut and published at one instant.", "")
+    for group in spec.groups:
+        yield f"- **{group.name}**: {', '.join(_table(table) for table in group.tables)}{_references(group)}"
+    yield from (
+        "",
+        "#### Business figures",
+        f"Compared to the cent before the gate opens; days are those of {spec.calendar.time_zone}, weeks start on "
+        f"{spec.calendar.week_starts}.",
+        "",
+        "| Figure | Measure | Table | By |",
+        "| --- | --- | --- | --- |",
+    )
+    yield from (_kpi(kpi) for kpi in spec.kpis)
+    yield from ("", _HOW)
+
+
+def _table(table: TableSpec) -> str:
+    children = [child.table for nested in table.flatten for child in (*nested.children, *nested.maps)]
+    made = f" (and {', '.join(f'`{name}`' for name in children)} from its nested data)" if children else ""
+    return f"`{table.table}`{made}"
+
+
+def _references(group: GroupSpec) -> str:
+    told = [f"`{r.table}` names `{r.to}`" for r in group.references]
+    return f"; {', '.join(told)}" if told else ""
+
+
+def _kpi(kpi: KpiSpec) -> str:
+    by = [*(kpi.grains if kpi.date else ()), *kpi.dimensions]
+    only = " (warns only)" if kpi.warn_only else ""
+    measure = kpi.measure.replace("|", "\\|")
+    return f"| {kpi.title or kpi.name}{only} | `{measure}` | `{kpi.table}` | {', '.join(by) or 'total'} |"
+
+
+_HOW = """#### How a run goes
+`plan` freezes this file and all schemas. Per group: `extract` lands one snapshot of the source, `prepare` creates or checks the
+tables, `flatten` writes their data files, `validate` puts the record rules to them before anybody can read them, `append` lands each
+batch exactly once and publishes the group, `compact` watches the store's own compaction, `compare` holds until every figure
+is equal. Then `gate` looks at all evidence, `approve` asks a person (under **Required Actions**), and `cut_over` moves the pointer.
+
+Every task can be cleared and run again: what was done stays done. Trigger with `rehearsal` to prove everything and end before the
+approval. Going back: the DAG `cutover`."""

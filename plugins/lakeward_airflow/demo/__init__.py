@@ -1,0 +1,1 @@
+"""The demo: a real lab, a real Airflow, one migration from the first row to the cutover."""

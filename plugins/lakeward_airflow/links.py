@@ -1,0 +1,57 @@
+"""From a task in Airflow to what it proved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+from urllib.parse import quote
+
+from airflow.sdk import BaseOperatorLink
+
+from lakeward.domain.identity import WHOLE, cut_id
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+    from airflow.sdk.types import TaskInstanceKey
+
+MOUNTED_AT = "/lakeward"
+"""Where the plugin's pages are mounted."""
+
+
+class _GroupTask(Protocol):
+    migration_file: str
+    run_key: str
+    group: str
+
+
+def evidence_url(migration: str, group: str, cut: str, *below: str) -> str:
+    """Path of an evidence page on the API server; the cut's index when nothing is named ``below``."""
+    return "/".join((f"{MOUNTED_AT}/evidence", *(quote(part, safe="") for part in (migration, group, cut, *below))))
+
+
+def _evidence_of(operator: BaseOperator, *below: str) -> str:
+    from lakeward.spec.load import load
+
+    task = cast("_GroupTask", operator)
+    migration = load(Path(task.migration_file)).spec.migration
+    return evidence_url(migration, task.group, cut_id(migration, task.group, WHOLE, task.run_key), *below)
+
+
+class EvidenceLink(BaseOperatorLink):
+    """Everything that was proved of the group at this cut."""
+
+    name = "Evidence"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
+        """Path of the index page."""
+        return _evidence_of(operator)
+
+
+class ValidationReportLink(BaseOperatorLink):
+    """The report on the record rules."""
+
+    name = "Validation report"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
+        """Path of the newest report."""
+        return _evidence_of(operator, "records", "report")

@@ -1,0 +1,55 @@
+"""Into the lake, exactly once, and then before readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, AssetAlias
+
+from lakeward_airflow.links import EvidenceLink
+from lakeward_airflow.operators.base import GroupOperator
+from lakeward_airflow.runs import now
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+def published(migration: str) -> AssetAlias:
+    """What stands for all tables that a migration publishes; which they are is known when a group was planned."""
+    return AssetAlias(name=f"lakeward__{migration}", group="lakeward")
+
+
+class AppendIcebergOperator(GroupOperator):
+    """Land a group's batches exactly once, in one commit where the catalog can, and publish the group.
+
+    Every published table is updated as an Airflow asset named ``<namespace>.<table>``.
+
+    :param group: name of the entity group. (templated)
+    """
+
+    operator_extra_links = (EvidenceLink(),)
+
+    def execute(self, context: Context) -> dict[str, object]:
+        """Append; a batch that has landed already is not landed again."""
+        from lakeward.steps.append import append
+
+        with self.opened() as (plan, ports):
+            appended = append(plan, self.group, ports, now(), self.progress())
+            names = {table.table: ports.lake.qualified(table.table) for table in appended.tables}
+            connection = plan.migration.target.connection
+        self._update_assets(context, connection, {names[t.table]: t.snapshot_id for t in appended.tables})
+        return {
+            "cut": appended.cut_id,
+            "one_commit": appended.multi,
+            "rows": {t.table: t.rows for t in appended.tables},
+            "snapshots": {names[t.table]: str(t.snapshot_id) for t in appended.tables},
+            "landed_before": [t.table for t in appended.tables if t.already],
+        }
+
+    def _update_assets(self, context: Context, connection: str, snapshots: Mapping[str, int]) -> None:
+        events: Any = context["outlet_events"]
+        for alias in (outlet for outlet in self.outlets if isinstance(outlet, AssetAlias)):
+            for table, snapshot in snapshots.items():
+                asset = Asset(name=table, uri=f"iceberg://{connection}/{table.replace('.', '/')}", group="lakeward")
+                events[alias].add(asset, extra={"snapshot": str(snapshot)})

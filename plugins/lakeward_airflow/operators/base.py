@@ -1,0 +1,55 @@
+"""What the operators of one entity group have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, TYPE_CHECKING
+
+from airflow.sdk import BaseOperator
+
+from lakeward.domain.facts import Plan
+from lakeward.ports import Ports
+from lakeward_airflow.runs import open_run, progress
+
+if TYPE_CHECKING:
+    from lakeward.ports import Progress
+
+
+class RunOperator(BaseOperator):
+    """Work on the run of one migration.
+
+    :param migration_file: path of the migration file.
+    :param run_key: names the run; the DAG run's id unless given. (templated)
+    """
+
+    template_fields: Sequence[str] = ("run_key",)
+    ui_color: ClassVar[str] = "#e8f0fe"
+
+    def __init__(self, *, migration_file: str, run_key: str = "{{ run_id }}", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.migration_file = migration_file
+        self.run_key = run_key
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[Plan, Ports]]:
+        """The frozen plan and the ports."""
+        with open_run(self.migration_file, self.run_key) as run:
+            yield run
+
+    def progress(self) -> Progress:
+        """Report into the task's log."""
+        return progress(self.log)
+
+
+class GroupOperator(RunOperator):
+    """Work on one entity group of a run.
+
+    :param group: name of the entity group. (templated)
+    """
+
+    template_fields: Sequence[str] = ("run_key", "group")
+
+    def __init__(self, *, group: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.group = group

@@ -1,0 +1,59 @@
+"""Small files after the append: looked at, and left to the store's own compaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+
+from lakeward_airflow.runs import now, open_run
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class TriggerCompactionOperator(BaseSensorOperator):
+    """Watch, without a slot, until the store has compacted what the append left; report files and bytes.
+
+    The file's mode decides: ``none`` only reports, ``observe`` waits as long as the file says. Files that are still small
+    then are reported and hold up nothing: readers see the same rows.
+
+    :param migration_file: path of the migration file.
+    :param group: name of the entity group. (templated)
+    :param run_key: names the run. (templated)
+    """
+
+    template_fields: Sequence[str] = ("run_key", "group")
+    ui_color: ClassVar[str] = "#e8f0fe"
+
+    def __init__(self, *, migration_file: str, group: str, run_key: str = "{{ run_id }}", **kwargs: Any) -> None:
+        super().__init__(**{"mode": "reschedule", "poke_interval": 30} | kwargs)
+        self.migration_file = migration_file
+        self.group = group
+        self.run_key = run_key
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once."""
+        from lakeward.steps.compact import inspect
+
+        with open_run(self.migration_file, self.run_key) as (plan, ports):
+            report = inspect(plan, self.group, ports)
+            spec = plan.migration.compaction
+        for table in report.tables:
+            self.log.info("%s", table)
+        waited = now() - self._began(context)
+        if not report.settled and spec.mode == "observe" and waited < spec.wait.delta:
+            self.log.info("Small files are still there after %s; looking again until %s.", waited, spec.wait)
+            return PokeReturnValue(is_done=False)
+        if not report.settled:
+            self.log.warning("Small files remain: compact them in the store, or lower `compaction.small_file`.")
+        return PokeReturnValue(is_done=True, xcom_value=asdict(report))
+
+    @staticmethod
+    def _began(context: Context) -> datetime:
+        ti: Any = context["ti"]
+        began: datetime | None = ti.get_first_reschedule_date(context)
+        return began or now()

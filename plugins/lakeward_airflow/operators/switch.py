@@ -1,0 +1,93 @@
+"""Moving the pointer, and moving it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar, TYPE_CHECKING
+
+from lakeward.domain.evidence import Transition
+from lakeward.errors import GateError
+from lakeward_airflow.operators.base import RunOperator
+from lakeward_airflow.runs import now
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class CutOverOperator(RunOperator):
+    """Switch readers and writers to the lake, on one person's approval of exactly this evidence.
+
+    :param migration_file: path of the migration file. (templated)
+    :param run_key: names the run. (templated)
+    :param approval: what ApproveCutoverOperator returned. (templated)
+    :param dry_run: ``True`` looks at every precondition and moves nothing. (templated)
+    """
+
+    template_fields: Sequence[str] = ("migration_file", "run_key", "approval", "dry_run")
+    ui_color: ClassVar[str] = "#e3f4e3"
+
+    def __init__(self, *, approval: object, dry_run: str | bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.approval = approval
+        self.dry_run = dry_run
+
+    def execute(self, context: Context) -> dict[str, object]:
+        """Take the source's figures once more, then move the pointer or change nothing."""
+        from lakeward.steps.switch import cut_over
+
+        with self.opened() as (plan, ports):
+            given = self._approval()
+            transition = cut_over(
+                plan,
+                ports,
+                approved_hash=str(given["evidence_hash"]),
+                by=str(given["by"]),
+                why=str(given["why"]),
+                at=now(),
+                source_frozen=str(given["source_frozen"]) == "True",  # a form's value comes as text
+                accept_quarantine=str(given["accept_quarantine"]),
+                dry_run=str(self.dry_run) == "True",
+            )
+        return summary(transition)
+
+    def _approval(self) -> Mapping[str, object]:
+        if isinstance(self.approval, Mapping) and self.approval.get("approved") is True:
+            return self.approval
+        raise GateError(
+            "Nobody has approved this cutover: the approval task has no answer.",
+            todo="Clear the approval task and answer it; marking it as successful is no approval.",
+        )
+
+
+class CutBackOperator(RunOperator):
+    """Move the pointer back to the state before the last cutover; as long as nothing is retired, nothing is lost.
+
+    :param migration_file: path of the migration file. (templated)
+    :param run_key: names the run. (templated)
+    :param by: who asked for it. (templated)
+    :param why: kept with the transition. (templated)
+    :param dry_run: ``True`` looks at every precondition and moves nothing. (templated)
+    """
+
+    template_fields: Sequence[str] = ("migration_file", "run_key", "by", "why", "dry_run")
+    ui_color: ClassVar[str] = "#fde8e6"
+
+    def __init__(self, *, by: str, why: str, dry_run: str | bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.by = by
+        self.why = why
+        self.dry_run = dry_run
+
+    def execute(self, context: Context) -> dict[str, object]:
+        """Move the pointer, or change nothing."""
+        from lakeward.steps.switch import cut_back
+
+        with self.opened() as (plan, ports):
+            transition = cut_back(plan, ports, by=self.by, why=self.why, at=now(), dry_run=str(self.dry_run) == "True")
+        return summary(transition)
+
+
+def summary(transition: Transition) -> dict[str, object]:
+    """A transition as a small dict."""
+    return asdict(transition) | {"groups": list(transition.groups), "at": transition.at.isoformat()}

@@ -1,0 +1,64 @@
+"""The frozen plan and the opened ports of a DAG run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeward.domain.facts import Plan
+from lakeward.ports import Ports, Progress
+from lakeward_airflow.failures import final_errors
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+def home() -> Path:
+    """LAKEWARD_HOME, where the ledger and local files are kept; `.lakeward` in the current folder when it is not set."""
+    return Path(os.environ.get("LAKEWARD_HOME") or ".lakeward").absolute()
+
+
+@contextmanager
+def open_run(migration_file: str, run_key: str) -> Iterator[tuple[Plan, Ports]]:
+    """Open the plan that the run began with, and what it works on; errors that no retry mends fail the task at once."""
+    from lakeward.adapters.open import open_ports
+    from lakeward.spec.load import load
+    from lakeward.steps.artifacts import read_plan
+    from lakeward_airflow.connections import resolve
+
+    with final_errors():
+        loaded = load(Path(migration_file))
+        with open_ports(loaded.spec, resolve, home()) as ports:
+            yield read_plan(ports.store, loaded.spec.migration, run_key), ports
+
+
+def now() -> datetime:
+    """The instant that a step is given; steps have no clock of their own."""
+    return datetime.now(UTC)
+
+
+def attempt(context: Context) -> str:
+    """A name for this very try: a cleared task that runs again has another."""
+    ti = context["ti"]
+    return f"try{ti.try_number}-{ti.id.hex[-12:]}"
+
+
+def progress(log: logging.Logger) -> Progress:
+    """Report into the task's log, a line every few seconds and one at the end of each thing."""
+    last = 0.0
+
+    def report(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if (moment := time.monotonic()) - last >= _SECONDS_BETWEEN_LINES or (total and done >= total):
+            last = moment
+            log.info("%s: %s", what, f"{done:,} of {total:,}" if total else f"{done:,}")
+
+    return report

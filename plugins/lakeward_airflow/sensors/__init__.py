@@ -1,0 +1,1 @@
+"""Sensors, named after what they wait for; waiting holds no slot."""

@@ -1,0 +1,65 @@
+"""Business figures of source and lake, compared; the gate is held while they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+
+from lakeward.domain.evidence import Outcome, Verdict
+from lakeward.errors import LakewardError
+from lakeward_airflow.links import EvidenceLink
+from lakeward_airflow.operators.prove import verdict_summary
+from lakeward_airflow.runs import now, open_run, progress
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class KpiComparisonSensor(BaseSensorOperator):
+    """Wait until every business figure of a group is equal in source and lake.
+
+    Measured once per content of what is compared; later looks read the verdict. ``pass`` and ``warn`` go on, ``fail`` waits
+    without a slot until the verdict is superseded or the time is over, ``error`` fails the task, for it measured nothing.
+
+    :param migration_file: path of the migration file.
+    :param group: name of the entity group. (templated)
+    :param run_key: names the run. (templated)
+    """
+
+    template_fields: Sequence[str] = ("run_key", "group")
+    operator_extra_links = (EvidenceLink(),)
+    ui_color: ClassVar[str] = "#fff4d6"
+
+    def __init__(self, *, migration_file: str, group: str, run_key: str = "{{ run_id }}", **kwargs: Any) -> None:
+        super().__init__(**{"mode": "reschedule"} | kwargs)
+        self.migration_file = migration_file
+        self.group = group
+        self.run_key = run_key
+
+    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
+        """Compare, or read what was found for the same content."""
+        from lakeward.steps.compare import compare
+
+        with open_run(self.migration_file, self.run_key) as (plan, ports):
+            verdicts = compare(plan, self.group, ports, now(), progress(self.log))
+            self._tell(verdicts)
+        held = [verdict for verdict in verdicts if verdict.outcome is Outcome.FAIL]
+        if held:
+            self.log.warning("The gate is held by %s. Repair and re-run, or start a new cut.", _names(held))
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(is_done=True, xcom_value=[verdict_summary(verdict) for verdict in verdicts])
+
+    def _tell(self, verdicts: Sequence[Verdict]) -> None:
+        for verdict in verdicts:
+            self.log.info("%s %s: %s, %s", verdict.kind, verdict.subject, verdict.outcome, verdict.summary)
+        if broken := [verdict for verdict in verdicts if verdict.outcome is Outcome.ERROR]:
+            what = "; ".join(f"{verdict.subject}: {verdict.summary}" for verdict in broken)
+            raise LakewardError(
+                f"Could not measure {_names(broken)}: {what}", todo="Mend what is named; it is tried again."
+            )
+
+
+def _names(verdicts: Sequence[Verdict]) -> str:
+    return ", ".join(f"{verdict.kind} {verdict.subject}" for verdict in verdicts)
