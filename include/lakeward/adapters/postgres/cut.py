@@ -42,7 +42,8 @@ class SnapshotReader:
         self._duck = connect("512MB", readers, spill)
         load_extension(self._duck, "postgres_scanner")
         with session.errors("connecting"):
-            self._duck.execute(f"ATTACH {text(session.conninfo)} AS src (TYPE postgres, READ_ONLY)")
+            limited = session.limited(deadline - datetime.now(UTC))
+            self._duck.execute(f"ATTACH {text(limited)} AS src (TYPE postgres, READ_ONLY)")
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -85,26 +86,26 @@ class SnapshotReader:
 
     @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection inside the snapshot, interrupted when the snapshot has grown too old."""
-        left = (self._deadline - datetime.now(UTC)).total_seconds()
+        """A connection inside the snapshot; the server ends its statements when the snapshot has grown too old."""
+        left = int((self._deadline - datetime.now(UTC)).total_seconds() * 1000)
         if left <= 0:
             raise self._too_old()
         con = self._duck.cursor()
-        timer = threading.Timer(left, con.interrupt)
-        timer.daemon = True
-        timer.start()
         try:
             con.execute("SET TimeZone = 'UTC'")
             with self._session.errors("entering the cut's snapshot"):
                 con.execute("BEGIN TRANSACTION")
-                con.execute(f"CALL postgres_execute('src', {text(f'SET TRANSACTION SNAPSHOT {text(self.snapshot)}')})")
+                for setting in (
+                    f"SET TRANSACTION SNAPSHOT {text(self.snapshot)}",
+                    f"SET LOCAL statement_timeout = {left}",
+                ):
+                    con.execute(f"CALL postgres_execute('src', {text(setting)})")
             yield con
         except SourceError:
             if datetime.now(UTC) >= self._deadline:
                 raise self._too_old() from None
             raise
         finally:
-            timer.cancel()
             con.close()
 
     def _too_old(self) -> SourceError:

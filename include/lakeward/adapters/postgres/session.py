@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -69,23 +70,31 @@ class Session:
         database = connection.schema or "postgres"
         self.label = f"{connection.host or 'localhost'}:{port}/{database}"
         extras = {k: str(v) for k, v in connection.extra.items() if k in _LIBPQ_EXTRAS}
-        self.conninfo = conninfo.make_conninfo(
-            host=connection.host or "localhost",
-            port=port,
-            dbname=database,
-            user=connection.login or None,
-            password=connection.password or None,
-            connect_timeout=int(str(connection.extra.get("connect_timeout", 10))),
-            application_name="lakeward",
-            options=" ".join(f"-c {name}={value}" for name, value in _SETTINGS.items()),
-            **extras,
-        )
+        self._parameters = extras | {
+            "host": connection.host or "localhost",
+            "port": str(port),
+            "dbname": database,
+            "user": connection.login or "",
+            "password": connection.password or "",
+            "connect_timeout": str(connection.extra.get("connect_timeout", 10)),
+            "application_name": "lakeward",
+        }
+
+    def conninfo(self, **settings: str) -> str:
+        """What libpq connects by, the pinned settings included; it holds the password."""
+        options = " ".join(f"-c {name}={value}" for name, value in (_SETTINGS | settings).items())
+        given = {name: value for name, value in self._parameters.items() if value}
+        return conninfo.make_conninfo(**given, options=options)
+
+    def limited(self, age: timedelta) -> str:
+        """As ``conninfo``, with no statement running for longer than ``age``."""
+        return self.conninfo(statement_timeout=str(max(1, int(age.total_seconds() * 1000))))
 
     @contextmanager
     def connect(self) -> Iterator[psycopg.Connection[TupleRow]]:
         """Open a read-only connection; its transaction ends with the block."""
         with self.errors("connecting"):
-            con = psycopg.connect(self.conninfo)
+            con = psycopg.connect(self.conninfo())
         try:
             yield con
         finally:
@@ -101,6 +110,6 @@ class Session:
 
     def explain(self, error: Exception, doing: str) -> LakewardError:
         """The SourceError for a driver's error."""
-        said = redact(str(error), (self.conninfo, *self._secrets)).strip()
+        said = redact(str(error), self._secrets).strip()
         todo = next((advice for sign, advice in _ADVICE if sign in said), "Look into the server's log.")
         return SourceError(f"{self.label}, {doing}: {said}", todo=todo)
