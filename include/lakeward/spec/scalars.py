@@ -3,16 +3,52 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, ClassVar, Self
 from zoneinfo import available_timezones
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, StringConstraints
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-Scalar = bool | int | Decimal | date | datetime | str
+
+def _tagged(value: Scalar) -> bool | int | str | dict[str, str]:
+    """In JSON decimals and dates say what they are, so that a text that looks like one stays a text."""
+    match value:
+        case Decimal():
+            return {"decimal": str(value)}
+        case datetime():
+            return {"datetime": value.isoformat()}
+        case date():
+            return {"date": value.isoformat()}
+        case _:
+            return value
+
+
+_TAGS: dict[str, Callable[[str], Decimal | date | datetime]] = {
+    "decimal": Decimal,
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+}
+
+
+def _untagged(value: object) -> object:
+    if isinstance(value, dict) and len(value) == 1:
+        ((tag, text),) = value.items()
+        if tag in _TAGS and isinstance(text, str):
+            with suppress(ArithmeticError, ValueError):  # else it is refused as the mapping that it is
+                return _TAGS[tag](text)
+    return value
+
+
+Scalar = Annotated[
+    bool | int | Decimal | date | datetime | str,
+    BeforeValidator(_untagged),
+    PlainSerializer(_tagged, when_used="json"),
+]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_.\-]+$")]
 LakeName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[a-z0-9]([a-z0-9_]*[a-z0-9])?$")]
 
