@@ -28,6 +28,7 @@ def check(spec: Migration) -> Iterator[Trouble]:
             yield from _table(table, ("groups", n, "tables", m))
     yield from _references(spec)
     yield from _kpis(spec)
+    yield from _unproved(spec)
 
 
 def _landing(spec: Migration) -> Iterator[Trouble]:
@@ -99,8 +100,7 @@ def _table(table: TableSpec, at: Path) -> Iterator[Trouble]:
     try:
         split_table(table.table)
     except ValueError as error:
-        todo = f"Write `public.{table.table}`." if "." not in table.table else ""
-        yield Trouble((*at, "table"), str(error), todo)
+        yield Trouble((*at, "table"), str(error))
     if is_glob(table.table) and table.name:
         todo = "Leave `name` out, or list the table by itself."
         yield Trouble((*at, "name"), f"`{table.table}` may match several tables, which can't share one name", todo)
@@ -211,6 +211,14 @@ def _kpis(spec: Migration) -> Iterator[Trouble]:
             todo = meant(kpi.table, made) or f"The groups make: {', '.join(made)}."
             yield Trouble((*at, "table"), f"no group makes a table called `{kpi.table}`", todo)
         yield from _kpi(kpi, at)
+
+
+def _unproved(spec: Migration) -> Iterator[Trouble]:
+    measured = {kpi.table for kpi in spec.kpis}
+    for n, group in enumerate(spec.groups):
+        if not _undecidable(group) and measured.isdisjoint(name for name, _ in made_by(group)):
+            reason = f"no KPI proves the group `{group.name}`; counts of rows prove nothing"
+            yield Trouble(("groups", n, "name"), reason, "Declare at least one KPI over its tables.")
 
 
 def _kpi(kpi: KpiSpec, at: Path) -> Iterator[Trouble]:

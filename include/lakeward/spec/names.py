@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_PART = re.compile(r'"((?:[^"]|"")+)"|([^."\s][^."]*)')
+from lakeward.spec.paths import parse_path
 
 
 def slug(text: str) -> str:
@@ -14,13 +14,15 @@ def slug(text: str) -> str:
 
 
 def split_table(text: str) -> tuple[str, str]:
-    """Schema and table of ``schema.table``, quotes taken off; ValueError when it is of another form."""
-    first = _PART.match(text)
-    if first and text[first.end() : first.end() + 1] == ".":
-        second = _PART.fullmatch(text, first.end() + 1)
-        if second:
-            schema, table = (m[2] if m[1] is None else m[1].replace('""', '"') for m in (first, second))
-            return schema, table
+    """Schema and table of ``schema.table``; a table alone is in ``public``. ValueError when it is of another form."""
+    try:
+        parts = parse_path(text)
+    except ValueError:
+        parts = ()
+    if len(parts) == 1 and parts[0].strip():
+        return "public", parts[0]
+    if len(parts) == 2:
+        return parts[0], parts[1]
     raise ValueError(f"{text!r} is not of the form `schema.table`; a part that holds a dot is put in double quotes")
 
 
