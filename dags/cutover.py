@@ -38,7 +38,7 @@ FORM = {
         description="To cut over: the evidence hash that the gate of that run gave, after you have read the evidence.",
     ),
     "source_frozen": Param(
-        False,
+        default=False,
         type="boolean",
         title="The source is frozen",
         description="To cut over: I declare that nobody writes to the old system any more.",
@@ -52,7 +52,9 @@ FORM = {
     "why": Param(
         type="string", minLength=1, title="Why", description="Kept with the transition, for those who look back."
     ),
-    "dry_run": Param(True, type="boolean", title="Dry run", description="Look at every precondition and move nothing."),
+    "dry_run": Param(
+        default=True, type="boolean", title="Dry run", description="Look at every precondition and move nothing."
+    ),
 }
 
 with DAG(
@@ -67,7 +69,7 @@ with DAG(
     default_args={
         "migration_file": f"{HERE / FOLDER}/{{{{ params.migration }}}}",
         "run_key": "{{ params.run }}",
-        "dry_run": "{{ params.dry_run }}",
+        "dry": "{{ params.dry_run }}",
         "retries": 0,
     },
 ):

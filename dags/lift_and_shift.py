@@ -34,7 +34,7 @@ def lift_and_shift(file: Path, spec: LiftAndShift) -> DAG:
         catchup=False,
         max_active_runs=1,  # two runs would compete for one pointer
         tags=["lakeward", "lift_and_shift", *spec.tags],
-        params={"rehearsal": Param(False, type="boolean", title="Rehearsal", description=REHEARSAL)},
+        params={"rehearsal": Param(default=False, type="boolean", title="Rehearsal", description=REHEARSAL)},
         default_args={
             "migration_file": str(file),
             "owner": spec.owner,

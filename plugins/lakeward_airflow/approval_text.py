@@ -8,6 +8,10 @@ from lakeward.domain.evidence import Evidence, Finding, GateDecision, Outcome, V
 from lakeward_airflow.links import evidence_url
 
 _FINDINGS_SHOWN = 20
+_WHAT_FOLLOWS = (
+    "Right before the switch the source's figures are taken once more: a source that has changed since the cut, or other "
+    "evidence than this, refuses it. Rejecting leaves everything as it is."
+)
 _SIGNS = {Outcome.PASS: "✅ pass", Outcome.WARN: "⚠️ warn", Outcome.FAIL: "❌ fail", Outcome.ERROR: "❌ error"}
 
 
@@ -23,8 +27,7 @@ def body(evidence: Evidence, decision: GateDecision) -> str:
     """Verdicts, figures, counts, quarantine and snapshots of every group, and the hash that an approval binds to."""
     return "\n".join(
         [
-            f"Run `{evidence.run_key}` of migration **{evidence.migration}**, file `{evidence.file_hash[:12]}`, "
-            f"lakeward {evidence.version}.",
+            f"Run `{evidence.run_key}` of migration **{evidence.migration}**, file `{evidence.file_hash[:12]}`.",
             "",
             "#### Verdicts",
             *_table(("Group", "Check", "Subject", "Verdict", "Checked", "Failed", "Found"), _verdicts(evidence)),
@@ -39,9 +42,7 @@ def body(evidence: Evidence, decision: GateDecision) -> str:
                 for group, cut in _cuts(evidence)
             ),
             "",
-            f"Approving binds to evidence hash `{decision.evidence_hash}`. Right before the switch the source's figures are "
-            "taken once more: a source that has changed since the cut, or other evidence than this, refuses it. "
-            "Rejecting leaves everything as it is.",
+            f"Approving binds to evidence hash `{decision.evidence_hash}`. {_WHAT_FOLLOWS}",
         ]
     )
 

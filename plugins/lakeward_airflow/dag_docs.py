@@ -27,8 +27,8 @@ def _lines(spec: Migration, file_name: str) -> Iterator[str]:
     yield from (
         "",
         "#### Business figures",
-        f"Compared to the cent before the gate opens; days are those of {spec.calendar.time_zone}, weeks start on "
-        f"{spec.calendar.week_starts}.",
+        "Compared to the cent before the gate opens.",
+        f"Days are those of {spec.calendar.time_zone}, weeks start on {spec.calendar.week_starts}.",
         "",
         "| Figure | Measure | Table | By |",
         "| --- | --- | --- | --- |",
@@ -38,7 +38,8 @@ def _lines(spec: Migration, file_name: str) -> Iterator[str]:
 
 
 def _table(table: TableSpec) -> str:
-    children = [child.table for nested in table.flatten for child in (*nested.children, *nested.maps)]
+    children = [child.table for nested in table.flatten for child in nested.children]
+    children += [child.table for nested in table.flatten for child in nested.maps]
     made = f" (and {', '.join(f'`{name}`' for name in children)} from its nested data)" if children else ""
     return f"`{table.table}`{made}"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from airflow.sdk import DAG, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
@@ -79,6 +80,9 @@ def _fenced(text: str) -> str:
     return f"{ticks}text\n{text}\n{ticks}"
 
 
-def of_pattern(good: dict[Path, Migration], kind: type[Migration]) -> Iterator[tuple[Path, Migration]]:
+Kind = TypeVar("Kind", bound=Migration)
+
+
+def of_pattern(good: Mapping[Path, Migration], kind: type[Kind]) -> Iterator[tuple[Path, Kind]]:
     """The migrations of one pattern."""
     return ((path, spec) for path, spec in good.items() if isinstance(spec, kind))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from lakeward_airflow.failures import final_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.types import Logger
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -30,6 +30,7 @@ def home() -> Path:
 def open_run(migration_file: str, run_key: str) -> Iterator[tuple[Plan, Ports]]:
     """Open the plan that the run began with, and what it works on; errors that no retry mends fail the task at once."""
     from lakeward.adapters.open import open_ports
+
     from lakeward.spec.load import load
     from lakeward.steps.artifacts import read_plan
     from lakeward_airflow.connections import resolve
@@ -51,7 +52,7 @@ def attempt(context: Context) -> str:
     return f"try{ti.try_number}-{ti.id.hex[-12:]}"
 
 
-def progress(log: logging.Logger) -> Progress:
+def progress(log: Logger) -> Progress:
     """Report into the task's log, a line every few seconds and one at the end of each thing."""
     last = 0.0
 

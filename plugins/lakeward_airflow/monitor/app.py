@@ -17,7 +17,7 @@ from fastapi import Depends, FastAPI, HTTPException, Path, Response, status
 from lakeward.domain.identity import evidence_prefix
 from lakeward.errors import LakewardError
 from lakeward.ports import ObjectStore
-from lakeward.spec.models import Migration
+from lakeward.spec.models import AnyMigration
 from lakeward_airflow.monitor.store import find_migration, open_evidence
 
 Name = Annotated[str, Path(pattern=r"^[a-z0-9]([a-z0-9_]*[a-z0-9])?$", max_length=200)]
@@ -81,11 +81,11 @@ def evidence_object(migration: Name, group: Name, cut: Cut, key: str, user: GetU
     return _send(_store(migrating), f"{evidence_prefix(migration, group, cut)}/{key}")
 
 
-def _readable(name: str, user: GetUserDep) -> Migration:
+def _readable(name: str, user: GetUserDep) -> AnyMigration:
     """The migration, if the user may see the runs of its DAG; who may not learns nothing about what there is."""
     spec = find_migration(name)
     if spec is not None:
-        dag_id = f"{spec.pattern}__{spec.migration}"  # type: ignore[attr-defined]
+        dag_id = f"{spec.pattern}__{spec.migration}"
         details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
         if get_auth_manager().is_authorized_dag(
             method="GET", access_entity=DagAccessEntity.RUN, details=details, user=user
@@ -94,7 +94,7 @@ def _readable(name: str, user: GetUserDep) -> Migration:
     raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such migration, or you may not see it.")
 
 
-def _store(spec: Migration) -> ObjectStore:
+def _store(spec: AnyMigration) -> ObjectStore:
     try:
         return open_evidence(spec)
     except LakewardError as error:

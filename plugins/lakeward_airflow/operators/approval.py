@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar, TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
@@ -18,7 +18,7 @@ from lakeward_airflow.runs import now, open_run
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-FORM = {
+FORM: dict[str, dict[str, Any]] = {
     "source_frozen": {
         "default": False,
         "type": "boolean",
@@ -61,7 +61,7 @@ class ApproveCutoverOperator(ApprovalOperator):
     """
 
     template_fields: Sequence[str] = ("run_key", "rehearsal")
-    ui_color: ClassVar[str] = "#fff4d6"
+    ui_color = "#fff4d6"
 
     def __init__(
         self, *, migration_file: str, run_key: str = "{{ run_id }}", rehearsal: str = "False", **kwargs: Any
@@ -113,7 +113,7 @@ class ApproveCutoverOperator(ApprovalOperator):
                 assigned_users=[],
             )
         )
-        if (shown.subject, shown.body) != (self.subject, self.body):
+        if (getattr(shown, "subject", None), getattr(shown, "body", None)) != (self.subject, self.body):
             raise AirflowFailException(
                 "The evidence has changed since this run first asked, and Airflow would show the first text again.\n"
                 "  What to do: start a new run, or cut over by the `cutover` DAG, whose form takes the new evidence hash "
@@ -121,7 +121,7 @@ class ApproveCutoverOperator(ApprovalOperator):
             )
 
     def execute_complete(
-        self, context: Context, event: Mapping[str, object], evidence_hash: str = "", asked_at: str = ""
+        self, context: Context, event: dict[str, Any], evidence_hash: str = "", asked_at: str = ""
     ) -> Approval:
         """Check that this answers this question; skip what follows on a rejection."""
         answer = super().execute_complete(context, event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
@@ -24,7 +24,7 @@ class RunOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("run_key",)
-    ui_color: ClassVar[str] = "#e8f0fe"
+    ui_color = "#e8f0fe"
 
     def __init__(self, *, migration_file: str, run_key: str = "{{ run_id }}", **kwargs: Any) -> None:
         super().__init__(**kwargs)

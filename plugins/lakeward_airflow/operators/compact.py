@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
@@ -27,10 +27,11 @@ class TriggerCompactionOperator(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("run_key", "group")
-    ui_color: ClassVar[str] = "#e8f0fe"
+    ui_color = "#e8f0fe"
 
     def __init__(self, *, migration_file: str, group: str, run_key: str = "{{ run_id }}", **kwargs: Any) -> None:
-        super().__init__(**{"mode": "reschedule", "poke_interval": 30} | kwargs)
+        kwargs.setdefault("poke_interval", 30)
+        super().__init__(mode="reschedule", **kwargs)
         self.migration_file = migration_file
         self.group = group
         self.run_key = run_key

@@ -20,9 +20,10 @@ class PlanMigrationOperator(RunOperator):
     :param run_key: names the run. (templated)
     """
 
-    def execute(self, context: Context) -> dict[str, object]:
+    def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
         """Plan; the same run again returns the plan that it began with."""
         from lakeward.adapters.open import open_ports
+
         from lakeward.steps.check import check_file
         from lakeward.steps.plan import make_plan
         from lakeward_airflow.connections import resolve
@@ -67,7 +68,7 @@ class PrepareTablesOperator(GroupOperator):
     :param group: name of the entity group. (templated)
     """
 
-    def execute(self, context: Context) -> dict[str, object]:
+    def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
         """Create what is missing; a table that differs is an error that lists every difference."""
         from lakeward.steps.prepare import prepare
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lakeward.domain.evidence import Transition
 from lakeward.errors import GateError
@@ -21,18 +21,18 @@ class CutOverOperator(RunOperator):
     :param migration_file: path of the migration file. (templated)
     :param run_key: names the run. (templated)
     :param approval: what ApproveCutoverOperator returned. (templated)
-    :param dry_run: ``True`` looks at every precondition and moves nothing. (templated)
+    :param dry: ``True`` looks at every precondition and moves nothing. (templated)
     """
 
-    template_fields: Sequence[str] = ("migration_file", "run_key", "approval", "dry_run")
-    ui_color: ClassVar[str] = "#e3f4e3"
+    template_fields: Sequence[str] = ("migration_file", "run_key", "approval", "dry")
+    ui_color = "#e3f4e3"
 
-    def __init__(self, *, approval: object, dry_run: str | bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, approval: object, dry: str | bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.approval = approval
-        self.dry_run = dry_run
+        self.dry = dry
 
-    def execute(self, context: Context) -> dict[str, object]:
+    def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
         """Take the source's figures once more, then move the pointer or change nothing."""
         from lakeward.steps.switch import cut_over
 
@@ -47,7 +47,7 @@ class CutOverOperator(RunOperator):
                 at=now(),
                 source_frozen=str(given["source_frozen"]) == "True",  # a form's value comes as text
                 accept_quarantine=str(given["accept_quarantine"]),
-                dry_run=str(self.dry_run) == "True",
+                dry_run=str(self.dry) == "True",
             )
         return summary(transition)
 
@@ -67,24 +67,24 @@ class CutBackOperator(RunOperator):
     :param run_key: names the run. (templated)
     :param by: who asked for it. (templated)
     :param why: kept with the transition. (templated)
-    :param dry_run: ``True`` looks at every precondition and moves nothing. (templated)
+    :param dry: ``True`` looks at every precondition and moves nothing. (templated)
     """
 
-    template_fields: Sequence[str] = ("migration_file", "run_key", "by", "why", "dry_run")
-    ui_color: ClassVar[str] = "#fde8e6"
+    template_fields: Sequence[str] = ("migration_file", "run_key", "by", "why", "dry")
+    ui_color = "#fde8e6"
 
-    def __init__(self, *, by: str, why: str, dry_run: str | bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, by: str, why: str, dry: str | bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.by = by
         self.why = why
-        self.dry_run = dry_run
+        self.dry = dry
 
-    def execute(self, context: Context) -> dict[str, object]:
+    def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
         """Move the pointer, or change nothing."""
         from lakeward.steps.switch import cut_back
 
         with self.opened() as (plan, ports):
-            transition = cut_back(plan, ports, by=self.by, why=self.why, at=now(), dry_run=str(self.dry_run) == "True")
+            transition = cut_back(plan, ports, by=self.by, why=self.why, at=now(), dry_run=str(self.dry) == "True")
         return summary(transition)
 
 

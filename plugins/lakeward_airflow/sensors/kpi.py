@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
@@ -30,10 +30,10 @@ class KpiComparisonSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("run_key", "group")
     operator_extra_links = (EvidenceLink(),)
-    ui_color: ClassVar[str] = "#fff4d6"
+    ui_color = "#fff4d6"
 
     def __init__(self, *, migration_file: str, group: str, run_key: str = "{{ run_id }}", **kwargs: Any) -> None:
-        super().__init__(**{"mode": "reschedule"} | kwargs)
+        super().__init__(mode="reschedule", **kwargs)
         self.migration_file = migration_file
         self.group = group
         self.run_key = run_key

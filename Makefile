@@ -1,0 +1,48 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+DEMO_ORDERS ?= 20000
+PATTERN ?= lift_and_shift
+export DEMO_ORDERS PATTERN
+
+.PHONY: help setup demo ui test unit lint clean
+
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Virtual environment and pinned packages; nothing outside the clone but caches
+
+$(STAMP): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "lakeward needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade >/dev/null
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.txt --editable .
+	@touch $@
+
+demo: setup ## A whole migration on real servers, up to the cutover (DEMO_ORDERS=20000, PATTERN=lift_and_shift)
+	@$(BIN)/python -m lakeward_airflow.demo
+
+ui: setup ## The demo, left running: prints Airflow's URL and login, ends on Ctrl-C
+	@$(BIN)/python -m lakeward_airflow.demo --keep
+
+test: setup ## The whole suite, with real servers
+	@$(BIN)/pytest
+
+unit: setup ## The tests that need no server
+	@$(BIN)/pytest -m "not lab"
+
+lint: setup ## ruff, mypy and the layers
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+clean: ## Remove the demo's data, ledger and logs, and the caches; the environment stays
+	@test ! -x $(BIN)/lakeward || $(BIN)/lakeward lab down >/dev/null 2>&1 || true
+	@rm -rf .lakeward .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache build dist
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,164 @@
+"""What the demo shows at its end: read back from landing, pointer and lake, as a consumer would, and not from the run's own word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+from lakeward.adapters.open import open_ports
+from lakeward.steps.gate import collect_evidence
+from rich.console import Console, Group
+from rich.table import Table
+
+from lakeward.adapters.connections import from_environment
+from lakeward.domain.evidence import Outcome, Pointer, State, Verdict
+from lakeward.domain.facts import FileSet, GroupPlan, Manifest, Plan, from_json
+from lakeward.domain.identity import pointer_key
+from lakeward.domain.kpi import figure_columns, lake_sql, resolve
+from lakeward.ports import Ports
+from lakeward.spec.load import load
+from lakeward.steps.artifacts import read_manifest, read_plan
+from lakeward_airflow.demo.api import TaskState
+from lakeward_airflow.demo.servers import DemoError
+
+_SHOWN = {"day": 3, "week": 2, "month": 3, "total": 1}
+_COLORS = {Outcome.PASS: "green", Outcome.WARN: "yellow", Outcome.FAIL: "red", Outcome.ERROR: "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a run; ``evidence`` is the folder that it was copied to."""
+
+    pointers: tuple[Pointer, ...]
+    shown: Group
+    evidence: Path
+
+
+def look(file: Path, run_key: str, home: Path) -> Result:
+    """Read pointers, figures and evidence of a run back; DemoError when a pointer or a figure is not as it must be."""
+    spec = load(file).spec
+    with open_ports(spec, from_environment, home) as ports:
+        plan = read_plan(ports.store, spec.migration, run_key)
+        pointers = {group.name: _pointer(ports, plan, group) for group in plan.groups}
+        evidence = collect_evidence(plan, ports)
+        manifests = {group.name: read_manifest(ports.store, plan, group) for group in plan.groups}
+        tables = _moved(plan, ports, pointers, manifests, evidence.rows)
+        figures = [_figures(plan, ports, group, manifests[group.name], pointers[group.name]) for group in plan.groups]
+        verdicts = _verdicts(evidence.verdicts)
+        folder = _copy_evidence(ports, plan, home)
+    return Result(tuple(pointers.values()), Group(tables, "", *figures, "", verdicts), folder)
+
+
+def times(tasks: Sequence[TaskState]) -> Table:
+    """How long each task took."""
+    shown = Table("Task", "Seconds", title="Times (the approval's wait included)", title_justify="left")
+    for task in sorted(tasks, key=lambda t: (t.started is None, t.started)):
+        shown.add_row(task.label, f"{task.seconds:.1f}")
+    return shown
+
+
+def show(console: Console, *things: object) -> None:
+    """Print with a line between."""
+    for thing in things:
+        console.print(thing)
+        console.print()
+
+
+def _pointer(ports: Ports, plan: Plan, group: GroupPlan) -> Pointer:
+    found = ports.store.get(pointer_key(plan.migration.migration, group.name))
+    if found is None:
+        raise DemoError(f"Group {group.name} has no pointer.")
+    pointer = from_json(Pointer, found[0])
+    if pointer.state is not State.WRITERS or pointer.cut_id != group.cut_id:
+        raise DemoError(
+            f"The pointer of {group.name} says {pointer.state} at cut {pointer.cut_id}, not {State.WRITERS} at {group.cut_id}."
+        )
+    return pointer
+
+
+def _moved(
+    plan: Plan,
+    ports: Ports,
+    pointers: dict[str, Pointer],
+    manifests: dict[str, Manifest],
+    rows: dict[str, dict[str, tuple[int, int, int]]],
+) -> Table:
+    shown = Table(
+        *("Group", "Table", "Read", "In the lake", "Quarantined", "Bytes", "Snapshot"),
+        title="What moved",
+        title_justify="left",
+    )
+    for column in shown.columns[2:6]:
+        column.justify = "right"
+    for group in plan.groups:
+        for name, (read, landed, aside) in sorted(rows[group.name].items()):
+            state = ports.lake.state(name)
+            size = f"{state.bytes:,}" if state else ""
+            snapshot = str(pointers[group.name].tables.get(ports.lake.qualified(name), ""))
+            shown.add_row(group.name, name, f"{read:,}", f"{landed:,}", f"{aside:,}", size, snapshot)
+        taken = manifests[group.name].taken_at
+        shown.caption = f"Read at one instant of the source: {taken:%Y-%m-%d %H:%M:%S} UTC"
+    return shown
+
+
+def _figures(plan: Plan, ports: Ports, group: GroupPlan, manifest: Manifest, pointer: Pointer) -> Table:
+    shown = Table(
+        "Figure", "Period", "Source", "Lake", "", title=f"Business figures of {group.name}", title_justify="left"
+    )
+    shown.columns[2].justify = shown.columns[3].justify = "right"
+    names = {table.name for table in group.lake_tables}
+    for kpi in (kpi for kpi in plan.migration.kpis if kpi.table in names):
+        resolved = resolve(kpi, group, plan.migration.calendar)
+        snapshot = pointer.tables[ports.lake.qualified(kpi.table)]
+        lake = ports.engine.table(lake_sql(resolved, "t"), {"t": ports.lake.snapshot(resolved.table, snapshot)})
+        urls = tuple(file.url for file in manifest.figures if file.url.endswith(f"/{kpi.name}.parquet"))
+        given = FileSet(urls, ports.store.access, figure_columns(resolved))
+        source = ports.engine.table("SELECT * FROM f", {"f": given})
+        for period, before, after in _periods(source, lake):
+            if before != after:
+                raise DemoError(f"{kpi.name} {period}: the source says {before}, the lake {after}.")
+            shown.add_row(kpi.title or kpi.name, period, _number(before), _number(after), "[green]=[/]")
+        shown.add_section()
+    return shown
+
+
+def _periods(source: pa.Table, lake: pa.Table) -> Iterator[tuple[str, object, object]]:
+    """The last few periods of each grain over all dimensions, with both figures."""
+    sides = [
+        {(row["grain"], row["period"]): row["value"] for row in side.to_pylist() if row["dims"] == ""}
+        for side in (source, lake)
+    ]
+    for grain, count in _SHOWN.items():
+        known = sorted(period or "" for g, period in sides[0] if g == grain)
+        for period in known[-count:]:
+            key = (grain, period or None)
+            yield f"{grain} {period}".strip(), sides[0].get(key), sides[1].get(key)
+
+
+def _verdicts(verdicts: Sequence[Verdict]) -> Table:
+    shown = Table("Group", "Check", "Subject", "Verdict", "Checked", "Found", title="Verdicts", title_justify="left")
+    for v in sorted(verdicts, key=lambda v: (v.group, v.kind, v.subject)):
+        color = _COLORS[v.outcome]
+        shown.add_row(v.group, v.kind, v.subject, f"[{color}]{v.outcome}[/]", f"{v.checked:,}", v.summary)
+    return shown
+
+
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, Decimal | int) else str(value)
+
+
+def _copy_evidence(ports: Ports, plan: Plan, home: Path) -> Path:
+    """Evidence lies in the object store; a copy can be read when the lab is down."""
+    prefix = f"{plan.migration.migration}/evidence/"
+    folder = home / "evidence" / plan.migration.migration
+    cuts = {group.cut_id for group in plan.groups}
+    for key, _ in ports.store.list(prefix):
+        below = key.removeprefix(prefix)
+        if cuts & set(below.split("/")) and (found := ports.store.get(key)):
+            path = folder / below
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(found[0])
+    return folder

@@ -1,0 +1,158 @@
+"""From nothing to a migration that was proved, approved and cut over, with every server real; then everything is ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import FrameType
+
+from rich.console import Console
+from rich.markup import escape
+
+from lakeward.lab import Lab
+from lakeward.lab.processes import free_ports
+from lakeward_airflow.demo.api import AirflowApi, TaskState
+from lakeward_airflow.demo.servers import DemoError, running
+from lakeward_airflow.demo.settings import CLONE, USER, AirflowHome
+from lakeward_airflow.runs import home as lakeward_home
+
+PATTERNS = {"lift_and_shift": "retail"}
+_PATIENCE = 1800.0
+"""Seconds without any task moving after which a run is given up."""
+
+
+class Demo:
+    """One demo, with its clock and its voice."""
+
+    def __init__(self, console: Console, pattern: str, orders: int) -> None:
+        self.console = console
+        self.pattern = pattern
+        self.orders = orders
+        self.began = time.monotonic()
+        self.home = lakeward_home()
+        self.migration = PATTERNS[pattern]
+        self.dag_id = f"{pattern}__{self.migration}"
+        self.run_id = f"demo_{datetime.now(UTC):%Y%m%dT%H%M%S}"
+
+    def say(self, what: str) -> None:
+        """One line of progress."""
+        self.console.print(f"[dim]{time.monotonic() - self.began:6.1f} s[/]  {what}", highlight=False)
+
+    def play(self, *, keep: bool) -> None:
+        """Play it; with ``keep`` leave the servers running until Ctrl-C. Raises LakewardError when anything is not as it must be."""
+        with _ended_on_terminate(), self._lab() as lab:
+            airflow = AirflowHome(self.home / "airflow", free_ports(1)[0])
+            self.say("starting Airflow: api-server, scheduler, dag-processor, triggerer")
+            with running(airflow, airflow.environment(self.home, lab.env())):
+                self.say(f"Airflow answers at {airflow.url}")
+                api = AirflowApi(airflow)
+                api.wait_for_dag(self.dag_id)
+                self._migrate(api)
+                self._tell(lab, api, airflow)
+                if keep:
+                    self._keep(airflow)
+
+    @contextmanager
+    def _lab(self) -> Iterator[Lab]:
+        lab = Lab(self.home)
+        self.say("starting the lab: PostgreSQL and an object store with Iceberg REST catalog")
+        started = lab.up().started
+        try:
+            self.say(f"seeding {self.orders:,} orders")
+            rows = lab.seed(orders=self.orders)
+            self.say(", ".join(f"{count:,} {table}" for table, count in rows.items()))
+            yield lab
+        finally:
+            if started:
+                self.say("stopping the lab")
+                lab.down()
+
+    def _migrate(self, api: AirflowApi) -> None:
+        self.say(f"triggering [bold]{self.dag_id}[/], run {self.run_id}")
+        api.trigger(self.dag_id, self.run_id)
+        self._follow(api, until="approve")
+        question = api.question(self.dag_id, self.run_id)
+        self.say(f"the approval asks: [bold]{escape(question['subject'])}[/]")
+        answer: dict[str, object] = {
+            "source_frozen": True,
+            "accept_quarantine": "Seen: records that the sample breaks on purpose.",
+            "why": "make demo",
+        }
+        api.answer(self.dag_id, self.run_id, "Approve", answer)
+        self.say(f"approved over the REST API as {USER}, the source declared frozen")
+        self._follow(api)
+        if (state := api.run_state(self.dag_id, self.run_id)) != "success":
+            raise DemoError(f"The run ended as {state}.")
+
+    def _follow(self, api: AirflowApi, until: str | None = None) -> None:
+        """Tell of every task that ends; return when the run has ended, or when task ``until`` waits for an answer."""
+        known: dict[tuple[str, int], str] = {}
+        moved = time.monotonic()
+        while True:
+            for task in api.tasks(self.dag_id, self.run_id):
+                place = (task.task, task.map_index)
+                if known.get(place) == task.state:
+                    continue
+                known[place], moved = task.state, time.monotonic()
+                self._note(api, task)
+                if task.task == until and task.state == "awaiting_input":
+                    return
+            if api.run_state(self.dag_id, self.run_id) in {"success", "failed"}:
+                return
+            if time.monotonic() - moved > _PATIENCE:
+                raise DemoError(f"No task has moved for {_PATIENCE / 60:.0f} minutes.", todo="See the scheduler's log.")
+            time.sleep(0.5)
+
+    def _note(self, api: AirflowApi, task: TaskState) -> None:
+        if task.state == "success":
+            self.say(f"{escape(task.label):<28} [green]done[/] in {task.seconds:.1f} s")
+        elif task.state == "up_for_retry":
+            self.say(f"{escape(task.label):<28} [yellow]is tried again[/]")
+        elif task.state == "up_for_reschedule":
+            self.say(f"{escape(task.label):<28} [yellow]waits[/], without a slot")
+        elif task.state in {"failed", "skipped"}:
+            log = api.log(self.dag_id, self.run_id, task)
+            self.console.print(f"[red]{escape(task.label)} {task.state}[/]; the end of its log:\n{escape(log)}")
+            raise DemoError(f"Task {task.label} {task.state}.", todo="The end of its log stands above.")
+
+    def _tell(self, lab: Lab, api: AirflowApi, airflow: AirflowHome) -> None:
+        from lakeward_airflow.demo.report import look, show, times
+
+        os.environ.update(lab.env())
+        result = look(CLONE / "dags" / "migrations" / f"{self.migration}.yaml", self.run_id, self.home)
+        for pointer in result.pointers:
+            self.say(f"readers of {pointer.group} are at [bold]{pointer.state}[/], moved by {escape(pointer.moved_by)}")
+        self.console.print()
+        show(self.console, result.shown, times(api.tasks(self.dag_id, self.run_id)))
+        self.console.print(
+            f"Evidence  {result.evidence}\nLogs      {airflow.logs / f'dag_id={self.dag_id}'}\n", soft_wrap=True
+        )
+
+    def _keep(self, airflow: AirflowHome) -> None:
+        self.console.print(
+            f"Airflow is at [bold]{airflow.url}[/]\n  user      [bold]{USER}[/]\n  password  [bold]{airflow.password}[/]\n"
+            f"  the run   {airflow.url}/dags/{self.dag_id}/runs/{self.run_id}\nCtrl-C ends it.",
+            soft_wrap=True,
+        )
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            self.say("ending")
+
+
+@contextmanager
+def _ended_on_terminate() -> Iterator[None]:
+    """A TERM is as good as Ctrl-C: what was started is ended."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
