@@ -1,0 +1,134 @@
+"""Everything that a migration file names, opened; what is heavy is imported only here, inside the call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from lakeward.adapters.connections import Connection, variable
+from lakeward.errors import SpecError
+from lakeward.ports import Ports
+from lakeward.spec.models import LandingSpec, Migration
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+    from lakeward.adapters.ledger import SqlLedger
+    from lakeward.adapters.objects import LocalStore, S3Store
+
+Resolve = Callable[[str], Connection]
+"""Gives the connection of an id; SpecError when there is none."""
+
+LEDGER = "lakeward_ledger"
+"""Connection id of a ledger that several machines share."""
+
+MEMORY = "1GB"
+THREADS = 2
+
+
+@contextmanager
+def open_ports(spec: Migration, resolve: Resolve, home: Path) -> Iterator[Ports]:
+    """Open source, store, engine, lake, ledger and validator of a migration; all are closed at the end.
+
+    Source and lake connect when they are first used; store and ledger are looked at here.
+    DuckDB is given LAKEWARD_MEMORY (default 1GB) and LAKEWARD_THREADS (default 2), and spills into ``home/tmp``.
+
+    :raises LakewardError: a connection does not exist or is of the wrong type; store or ledger are unreachable.
+    """
+    from lakeward.adapters.duck import DuckEngine
+    from lakeward.adapters.expectations import GxValidator
+    from lakeward.adapters.iceberg import IcebergLake, properties_from
+    from lakeward.adapters.postgres import PostgresSource
+
+    source = _of_type(resolve(spec.source.connection), {"postgres"}, "source.connection")
+    target = _of_type(resolve(spec.target.connection), {"iceberg"}, "target.connection")
+    temp = home / "tmp"
+    temp.mkdir(parents=True, exist_ok=True)
+    memory, threads = os.environ.get("LAKEWARD_MEMORY", MEMORY), _threads()
+    with ExitStack() as stack:
+        store = stack.enter_context(closing(open_store(spec.landing, resolve, home)))
+        store.check()
+        lake = IcebergLake(
+            properties_from(target), spec.target.namespace, spec.target.table_prefix, spec.target.file_size.bytes
+        )
+        stack.callback(lake.close)
+        yield Ports(
+            source=PostgresSource(
+                source, readers=spec.source.readers, max_snapshot_age=spec.source.max_snapshot_age.delta
+            ),
+            store=store,
+            engine=DuckEngine(threads, memory, temp),
+            lake=lake,
+            ledger=stack.enter_context(closing(open_ledger(resolve, home))),
+            validator=GxValidator(threads, memory, temp),
+        )
+
+
+def open_store(landing: LandingSpec, resolve: Resolve, home: Path) -> S3Store | LocalStore:
+    """The object store that a landing names; a folder that begins with ``./`` lies inside ``home``."""
+    from lakeward.adapters.objects import LocalStore, S3Store
+
+    if landing.path.startswith("s3://"):
+        if landing.connection is None:
+            raise SpecError(
+                f"landing.path is {landing.path}, but landing.connection names no connection.",
+                todo="Name the id of an Airflow connection of type `aws`.",
+            )
+        return S3Store(landing.path, _of_type(resolve(landing.connection), {"aws", "s3"}, "landing.connection"))
+    if landing.path.startswith("file://"):
+        return LocalStore(unquote(urlsplit(landing.path).path))
+    folder = Path(os.path.normpath(home / landing.path))
+    if landing.path.startswith(".") and not folder.is_relative_to(os.path.normpath(home)):
+        raise SpecError(f"landing.path {landing.path} leads out of LAKEWARD_HOME.", todo="Write an absolute path.")
+    return LocalStore(folder)
+
+
+def open_ledger(resolve: Resolve, home: Path) -> SqlLedger:
+    """The ledger of the connection ``lakeward_ledger`` (PostgreSQL), else SQLite at ``home/ledger.db``."""
+    from sqlalchemy import URL
+
+    from lakeward.adapters.ledger import SqlLedger
+
+    try:
+        connection = resolve(LEDGER)
+    except SpecError:
+        if os.environ.get(variable(LEDGER)):
+            raise  # it is there and can't be read: falling back to SQLite would hide that
+        return SqlLedger(URL.create("sqlite", database=str(home / "ledger.db")))
+    return SqlLedger(ledger_url(_of_type(connection, {"postgres"}, LEDGER)))
+
+
+def ledger_url(connection: Connection) -> URL:
+    """The URL of a PostgreSQL connection; extras that libpq knows (``sslmode``, ...) go along."""
+    from sqlalchemy import URL
+
+    return URL.create(
+        "postgresql+psycopg",
+        username=connection.login or None,
+        password=connection.password or None,
+        host=connection.host or None,
+        port=connection.port,
+        database=connection.schema or None,
+        query={k: str(v) for k, v in connection.extra.items() if k.startswith("ssl") and isinstance(v, str | int)},
+    )
+
+
+def _of_type(connection: Connection, types: set[str], place: str) -> Connection:
+    """The connection; SpecError when it says that it is of another type."""
+    if connection.conn_type and connection.conn_type not in types:
+        raise SpecError(
+            f"Connection `{connection.conn_id}` ({place}) is of type {connection.conn_type!r}.",
+            todo=f"It must be of type {' or '.join(sorted(types))}.",
+        )
+    return connection
+
+
+def _threads() -> int:
+    given = os.environ.get("LAKEWARD_THREADS", str(THREADS))
+    if not given.isdigit() or int(given) < 1:
+        raise SpecError(f"LAKEWARD_THREADS is {given!r}.", todo="Set it to a number of threads, as 2.")
+    return int(given)
