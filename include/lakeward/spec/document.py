@@ -63,21 +63,19 @@ class Node:
             return self.value[key].place, self.value[key]
         return None
 
-    def without(self, path: Path) -> Node:
-        """The same tree without what stands at ``path``."""
+    def put(self, path: Path, new: Node | None) -> Node:
+        """The same tree with another node at ``path``, or without it."""
         head, rest = path[0], path[1:]
+
+        def changed(node: Node) -> Node | None:
+            return node.put(rest, new) if rest else new
+
         if isinstance(self.value, dict):
-            kept = {
-                key: (place, node.without(rest) if key == head and rest else node)
-                for key, (place, node) in self.value.items()
-                if key != head or rest
-            }
-            return Node(self.place, kept, self.size)
+            pairs = [(key, at, changed(node) if key == head else node) for key, (at, node) in self.value.items()]
+            return Node(self.place, {key: (at, node) for key, at, node in pairs if node is not None}, self.size)
         if isinstance(self.value, list):
-            items = [
-                n.without(rest) if i == head and rest else n for i, n in enumerate(self.value) if i != head or rest
-            ]
-            return Node(self.place, items, self.size)
+            items = [changed(node) if n == head else node for n, node in enumerate(self.value)]
+            return Node(self.place, [node for node in items if node is not None], self.size)
         return self
 
 

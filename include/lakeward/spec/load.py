@@ -23,9 +23,10 @@ NOT_YET = ("phased", "strangler_fig", "hybrid")
 
 Check = Callable[[Migration], Iterator[Trouble]]
 
-# Leaving one of these out can't make something else look wrong, so that the cross checks can still be made without it.
-_ITEMS = frozenset({"kpis", "rules", "references", "filter", "partition", "sort", "dimensions", "tags"})
-_NAMING = frozenset({"name", "table", "tables", "groups", "flatten", "children", "maps", "references", "kpis"})
+# A wrong item of these is left out, and the cross checks are made without it; nothing else looks wrong for that.
+_ITEMS = frozenset({"rules", "references", "filter", "partition", "sort", "dimensions", "tags"})
+# Without these other parts would look wrong.
+_NAMING = frozenset({"name", "table", "tables", "groups", "flatten", "children", "maps", "kpis", "to"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,28 +126,25 @@ def _shape(root: Node, model: type[LiftAndShift]) -> tuple[LiftAndShift | None, 
 
 def _mend(root: Node, paths: list[document.Path], model: type[LiftAndShift]) -> tuple[LiftAndShift | None, Node]:
     """The file without what is wrong in it, where that leaves something to check."""
-    cuts: set[document.Path] = set()
-    if (found := root.child("pattern")) and found[1].value not in PATTERNS:
-        root = _with_pattern(root)
+    cuts: dict[document.Path, str | None] = {}
+    if (found := root.child("pattern")) and found[1].value != "lift_and_shift":
+        cuts["pattern",] = "lift_and_shift"
     for path in paths:
         inside = next((n for n, part in enumerate(path[:-1]) if part in _ITEMS and isinstance(path[n + 1], int)), None)
-        if inside is None and (not path or path[-1] in _NAMING or isinstance(path[-1], int)):
+        if inside is not None:
+            cuts[path[: inside + 2]] = None
+        elif not path or path[-1] in _NAMING or isinstance(path[-1], int):
             return None, root
-        cuts.add(path if inside is None else path[: inside + 2])
+        else:
+            cuts[path] = "count()" if path[-1] == "measure" else None
     # Items of one list are taken out from its end, so that the paths of those before them stay right.
     for path in sorted(cuts, key=lambda p: (len(p), [part for part in p if isinstance(part, int)]), reverse=True):
-        root = root.without(path)
+        value = cuts[path]
+        root = root.put(path, None if value is None else Node(locate(root, path)[1], value))
     try:
         return model.model_validate(root.plain()), root
     except ValidationError:
         return None, root
-
-
-def _with_pattern(root: Node) -> Node:
-    entries = dict(root.value) if isinstance(root.value, dict) else {}
-    place, node = entries["pattern"]
-    entries["pattern"] = (place, Node(node.place, next(iter(PATTERNS))))
-    return Node(root.place, entries, root.size)
 
 
 def _place(root: Node, trouble: Trouble) -> Problem:

@@ -1,0 +1,273 @@
+"""Migration files: what is good is read exactly, what is wrong is told with its line and what was meant."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from lakeward.errors import SpecError
+from lakeward.spec.load import MAX_BYTES, load
+from lakeward.spec.models import LiftAndShift
+from lakeward.steps.check import check_file
+
+GOOD = (Path(__file__).parent / "good.yaml").read_text()
+SAMPLES = sorted((Path(__file__).parents[3] / "dags" / "migrations").glob("*.yaml"))
+
+
+def refused(folder: Path, text: str | bytes) -> str:
+    path = folder / "x.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(SpecError) as caught:
+        check_file(path)
+    return str(caught.value).replace(str(path), "x.yaml")
+
+
+def spec_of(folder: Path, text: str) -> LiftAndShift:
+    path = folder / "x.yaml"
+    path.write_text(text)
+    spec = check_file(path).spec
+    assert isinstance(spec, LiftAndShift)
+    return spec
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new, 1)
+
+
+def filtered(value: str) -> str:
+    return changed(
+        "      - table: public.orders\n",
+        f"      - table: public.orders\n        filter: [{{column: x, value: {value}}}]\n",
+    )
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.stem)
+def test_the_samples_are_good(path: Path) -> None:
+    loaded = check_file(path)
+    assert loaded.path == str(path)
+    assert loaded.file_hash == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert loaded.text == path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.10", Decimal("1.10")),
+        ("123456789012345678901234567890.123456789", Decimal("123456789012345678901234567890.123456789")),
+        ("1e-20", Decimal("1e-20")),
+        ("5", 5),
+        ("'5'", "5"),
+        ("007", "007"),
+        ("NO", "NO"),
+        ("on", "on"),
+        ("12:30:00", "12:30:00"),
+        ("true", True),
+        ("2026-01-31", date(2026, 1, 31)),
+        ("2026-01-31T10:00:00Z", datetime(2026, 1, 31, 10, tzinfo=UTC)),
+        ("2026-01-31 11:00:00.5+01:00", datetime(2026, 1, 31, 10, 0, 0, 500000, tzinfo=UTC)),
+        ("'2026-01-31'", "2026-01-31"),
+    ],
+)
+def test_a_value_is_what_is_written(tmp_path: Path, text: str, value: object) -> None:
+    found = spec_of(tmp_path, filtered(text)).groups[0].tables[1].filter[0].value
+    assert found == value
+    assert type(found) is type(value)
+    assert str(found) == str(value) or isinstance(value, datetime)
+
+
+def test_anchors_and_merges_are_read(tmp_path: Path) -> None:
+    text = changed("        flatten:\n", "        types: &t {a: string, b: long}\n        flatten:\n")
+    text = text.replace("      - table: public.customers\n", "      - table: public.customers\n        mask: {}\n")
+    text = text.replace(
+        "    references:",
+        "      - table: public.extra\n        types:\n          <<: *t\n          b: int\n    references:",
+    )
+    assert spec_of(tmp_path, text).groups[0].tables[2].types == {"a": "string", "b": "int"}
+
+
+WRONG = [
+    (changed("source:\n", "sorce:\n"), "x.yaml:4:1: unknown key `sorce`. Did you mean `source`?"),
+    (changed("source:\n  connection: shop_source\n", ""), "x.yaml:1:1: `source` is missing"),
+    (changed("  connection: shop_source\n", "  readers: 2\n"), "x.yaml:4:1: `connection` is missing in `source`"),
+    (changed("pattern: lift_and_shift\n", ""), "`pattern` is missing"),
+    (changed("lift_and_shift", "lift_n_shift"), "x.yaml:3:10: unknown pattern `lift_n_shift`"),
+    (changed("lift_and_shift", "lift_n_shift"), "Did you mean `lift_and_shift`?"),
+    (changed("lift_and_shift", "[a]"), "unknown pattern"),
+    (changed("lift_and_shift", "phased"), "the pattern `phased` is not there yet"),
+    (changed("lift_and_shift", "strangler_fig"), "the pattern `strangler_fig` is not there yet"),
+    (changed("lift_and_shift", "hybrid"), "the pattern `hybrid` is not there yet"),
+    (changed("version: 1", "version: 2"), "`2` is not known here; known: 1"),
+    (changed("migration: shop", "migration: My-Shop"), "`My-Shop` may hold small letters, digits and `_` only"),
+    (
+        changed("connection: shop_source", "connection: 5"),
+        "x.yaml:5:15: text is expected here, not `5`. Put it in quotes.",
+    ),
+    (
+        changed("date: ordered_at", "date: ordered_at\n    grains: [days]"),
+        "`days` is not known here; known: day, week, month. Did you mean `day`?",
+    ),
+    (changed("channel: string", "channel: varchar"), "unknown type `varchar`"),
+    (changed("channel: string", "channel: varchar"), "In the lake this is `string`."),
+    (changed('"decimal(10,2)"', "decimal(10,2)"), "`decimal(10` is cut off at its comma"),
+    (changed('fields: {channel: string, shipping.cost: "decimal(10,2)"}', "fields: infr"), "Did you mean `infer`?"),
+    (changed("shipping.cost:", "channel.cost:"), "x.yaml:19:39: the paths `channel` and `channel.cost` overlap"),
+    (changed("shipping.cost:", "items.cost:"), "the paths `items.cost` and `items` overlap"),
+    (changed("shipping.cost:", "shipping..cost:"), "is no path"),
+    (
+        changed("            children:", "            rename: {chanel: c}\n            children:"),
+        "`chanel` is renamed, but is none of `fields`. Did you mean `channel`?",
+    ),
+    (changed("table: order_items", "table: orders"), "two tables of the lake would be called `orders`"),
+    (changed("table: order_items", "table: sales_quarantine"), "is the quarantine table of the group `sales`"),
+    (changed("public.customers", "public.*\n        name: all"), "`public.*` may match several tables"),
+    (changed("public.customers", "a.b.c"), "is not of the form `schema.table`"),
+    (changed("public.customers", "public.orders"), "`public.orders` is listed twice"),
+    (
+        changed("to: customers", "to: customer"),
+        "no table of the group `sales` is called `customer`. Did you mean `customers`?",
+    ),
+    (changed("to_columns: [id]", "to_columns: [id, x]"), "1 `columns` can't name 2 `to_columns`"),
+    (
+        changed("    table: orders\n", "    table: order\n"),
+        "no group makes a table called `order`. Did you mean `orders`",
+    ),
+    (changed("sum(total)", "sum(total"), "is not of the form sum("),
+    (changed("sum(total)", "sum(total / 2)"), "x.yaml:29:24: "),
+    (changed("sum(total)", "sum()"), "needs a column"),
+    (changed("    date: ordered_at", "    grains: [day]"), "`grains` without a `date`"),
+    (changed("    date: ordered_at", "    date: d\n    grains: []"), "needs at least one grain"),
+    (changed("    date: ordered_at", "    date: d\n    grains: [day, day]"), "`day` stands twice in `grains`"),
+    (
+        changed("    date: ordered_at", "    date: d\n    dimensions: [a, d]"),
+        "x.yaml:31:21: `d` is the KPI's date already",
+    ),
+    (
+        GOOD + "  - name: revenue\n    table: orders\n    measure: count()\n",
+        "x.yaml:31:11: there are two KPIs called `revenue`",
+    ),
+    (changed("\n  connection: landing", ""), "`landing` is on s3:// and names no `connection`"),
+    (changed("s3://landing/shop\n  connection: landing", "./../elsewhere"), "`..` is not allowed"),
+    (GOOD + "compaction: {mode: rewrite}\n", "x.yaml:31:20: `rewrite` is not there yet"),
+    (GOOD + "calendar: {time_zone: Europe/Zurch}\n", "is no IANA time zone"),
+    (filtered("[1, 2]"), "`=` takes one value, not a list"),
+    (filtered("1, op: in"), "`in` takes a list of values"),
+    (filtered("1, op: is null"), "`is null` takes no value"),
+    (filtered("null"), "`=` needs a value; null never compares"),
+    (filtered("2026-02-30"), "`2026-02-30` looks like a date, but"),
+    (filtered(".nan"), "is no number that can be compared with"),
+    (
+        filtered("!!python/object/apply:os.system [id]"),
+        "the tag `tag:yaml.org,2002:python/object/apply:os.system` is refused",
+    ),
+    (filtered("{a: b}"), "is expected here, not a mapping"),
+    (filtered("*nowhere"), "no anchor `&nowhere` stands before this"),
+    (GOOD + "migration: again\n", "x.yaml:31:1: the key `migration` stands twice, first in line 2"),
+    (GOOD + "---\nversion: 1\n", "a second document begins here"),
+    (changed("  namespace", "\tnamespace"), "x.yaml:8:1: a tab; YAML is indented with blanks"),
+    (changed("  namespace", "   namespace"), "this is no YAML"),
+    ("", "the file is empty"),
+    ("# nothing but words\n", "the file is empty"),
+    ("- a\n- b\n", "the top level must be `key: value` lines"),
+    ("just words", "the top level must be `key: value` lines"),
+    (b"migration: caf\xe9\n", "x.yaml:1: this is no UTF-8 (byte 0xe9)"),
+    (GOOD.encode("utf-16"), "this is no UTF-8"),
+    ("a: \x00b\n", "a character that YAML does not allow"),
+    ("? [a, b]\n: c\n", "a key must be a plain word"),
+    ("a: &x [*x]\n", "the alias `*x` contains itself"),
+    ("[" * 5000, "nested more than 40 levels deep"),
+    ("a: " + "{a: " * 5000, "nested more than 40 levels deep"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), WRONG, ids=[f"{n:02d}" for n in range(len(WRONG))])
+def test_what_is_wrong_is_told(tmp_path: Path, text: str | bytes, reason: str) -> None:
+    assert reason in refused(tmp_path, text)
+
+
+def test_rules_that_run_sql_are_refused(tmp_path: Path) -> None:
+    for rule in (
+        "{expect: expect_unexpected_rows, args: {}}",
+        "{expect: expect_custom_thing}",
+        "{expect: expect_column_values_to_be_unique, args: {unexpected_rows_query: select 1}}",
+    ):
+        text = changed("      - table: public.orders\n", f"      - table: public.orders\n        rules: [{rule}]\n")
+        assert "migration file may not" in refused(tmp_path, text)
+
+
+def test_a_reference_that_leaves_its_group_is_explained(tmp_path: Path) -> None:
+    text = changed("      - table: public.orders\n", "  - name: other\n    tables:\n      - table: public.orders\n")
+    said = refused(tmp_path, text)
+    assert "`customers` is made by the group `sales`, not by `other`: groups are read at different cuts" in said
+    assert "no KPI proves the group `sales`" in said
+
+
+def test_globs_leave_to_the_planner_what_only_the_source_knows(tmp_path: Path) -> None:
+    text = changed("public.customers", "public.c*").replace("table: orders\n    measure", "table: claims\n    measure")
+    assert spec_of(tmp_path, text).kpis[0].table == "claims"
+
+
+def test_every_problem_is_told_at_once_with_its_lines(tmp_path: Path) -> None:
+    text = changed("  namespace: shop", "  namespace: shop\n  namespce: shop").replace("to: customers", "to: customer")
+    text = text.replace("measure: sum(total)", "measure: total(x)").replace("sku: string", "sku: strin")
+    text += "compaction: {mode: rewrite}\ncompaction: {mode: none}\n"
+    said = refused(tmp_path, text)
+    assert said.startswith("x.yaml: 6 problems.\n")
+    for reason in (
+        "unknown key `namespce`. Did you mean `namespace`?",
+        "unknown type `strin`",
+        "no table of the group `sales` is called `customer`",
+        "'total(x)' is not of the form",
+        "`rewrite` is not there yet",
+        "the key `compaction` stands twice, first in line 32",
+    ):
+        assert reason in said
+    assert "\n> 9 |   namespce: shop\n    |   ^^^^^^^^\n" in said
+    assert said.index("namespce") < said.index("strin`") < said.index("`rewrite`")
+    assert "What to do: " in said
+
+
+def test_an_alias_bomb_is_refused_quickly(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    assert "when its aliases are written out" in refused(tmp_path, "\n".join(lines))
+
+
+def test_a_file_beyond_any_size_is_refused(tmp_path: Path) -> None:
+    assert "is larger than 10 MB" in refused(tmp_path, b"#" * (MAX_BYTES + 1))
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "retail.yaml").write_text(GOOD)
+    with pytest.raises(SpecError, match="there is no such file") as caught:
+        load(tmp_path / "retial.yaml")
+    assert caught.value.todo == "Did you mean `retail.yaml`?"
+    with pytest.raises(SpecError, match="is a folder"):
+        load(tmp_path)
+
+
+def test_loading_is_quick_and_light() -> None:
+    """DAG files are parsed with it again and again."""
+    code = f"""
+import sys, time
+from pathlib import Path
+from lakeward.steps.check import check_file
+path = Path({str(SAMPLES[0])!r})
+check_file(path)
+took = []
+for _ in range(5):
+    begun = time.perf_counter()
+    check_file(path)
+    took.append(time.perf_counter() - begun)
+heavy = {{"pyiceberg", "pyarrow", "duckdb", "great_expectations", "boto3", "sqlalchemy", "airflow"}} & set(sys.modules)
+assert not heavy, heavy
+assert min(took) < 0.05, took
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
