@@ -8,8 +8,19 @@ from lakeward.domain.kpi_source import source_rows
 from lakeward.domain.kpi_sql import figure_columns, figures_sql
 from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.sql import ident
+from lakeward.spec.models import KpiSpec
 
-__all__ = ["KpiError", "Measure", "ResolvedKpi", "figure_columns", "lake_sql", "parse_measure", "resolve", "source_sql"]
+__all__ = [
+    "KpiError",
+    "KpiSpec",
+    "Measure",
+    "ResolvedKpi",
+    "figure_columns",
+    "lake_sql",
+    "parse_measure",
+    "resolve",
+    "source_sql",
+]
 
 
 def source_sql(r: ResolvedKpi) -> str:

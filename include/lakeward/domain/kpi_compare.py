@@ -1,0 +1,93 @@
+"""Two tables of figures put beside each other, cell by cell, in DuckDB's SQL; nothing is averaged, rounded or looped over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+
+from lakeward.domain.evidence import Finding
+from lakeward.domain.kpi_resolve import ResolvedKpi
+from lakeward.domain.kpi_sql import figure_columns
+from lakeward.domain.sql import text
+from lakeward.spec.models import KpiSpec
+
+EXPECTED, FOUND = "expected", "found"
+"""Names of the two inputs: figures of the side that is trusted, and of the side that is checked."""
+
+_GRAINS = ("total", "month", "week", "day")
+
+
+def totals_sql(r: ResolvedKpi, since: date | None = None) -> str:
+    """One row: ``checked`` cells and how many of them ``failed``."""
+    return f"{_cells(r, since)} SELECT count(*) AS checked, count(*) FILTER (WHERE differs) AS failed FROM cells"
+
+
+def differences_sql(r: ResolvedKpi, since: date | None = None) -> str:
+    """The cells that differ, coarse to fine, largest difference first; text forms beside the exact values.
+
+    Columns: grain, period, dims, d1.., expected, found, expected_n, found_n, difference (null: not to be had).
+    """
+    keys = ", ".join(_keys(r))
+    grain = " ".join(f"WHEN {text(g)} THEN {n}" for n, g in enumerate(_GRAINS))
+    depth = "CASE WHEN dims = '' THEN 0 WHEN contains(dims, ',') THEN 2 ELSE 1 END"
+    # A difference may have a digit more than DECIMAL holds: then there is none, and such cells come first.
+    difference = (
+        "CAST(NULL AS DECIMAL(38, 0))" if r.scale is None else "try(coalesce(found, 0) - coalesce(expected, 0))"
+    )
+    return (
+        f"{_cells(r, since)} SELECT {keys}, expected, found, expected_n, found_n, {difference} AS difference FROM cells WHERE differs "
+        f"ORDER BY CASE grain {grain} END, {depth}, abs(difference) DESC NULLS FIRST, abs(coalesce(found_n, 0) - coalesce(expected_n, 0)) DESC, {keys}"
+    )
+
+
+def _keys(r: ResolvedKpi) -> list[str]:
+    return [name for name, _ in figure_columns(r)][:-2]
+
+
+def _cells(r: ResolvedKpi, since: date | None) -> str:
+    keys = _keys(r)
+    both = ", ".join(f"coalesce(e.{k}, f.{k}) AS {k}" for k in keys)
+    same = " AND ".join(f"e.{k} IS NOT DISTINCT FROM f.{k}" for k in keys)
+    kept = f" WHERE period >= {text(since.isoformat())}" if since else ""
+    return (
+        f"WITH joined AS (SELECT {both}, e.value AS expected, f.value AS found, e.n AS expected_n, f.n AS found_n "
+        f"FROM {EXPECTED} e FULL OUTER JOIN {FOUND} f ON {same}), "
+        "cells AS (SELECT *, expected IS DISTINCT FROM found OR expected_n IS DISTINCT FROM found_n AS differs "
+        f"FROM joined{kept})"
+    )
+
+
+def finding(spec: KpiSpec, leg: str, cell: Mapping[str, object]) -> Finding:
+    """A differing cell, as a row of ``differences_sql`` gives it."""
+    over = [d for d in str(cell["dims"]).split(",") if d]
+    dimensions = {spec.dimensions[int(d[1:]) - 1]: _word(cell[d]) for d in over}
+    return Finding(
+        subject=spec.name,
+        leg=leg,
+        grain=str(cell["grain"]),
+        period=_word(cell["period"]),
+        dimensions=dimensions,
+        expected=_word(cell["expected"]),
+        found=_word(cell["found"]),
+        message=f"{_side(cell, 'expected')} against {_side(cell, 'found')}{_off(cell)}",
+    )
+
+
+def _word(value: object) -> str | None:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return None if value is None else str(value)
+
+
+def _side(cell: Mapping[str, object], side: str) -> str:
+    rows = cell[f"{side}_n"]
+    if rows is None:
+        return "no such cell"
+    value = _word(cell[side])
+    return f"{'no value' if value is None else value} over {rows} {'row' if rows == 1 else 'rows'}"
+
+
+def _off(cell: Mapping[str, object]) -> str:
+    difference = cell["difference"]
+    return f", off by {difference:+f}" if isinstance(difference, Decimal) and difference else ""

@@ -1,0 +1,185 @@
+"""Prove that the lake gives the figures that the source gives: verdicts of kind ``kpi`` and ``counts``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+
+from lakeward.domain import kpi
+from lakeward.domain.evidence import Pointer, Verdict
+from lakeward.domain.facts import GroupPlan, Manifest, Plan, from_json, to_json
+from lakeward.domain.identity import digest, evidence_prefix, pointer_key, verdict_key
+from lakeward.errors import DataError, LakeError, LakewardError, SourceError
+from lakeward.ports import CutReader, Ports, Progress, silent
+from lakeward.steps.artifacts import read_manifest, read_staged
+from lakeward.steps.counts import count_rows, counts_inputs
+from lakeward.steps.extract import kpis_of, write_figures
+from lakeward.steps.figures import landed_files, source_figures
+from lakeward.steps.measure import Case, Measured, judge, measure, pinned_files
+
+RULE_VERSION = "1"
+"""Grows when figures are reckoned or compared otherwise: then everything is measured anew."""
+
+_Failures = list[tuple[Verdict, Exception]]
+
+
+def compare(
+    plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Progress = silent
+) -> tuple[Verdict, ...]:
+    """Compare every KPI of a group at its cut, then its counts; what was reached for the same inputs is not measured again.
+
+    Verdicts are stored before anything is raised; those that fail are returned.
+    :raises LakeError: the group is not published at this cut.
+    :raises LakewardError: a KPI could not be measured; all others have been tried and recorded.
+    """
+    group = plan.group(group_name)
+    manifest = read_manifest(ports.store, plan, group)
+    pointer = published(plan, group, ports)
+    if pointer.cut_id != group.cut_id:
+        raise LakeError(
+            f"Group {group.name} is published at cut {pointer.cut_id}; this run's cut is {group.cut_id}.",
+            todo="Compare in the run whose cut is published, or publish this one again.",
+        )
+    case = Case(plan.migration.migration, group.name, group.cut_id, at)
+    resolved = [kpi.resolve(k, group, plan.migration.calendar) for k in kpis_of(plan, group)]
+    verdicts: list[Verdict] = []
+    failures: _Failures = []
+    for n, r in enumerate(resolved):
+        progress(f"compare {r.spec.name}", n, len(resolved) + 1)
+        verdicts.append(_at_cut(case, ports, manifest, r, pointer, failures))
+    progress("compare counts", len(resolved), len(resolved) + 1)
+    verdicts.append(_counts(case, plan, group, ports, manifest, pointer))
+    progress("compare", len(resolved) + 1, len(resolved) + 1)
+    _raise_first(group, failures)
+    return tuple(verdicts)
+
+
+def compare_now(
+    plan: Plan,
+    ports: Ports,
+    at: datetime,
+    *,
+    groups: Collection[str] = (),
+    kpis: Collection[str] = (),
+    since: date | None = None,
+    progress: Progress = silent,
+) -> tuple[Verdict, ...]:
+    """Compare the source as it is now with what readers of the lake see now; each group at one instant of the source.
+
+    Figures are kept below the evidence; the ledger is not written, since gates use the cut.
+    :param groups: names of groups, default all. :param kpis: names of KPIs, default all.
+    :param since: only periods that begin on this day or later.
+    :raises LakeError: a group was never published.
+    :raises LakewardError: a KPI could not be measured; all others of its group have been tried.
+    """
+    verdicts: list[Verdict] = []
+    for group in plan.groups:
+        wanted = [k for k in kpis_of(plan, group) if not kpis or k.name in kpis]
+        if (groups and group.name not in groups) or not wanted:
+            continue
+        pointer = published(plan, group, ports)
+        case = Case(plan.migration.migration, group.name, pointer.cut_id, at)
+        resolved = [kpi.resolve(k, group, plan.migration.calendar) for k in wanted]
+        failures: _Failures = []
+        with ports.source.cut() as cut:
+            for n, r in enumerate(resolved):
+                progress(f"compare {r.spec.name}", n, len(resolved))
+                verdicts.append(_as_of_now(case, ports, cut, r, pointer, since, failures))
+        _raise_first(group, failures)
+    return tuple(verdicts)
+
+
+def published(plan: Plan, group: GroupPlan, ports: Ports) -> Pointer:
+    """The group's pointer; LakeError when it was never published."""
+    found = ports.store.get(pointer_key(plan.migration.migration, group.name))
+    if found is None:
+        raise LakeError(
+            f"Group {group.name} of {plan.migration.migration} is not published.", todo="Run the append step first."
+        )
+    return from_json(Pointer, found[0])
+
+
+def kpi_inputs(manifest: Manifest, r: kpi.ResolvedKpi, ports: Ports, pointer: Pointer) -> str:
+    """The hash of everything that a KPI's verdict at the cut depends on."""
+    figures = next((f.checksum for f in manifest.figures if f.url.endswith(f"/{r.spec.name}.parquet")), "none")
+    return digest("kpi", manifest.cut_id, figures, *_subject(r, ports, pointer))
+
+
+def _subject(r: kpi.ResolvedKpi, ports: Ports, pointer: Pointer) -> tuple[str, ...]:
+    table = ports.lake.qualified(r.table.name)
+    return RULE_VERSION, r.spec.model_dump_json(), r.calendar.model_dump_json(), table, str(pointer.tables.get(table))
+
+
+def _at_cut(
+    case: Case, ports: Ports, manifest: Manifest, r: kpi.ResolvedKpi, pointer: Pointer, failures: _Failures
+) -> Verdict:
+    """The verdict on one KPI at the cut: the one that was reached before, or a new one, stored and recorded."""
+    inputs = kpi_inputs(manifest, r, ports, pointer)
+    if known := ports.ledger.verdict(case.migration, case.group, "kpi", r.spec.name, inputs):
+        return known
+    key = verdict_key(case.migration, case.group, case.cut_id, "kpi", r.spec.name, inputs)
+
+    def work() -> Measured:
+        taken = source_figures(ports.store, manifest, r)
+        lake, landing = pinned_files(ports, r, pointer.tables), landed_files(ports.store, manifest, r.plan)
+        return measure(ports, r, taken, lake, key.removesuffix(".json"), landing=landing)
+
+    verdict, error = judge(case, r, inputs, work, _secrets(ports))
+    _keep(ports, key, verdict)
+    failures += [(verdict, error)] if error else []
+    return verdict
+
+
+def _as_of_now(
+    case: Case,
+    ports: Ports,
+    cut: CutReader,
+    r: kpi.ResolvedKpi,
+    pointer: Pointer,
+    since: date | None,
+    failures: _Failures,
+) -> Verdict:
+    inputs = digest("now", case.at.isoformat(), since.isoformat() if since else "", *_subject(r, ports, pointer))
+    folder = f"{evidence_prefix(case.migration, case.group, case.cut_id)}/now/{case.at:%Y%m%dT%H%M%S%fZ}"
+    stem = f"{folder}/{r.spec.name}"
+
+    def work() -> Measured:
+        taken = write_figures(ports, f"{stem}-source.parquet", cut.query(kpi.source_sql(r)))
+        return measure(ports, r, taken, pinned_files(ports, r, pointer.tables), stem, since=since)
+
+    verdict, error = judge(case, r, inputs, work, _secrets(ports))
+    ports.store.put(f"{stem}.json", to_json(verdict))
+    failures += [(verdict, error)] if error else []
+    return verdict
+
+
+def _counts(case: Case, plan: Plan, group: GroupPlan, ports: Ports, manifest: Manifest, pointer: Pointer) -> Verdict:
+    staged = read_staged(ports.store, plan, group)
+    inputs = counts_inputs(ports, group, manifest, staged, pointer.tables)
+    if known := ports.ledger.verdict(case.migration, group.name, "counts", group.name, inputs):
+        return known
+    verdict = count_rows(case, group, ports, manifest, staged, pointer.tables)
+    _keep(ports, verdict_key(case.migration, group.name, case.cut_id, "counts", group.name, inputs), verdict)
+    return verdict
+
+
+def _keep(ports: Ports, key: str, verdict: Verdict) -> None:
+    ports.store.put(key, to_json(verdict))
+    ports.ledger.record_verdict(verdict)
+
+
+def _secrets(ports: Ports) -> tuple[str, ...]:
+    access = ports.store.access
+    return access.access_key, access.secret_key, access.session_token
+
+
+def _raise_first(group: GroupPlan, failures: Sequence[tuple[Verdict, Exception]]) -> None:
+    if not failures:
+        return
+    names = ", ".join(verdict.subject for verdict, _ in failures)
+    verdict, first = failures[0]
+    kind = next((k for k in (SourceError, LakeError, DataError) if isinstance(first, k)), DataError)
+    todo = (
+        first.todo if isinstance(first, LakewardError) else "Look at the measure and its columns, then compare again."
+    )
+    raise kind(f"Group {group.name}: no figures of {names}. {verdict.subject} {verdict.summary}", todo=todo) from first

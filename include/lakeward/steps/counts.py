@@ -1,0 +1,68 @@
+"""Rows counted along the way. Equal counts prove nothing; unequal ones prove a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from lakeward.domain.evidence import Finding, Outcome, Verdict
+from lakeward.domain.facts import GroupPlan, LakeTable, Manifest, Staged
+from lakeward.domain.identity import digest
+from lakeward.ports import Ports
+from lakeward.steps.measure import Case
+
+
+def counts_inputs(
+    ports: Ports, group: GroupPlan, manifest: Manifest, staged: Staged, snapshots: Mapping[str, int]
+) -> str:
+    """The hash of everything that the verdict on a group's counts depends on."""
+    landed = [f"{t.table} {t.source_rows} {t.rows}" for t in manifest.tables]
+    taken = [f"{t.table} {t.read} {t.rows} {t.quarantined}" for t in staged.tables]
+    pins = [f"{t.name} {snapshots.get(ports.lake.qualified(t.name))}" for t in group.lake_tables]
+    return digest("counts", group.cut_id, *landed, *taken, *pins)
+
+
+def count_rows(
+    case: Case, group: GroupPlan, ports: Ports, manifest: Manifest, staged: Staged, snapshots: Mapping[str, int]
+) -> Verdict:
+    """Source = landing = lake + quarantine, for every table; for child tables, items read = lake + quarantine."""
+    inputs = counts_inputs(ports, group, manifest, staged, snapshots)
+    findings = tuple(f for table in group.lake_tables for f in _check(table, ports, manifest, staged, snapshots))
+    tables = len(group.lake_tables)
+    aside = sum(staged.table(t.name).quarantined for t in group.lake_tables)
+    summary = f"rows of {tables} tables add up, {aside} in quarantine; a sanity check, no proof"
+    if findings:
+        summary = f"rows do not add up: {'; '.join(f'{f.subject}: {f.message}' for f in findings[:3])}"
+    outcome = Outcome.FAIL if findings else Outcome.PASS
+    failed = len({f.subject for f in findings})
+    return case.verdict(
+        "counts", group.name, inputs, outcome, summary, checked=tables, failed=failed, findings=findings
+    )
+
+
+def _check(
+    table: LakeTable, ports: Ports, manifest: Manifest, staged: Staged, snapshots: Mapping[str, int]
+) -> Iterator[Finding]:
+    taken = staged.table(table.name)
+    pin = snapshots.get(ports.lake.qualified(table.name))
+    lake = _count(table, ports, pin) if pin is not None else 0
+    landed = {t.table: t for t in manifest.tables}.get(table.name)
+    if landed is not None:
+        yield from _unequal(
+            table, "source-landing", landed.source_rows, landed.rows, "rows counted by the source", "landed"
+        )
+        yield from _unequal(table, "landing-lake", landed.rows, taken.read, "landed", "read while flattening")
+    found = f"in the lake and {taken.quarantined} in quarantine"
+    yield from _unequal(
+        table, "landing-lake", taken.read - taken.quarantined, lake, f"read ({taken.read}) less quarantine", found
+    )
+
+
+def _unequal(table: LakeTable, leg: str, expected: int, found: int, said: str, there: str) -> Iterator[Finding]:
+    if expected != found:
+        message = f"{expected} {said}, but {found} {there}"
+        yield Finding(table.name, leg, "total", None, {}, str(expected), str(found), message)
+
+
+def _count(table: LakeTable, ports: Ports, snapshot_id: int) -> int:
+    files = ports.lake.snapshot(table, snapshot_id)
+    return int(ports.engine.table("SELECT count(*) AS n FROM lake", {"lake": files}).to_pylist()[0]["n"])

@@ -1,0 +1,99 @@
+"""Figures as files: taken, stored, put beside each other."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeward.domain import kpi
+from lakeward.domain.evidence import Finding
+from lakeward.domain.facts import FileFact, FileSet, Manifest, TablePlan
+from lakeward.domain.identity import digest
+from lakeward.domain.kpi_compare import EXPECTED, FOUND, differences_sql, finding, totals_sql
+from lakeward.errors import LakeError
+from lakeward.ports import ObjectStore, Ports
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SHOWN = 100
+"""Findings that a verdict carries; its files have all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """How many cells were compared, how many differ, the first of them, and the file with all."""
+
+    checked: int
+    failed: int
+    findings: tuple[Finding, ...] = ()
+    file: FileFact | None = None
+
+
+def store_stream(
+    store: ObjectStore, key: str, batches: pa.RecordBatchReader, head: list[dict[str, object]] | None = None
+) -> FileFact:
+    """Write batches as one Parquet object; ``head`` gets the first rows. In memory is only what is compressed already."""
+    import pyarrow.parquet as pq
+
+    rows = 0
+    with tempfile.TemporaryDirectory(prefix="lakeward-") as folder:
+        path = Path(folder) / "figures.parquet"
+        with pq.ParquetWriter(path, batches.schema, compression="zstd") as writer:
+            for batch in batches:
+                if head is not None and len(head) < SHOWN:
+                    head.extend(batch.slice(0, SHOWN - len(head)).to_pylist())
+                writer.write_batch(batch)
+                rows += batch.num_rows
+        data = path.read_bytes()
+    store.put(key, data)
+    return FileFact(store.url(key), rows, len(data), digest(data))
+
+
+def as_input(store: ObjectStore, r: kpi.ResolvedKpi, file: FileFact) -> FileSet:
+    """Stored figures as an input of the engine."""
+    return FileSet((file.url,), store.access, kpi.figure_columns(r))
+
+
+def source_figures(store: ObjectStore, manifest: Manifest, r: kpi.ResolvedKpi) -> FileFact:
+    """The figures that the source gave in the cut's snapshot, unaltered since; LakeError when they are not."""
+    name = f"/{r.spec.name}.parquet"
+    file = next((f for f in manifest.figures if f.url.endswith(name)), None)
+    if file is None:
+        raise LakeError(
+            f"The landing of group {r.group} at cut {manifest.cut_id} has no figures of KPI {r.spec.name}.",
+            todo="Start a new run: this one was extracted without the KPI.",
+        )
+    base = store.url("x")[:-1]
+    found = store.get(file.url.removeprefix(base))
+    if found is None or digest(found[0]) != file.checksum:
+        state = "are gone" if found is None else "were changed"
+        raise LakeError(
+            f"The source's figures of KPI {r.spec.name} at {file.url} {state} since they were taken.",
+            todo="Start a new run; nobody may write below the landing.",
+        )
+    return file
+
+
+def landed_files(store: ObjectStore, manifest: Manifest, plan: TablePlan) -> FileSet:
+    """The landing of a table as an input of the engine."""
+    landed = next(t for t in manifest.tables if t.table == plan.name)
+    return FileSet(tuple(f.url for f in landed.files), store.access, tuple((c.source, c.type) for c in plan.columns))
+
+
+def put_beside(
+    ports: Ports, r: kpi.ResolvedKpi, expected: FileSet, found: FileSet, *, key: str, since: date | None = None
+) -> Differences:
+    """Compare two stored tables of figures; the whole table of differences is stored under ``key``."""
+    inputs = {EXPECTED: expected, FOUND: found}
+    totals = ports.engine.table(totals_sql(r, since), inputs).to_pylist()[0]
+    checked, failed = int(totals["checked"]), int(totals["failed"])
+    if not failed:
+        return Differences(checked, 0)
+    head: list[dict[str, object]] = []
+    with ports.engine.stream(differences_sql(r, since), inputs) as batches:
+        file = store_stream(ports.store, key, batches, head)
+    return Differences(checked, failed, tuple(finding(r.spec, "source-lake", cell) for cell in head), file)

@@ -1,0 +1,154 @@
+"""Measure one KPI: its figures on both sides, where they differ, and the verdict on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from lakeward.domain import kpi
+from lakeward.domain.evidence import Finding, Outcome, Verdict
+from lakeward.domain.facts import FileFact, FileSet
+from lakeward.domain.kpi_landing import landing_sql
+from lakeward.errors import LakeError, LakewardError, redact
+from lakeward.ports import Ports
+from lakeward.steps.figures import Differences, as_input, put_beside, store_stream
+
+_ORIGINS = {
+    "source-landing": "; the landing differs from the source already",
+    "landing-lake": "; the landing still equals the source",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a verdict is about."""
+
+    migration: str
+    group: str
+    cut_id: str
+    at: datetime
+
+    def verdict(
+        self,
+        kind: str,
+        subject: str,
+        inputs: str,
+        outcome: Outcome,
+        summary: str,
+        *,
+        checked: int = 0,
+        failed: int = 0,
+        findings: tuple[Finding, ...] = (),
+        files: tuple[FileFact, ...] = (),
+    ) -> Verdict:
+        """A verdict on this case."""
+        return Verdict(
+            kind=kind,
+            subject=subject,
+            migration=self.migration,
+            group=self.group,
+            cut_id=self.cut_id,
+            outcome=outcome,
+            inputs_hash=inputs,
+            summary=summary,
+            checked=checked,
+            failed=failed,
+            decided_at=self.at,
+            findings=findings,
+            files=files,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Both sides of a KPI put beside each other."""
+
+    differences: Differences
+    files: tuple[FileFact, ...]
+    leg: str = "source-lake"
+
+
+def pinned_files(ports: Ports, r: kpi.ResolvedKpi, snapshots: Mapping[str, int]) -> FileSet:
+    """The files of a KPI's lake table in the snapshot that the pointer pins."""
+    name = ports.lake.qualified(r.table.name)
+    if name not in snapshots:
+        raise LakeError(
+            f"The pointer of group {r.group} pins no snapshot of {name}.",
+            todo="Run the append step, then compare again.",
+        )
+    return ports.lake.snapshot(r.table, snapshots[name])
+
+
+def measure(
+    ports: Ports,
+    r: kpi.ResolvedKpi,
+    source: FileFact,
+    lake: FileSet,
+    stem: str,
+    *,
+    landing: FileSet | None = None,
+    since: date | None = None,
+) -> Measured:
+    """Take the lake's figures and compare; everything is stored under keys that begin with ``stem``.
+
+    :param landing: asked, when the figures differ, on which way they parted.
+    """
+    taken = _take(ports, kpi.lake_sql(r, "lake"), "lake", lake, f"{stem}-lake.parquet")
+    expected, found = as_input(ports.store, r, source), as_input(ports.store, r, taken)
+    differences = put_beside(ports, r, expected, found, key=f"{stem}-differences.parquet", since=since)
+    files = (source, taken, *([differences.file] if differences.file else ()))
+    leg = "source-lake"
+    if differences.failed and landing is not None and (sql := landing_sql(r, "landing")):
+        landed = _take(ports, sql, "landing", landing, f"{stem}-landing.parquet")
+        early = put_beside(
+            ports, r, expected, as_input(ports.store, r, landed), key=f"{stem}-landing-differences.parquet"
+        )
+        leg = "source-landing" if early.failed else "landing-lake"
+        files += (landed,)
+    moved = replace(differences, findings=tuple(replace(f, leg=leg) for f in differences.findings))
+    return Measured(moved, files, leg)
+
+
+def judge(
+    case: Case, r: kpi.ResolvedKpi, inputs: str, work: Callable[[], Measured], secrets: tuple[str, ...]
+) -> tuple[Verdict, Exception | None]:
+    """The verdict on what ``work`` measures; what kept it from measuring is handed back beside an ``error``."""
+    name = r.spec.name
+    try:
+        measured = work()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other KPIs are still measured and it is recorded
+        what = redact(error.what if isinstance(error, LakewardError) else f"{type(error).__name__}: {error}", secrets)
+        return case.verdict("kpi", name, inputs, Outcome.ERROR, f"could not be measured: {what}"), error
+    cells = measured.differences
+    if not cells.failed:
+        summary = f"{cells.checked} cells equal" if cells.checked else "no rows on either side, so no cell to compare"
+        outcome = Outcome.PASS
+    else:
+        outcome = Outcome.WARN if r.spec.warn_only else Outcome.FAIL
+        first = cells.findings[0]
+        summary = f"{cells.failed} of {cells.checked} cells differ{_ORIGINS.get(measured.leg, '')}; {place(first)}: {first.message}"
+    verdict = case.verdict(
+        "kpi",
+        name,
+        inputs,
+        outcome,
+        summary,
+        checked=cells.checked,
+        failed=cells.failed,
+        findings=cells.findings,
+        files=measured.files,
+    )
+    return verdict, None
+
+
+def place(finding: Finding) -> str:
+    """A finding's cell in words: ``month 2025-03-01, status paid``."""
+    period = "rows without a date" if finding.period is None else finding.period
+    when = "total" if finding.grain == "total" else f"{finding.grain} {period}"
+    return ", ".join([when, *(f"{d} {'null' if v is None else repr(v)}" for d, v in finding.dimensions.items())])
+
+
+def _take(ports: Ports, sql: str, view: str, files: FileSet, key: str) -> FileFact:
+    with ports.engine.stream(sql, {view: files}) as batches:
+        return store_stream(ports.store, key, batches)
