@@ -76,3 +76,13 @@ def pointer_key(migration: str, group: str) -> str:
 def transition_key(migration: str, stamp: str, run_key: str) -> str:
     """Where the record of a transition lies; ``stamp`` sorts by time."""
     return f"{migration}/transitions/{stamp}-{digest('run', run_key, length=8)}.json"
+
+
+def sealed_key(migration: str, evidence_hash: str) -> str:
+    """Where the whole evidence that an approval may bind to lies."""
+    return f"{migration}/evidence/sealed/{evidence_hash}.json"
+
+
+def claim_key(migration: str) -> str:
+    """Where it is written who is moving the pointers, or who did so last."""
+    return f"{migration}/switch/claim.json"
