@@ -1,0 +1,169 @@
+"""Put the record rules to the staged rows of a group, before anybody can read them; keep what was found, then judge."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from lakeward.domain.evidence import Finding, Outcome, Verdict
+from lakeward.domain.facts import FileFact, GroupPlan, LakeTable, Plan, Staged, to_json
+from lakeward.domain.identity import digest, evidence_prefix, verdict_key
+from lakeward.domain.record_report import WORST_FIRST, ReportedRule, ReportedTable, render
+from lakeward.domain.rules import all_rules
+from lakeward.errors import DataError, LakewardError
+from lakeward.ports import Ports, Progress, RuleResult, RuleSet, silent
+from lakeward.steps.artifacts import read_staged
+
+KIND, SUBJECT = "records", "rules"
+_FINDINGS = 100
+
+
+def validate(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Progress = silent) -> Verdict:
+    """The verdict on a group's staged rows, measured once per rules and files.
+
+    Evidence, report and failing keys are stored first; then DataError when a rule failed, LakewardError when one could not be
+    evaluated.
+    """
+    group = plan.group(group_name)
+    staged = read_staged(ports.store, plan, group)
+    sets = [_rule_set(group, table) for table in group.lake_tables]
+    inputs = digest(plan.version, *map(to_json, sets), *(to_json(staged.table(one.table.name)) for one in sets))
+    verdict = ports.ledger.verdict(plan.migration.migration, group_name, KIND, SUBJECT, inputs)
+    if verdict is None:
+        verdict = _measure(plan, group, staged, sets, inputs, ports, at, progress)
+    return _judge(verdict)
+
+
+def _rule_set(group: GroupPlan, table: LakeTable) -> RuleSet:
+    own = tuple((r.columns, r.to, r.to_columns) for r in group.references if r.table == table.name)
+    return RuleSet(table, all_rules(table, group.references), own)
+
+
+def _measure(
+    plan: Plan,
+    group: GroupPlan,
+    staged: Staged,
+    sets: Sequence[RuleSet],
+    inputs: str,
+    ports: Ports,
+    at: datetime,
+    progress: Progress,
+) -> Verdict:
+    migration, store = plan.migration.migration, ports.store
+    keep = f"{evidence_prefix(migration, group.name, group.cut_id)}/{KIND}/keys-{inputs[:16]}"
+    files = {one.table.name: ports.lake.staged(one.table, staged.table(one.table.name).files) for one in sets}
+    results = ports.validator.validate(sets, files, store.url(keep), store.access, progress)
+    tables = _reported(sets, results, staged)
+    verdict = Verdict(
+        kind=KIND,
+        subject=SUBJECT,
+        migration=migration,
+        group=group.name,
+        cut_id=group.cut_id,
+        outcome=_worst([rule.outcome for table in tables for rule in table.rules]),
+        inputs_hash=inputs,
+        summary=_summary(tables),
+        checked=sum(table.rows for table in tables),
+        failed=sum(result.failed for result in results if not result.passed),
+        decided_at=at,
+        findings=tuple(map(_finding, sorted((r for r in results if not r.passed), key=_gravity)))[:_FINDINGS],
+        files=tuple(result.keys_file for result in results if result.keys_file),
+    )
+    key = verdict_key(migration, group.name, group.cut_id, KIND, SUBJECT, inputs)
+    page = render(verdict, tables).encode()
+    page_key = f"{key.removesuffix('.json')}.html"
+    store.put(page_key, page)
+    report = FileFact(store.url(page_key), rows=0, bytes=len(page), checksum=hashlib.sha256(page).hexdigest())
+    verdict = replace(verdict, files=(report, *verdict.files))
+    store.put(key, to_json(verdict))
+    ports.ledger.record_verdict(verdict)
+    return verdict
+
+
+def _reported(sets: Sequence[RuleSet], results: Sequence[RuleResult], staged: Staged) -> tuple[ReportedTable, ...]:
+    left = iter(results)
+    tables = []
+    for one in sets:
+        told = [(rule.why, rule.expect) for rule in one.rules]
+        told += [("no orphans", "unexpected_rows_expectation")] * len(one.references)
+        rules = tuple(_reported_rule(why, expect, next(left)) for why, expect in told)
+        table = staged.table(one.table.name)
+        tables.append(ReportedTable(one.table.name, table.rows, table.quarantined, rules))
+    return tuple(tables)
+
+
+def _reported_rule(why: str, expectation: str, result: RuleResult) -> ReportedRule:
+    return ReportedRule(
+        said=result.rule,
+        why=why,
+        expectation=expectation,
+        outcome=_outcome(result),
+        checked=result.checked,
+        failed=result.failed,
+        keys=result.keys,
+        keys_file=result.keys_file.url if result.keys_file else "",
+        error=result.error,
+    )
+
+
+def _outcome(result: RuleResult) -> Outcome:
+    if result.error:
+        return Outcome.ERROR
+    if result.passed:
+        return Outcome.PASS
+    return Outcome.WARN if result.severity == "warn" else Outcome.FAIL
+
+
+def _gravity(result: RuleResult) -> int:
+    return WORST_FIRST.index(_outcome(result))
+
+
+def _worst(found: Sequence[Outcome]) -> Outcome:
+    return next(one for one in WORST_FIRST if one in found or one is Outcome.PASS)
+
+
+def _summary(tables: Sequence[ReportedTable]) -> str:
+    counts = {outcome: sum(table.count(outcome) for table in tables) for outcome in Outcome}
+    rows = sum(table.rows for table in tables)
+    return (
+        f"{sum(counts.values())} rules put to {rows:,} rows of {len(tables)} tables: {counts[Outcome.PASS]} passed, "
+        f"{counts[Outcome.FAIL]} failed, {counts[Outcome.WARN]} warned, {counts[Outcome.ERROR]} could not be evaluated."
+    )
+
+
+def _finding(result: RuleResult) -> Finding:
+    said = result.error or f"{result.failed:,} of {result.checked:,}: {'; '.join(result.keys)}"
+    return Finding(
+        subject=result.table,
+        leg=KIND,
+        dimensions={"outcome": _outcome(result).value},
+        expected=result.rule,
+        found=None if result.error else str(result.failed),
+        message=said,
+    )
+
+
+def _judge(verdict: Verdict) -> Verdict:
+    where = f"group {verdict.group} of {verdict.migration} at cut {verdict.cut_id}"
+    report = verdict.files[0].url
+    if verdict.outcome is Outcome.FAIL:
+        raise DataError(
+            f"Record rules failed in {where}: {_told(verdict, Outcome.FAIL)}. Report: {report}",
+            todo="Correct these rows at the source, or the rule in the migration file, and start a new run; nothing of this "
+            "cut can be read.",
+        )
+    if verdict.outcome is Outcome.ERROR:
+        raise LakewardError(
+            f"Record rules could not be evaluated in {where}: {_told(verdict, Outcome.ERROR, Outcome.FAIL)}. Report: {report}",
+            todo="Correct the rule in the migration file and start a new run, or try again when the store did not answer.",
+        )
+    return verdict
+
+
+def _told(verdict: Verdict, *outcomes: Outcome) -> str:
+    """The first rules that ended so, with their first keys."""
+    found = [f for outcome in outcomes for f in verdict.findings if f.dimensions.get("outcome") == outcome.value]
+    told = [f'{f.subject}: "{f.expected}" ({f.message[:300]})' for f in found[:5]]
+    return "; ".join(told) + (f"; and {len(found) - 5} more rules" if len(found) > 5 else "")
