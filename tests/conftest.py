@@ -33,3 +33,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         os.environ.update(before)
         if not given:
             one.down(purge=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker by which `make unit` leaves out what needs servers."""
+    config.addinivalue_line("markers", "lab: needs the lab's servers; set by itself on tests that use the fixture `lab`")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the lab, directly or through another fixture."""
+    for item in items:
+        if "lab" in getattr(item, "fixturenames", ()):
+            item.add_marker("lab")
