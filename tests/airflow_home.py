@@ -1,0 +1,66 @@
+"""Airflow for the tests: never the one of the person who runs them. Import it before Airflow."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lakeward_airflow.demo.api import AirflowApi
+
+_HOME = tempfile.TemporaryDirectory(prefix="lakeward-airflow-")
+for name in [name for name in os.environ if name.startswith("AIRFLOW__")]:
+    del os.environ[name]
+os.environ |= {
+    "AIRFLOW_HOME": _HOME.name,
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+}
+
+CLONE = Path(__file__).resolve().parents[1]
+
+SMALL = """\
+version: 1
+migration: {migration}
+pattern: lift_and_shift
+description: A small one for tests.
+source: {{connection: retail_source}}
+target: {{connection: lakehouse, namespace: {migration}}}
+landing: {{path: "s3://landing/{migration}", connection: landing}}
+groups:
+  - name: sales
+    tables:
+      - {{table: public.orders, drop: [payload]}}
+      - {{table: public.customers, drop: [profile]}}
+  - name: stock
+    source_references: false
+    tables:
+      - {{table: public.products, drop: [attributes]}}
+kpis:
+  - {{name: revenue, title: Revenue, table: orders, measure: sum(total), date: ordered_at}}
+  - {{name: price_list, table: products, measure: sum(price)}}
+gate: {{timeout: 20m}}
+"""
+
+
+def write_dags(folder: Path, *migrations: str) -> Path:
+    """A folder of DAG files as in the repository, with small migrations of its own."""
+    (folder / "migrations").mkdir(parents=True)
+    for file in ("lift_and_shift.py", "cutover.py"):
+        (folder / file).write_text((CLONE / "dags" / file).read_text())
+    for migration in migrations:
+        (folder / "migrations" / f"{migration}.yaml").write_text(SMALL.format(migration=migration))
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A running Airflow, a client of it, and where its files are."""
+
+    api: AirflowApi
+    url: str
+    dags: Path
+    home: Path

@@ -1,0 +1,28 @@
+"""A real Airflow beside the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_home import SMALL, Live, write_dags
+from lakeward.lab import Lab
+from lakeward.lab.processes import free_ports
+
+
+@pytest.fixture(scope="session")
+def live(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A real Airflow (api-server, scheduler, dag-processor, triggerer) beside the lab."""
+    from lakeward_airflow.demo.api import AirflowApi
+    from lakeward_airflow.demo.servers import running
+    from lakeward_airflow.demo.settings import AirflowHome
+
+    home = tmp_path_factory.mktemp("live")
+    dags = write_dags(home / "dags", "small")
+    (dags / "migrations" / "broken.yaml").write_text(
+        SMALL.format(migration="broken").replace("table: orders", "tabel: orders")
+    )
+    airflow = AirflowHome(home / "airflow", free_ports(1)[0], dags)
+    with running(airflow, airflow.environment(home / "lakeward", lab.env())):
+        yield Live(AirflowApi(airflow), airflow.url, dags, home / "lakeward")

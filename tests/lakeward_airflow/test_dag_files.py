@@ -1,0 +1,116 @@
+"""DAGs from migration files: quick to parse, one per file, a bad file hides no other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_home import CLONE, SMALL, write_dags
+
+HEAVY = ("pyiceberg", "pyarrow", "duckdb", "great_expectations", "boto3", "psycopg", "pandas")
+
+PARSE = """
+import json, sys, time
+from airflow.dag_processing.dagbag import DagBag
+began = time.monotonic()
+bag = DagBag(sys.argv[1])
+took = time.monotonic() - began
+heavy = sorted({m.partition(".")[0] for m in sys.modules} & set(sys.argv[2:]))
+dags = {
+    d.dag_id: {
+        "tasks": {t.task_id: sorted(t.downstream_task_ids) for t in d.tasks},
+        "retries": {t.task_id: t.retries for t in d.tasks},
+        "doc": d.doc_md or "",
+        "runs": d.max_active_runs,
+        "owners": sorted({t.owner for t in d.tasks}),
+        "params": {name: d.params.get_param(name).schema for name in d.params},
+    }
+    for d in bag.dags.values()
+}
+print(json.dumps({"took": took, "heavy": heavy, "errors": bag.import_errors, "dags": dags}))
+"""
+
+
+def parse(dags: Path) -> dict:
+    done = subprocess.run([sys.executable, "-c", PARSE, str(dags), *HEAVY], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def sample() -> dict:
+    return parse(CLONE / "dags")
+
+
+def test_all_files_parse_within_a_second_and_import_nothing_heavy(sample: dict) -> None:
+    assert sample["errors"] == {}
+    assert sample["heavy"] == []
+    assert sample["took"] < 1.0
+
+
+def test_the_graph_reads_in_the_words_of_the_field(sample: dict) -> None:
+    retail = sample["dags"]["lift_and_shift__retail"]
+    assert retail["tasks"] == {
+        "plan": ["groups.extract"],
+        "groups.extract": ["groups.prepare"],
+        "groups.prepare": ["groups.flatten"],
+        "groups.flatten": ["groups.validate"],
+        "groups.validate": ["groups.append"],
+        "groups.append": ["groups.compact"],
+        "groups.compact": ["groups.compare"],
+        "groups.compare": ["gate"],
+        "gate": ["approve"],
+        "approve": ["cut_over"],
+        "cut_over": [],
+    }
+    assert retail["runs"] == 1
+    assert retail["owners"] == ["data-platform"]
+    assert retail["retries"]["approve"] == 0, "a failed answer must not ask again by itself"
+    assert list(retail["params"]) == ["rehearsal"]
+
+
+def test_the_documentation_tells_what_moves(sample: dict) -> None:
+    doc = sample["dags"]["lift_and_shift__retail"]["doc"]
+    for told in (
+        "`public.orders` (and `order_items` from its nested data)",
+        "Revenue",
+        "`sum(total_amount)`",
+        "**sales**",
+    ):
+        assert told in doc
+
+
+def test_the_cutover_form_offers_the_migrations_and_is_a_dry_run(sample: dict) -> None:
+    cutover = sample["dags"]["cutover"]
+    assert "retail.yaml" in cutover["params"]["migration"]["enum"]
+    assert cutover["params"]["direction"]["enum"] == ["cut_over", "cut_back"]
+    assert cutover["tasks"] == {"direction": ["cut_back", "cut_over"], "cut_over": [], "cut_back": []}
+
+
+def test_a_bad_file_shows_with_its_error_and_hides_no_other(tmp_path: Path) -> None:
+    dags = write_dags(tmp_path / "dags", "good")
+    (dags / "migrations" / "no yaml.yaml").write_text("groups: [")
+    (dags / "migrations" / "typo.yml").write_text(SMALL.format(migration="typo").replace("measure:", "mesure:", 1))
+    (dags / "migrations" / "twin.yaml").write_text(SMALL.format(migration="good"))
+    found = parse(dags)
+    assert found["errors"] == {}
+    assert set(found["dags"]) == {
+        "cutover",
+        "lift_and_shift__good",
+        "invalid__no_yaml",
+        "invalid__typo",
+        "invalid__twin",
+    }
+    typo = found["dags"]["invalid__typo"]
+    assert typo["tasks"] == {"refuse": []}
+    assert "mesure" in typo["doc"]
+    assert "measure" in typo["doc"]
+    assert "as good.yaml does" in found["dags"]["invalid__twin"]["doc"]
+
+
+def test_without_any_file_there_is_still_the_cutover_form(tmp_path: Path) -> None:
+    assert set(parse(write_dags(tmp_path / "dags"))["dags"]) == {"cutover"}
