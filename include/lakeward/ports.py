@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from lakeward.domain.evidence import Transition, Verdict
 from lakeward.domain.facts import (
@@ -92,6 +92,9 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> tuple[bytes, str] | None:
         """Content and etag, or None when there is no such object."""
 
+    def etag(self, key: str) -> str | None:
+        """The etag alone, without the content; None when there is no such object."""
+
     def put(self, key: str, data: bytes) -> str:
         """Write, whatever was there; the etag."""
 
@@ -110,14 +113,20 @@ class ObjectStore(Protocol):
 
 # --- rows -------------------------------------------------------------------------------------------------------------
 
+Input: TypeAlias = "FileSet | pa.Table"
+"""What SQL can read: Parquet files, or a small table in memory."""
+
 
 class Engine(Protocol):
-    """Reads, transforms and sorts rows set-based, in bounded memory. Inputs are seen by SQL as views of their name."""
+    """Reads, transforms and sorts rows set-based, in bounded memory. Inputs are seen by SQL as views of their name.
 
-    def stream(self, sql: str, inputs: Mapping[str, FileSet]) -> AbstractContextManager[pa.RecordBatchReader]:
+    ``<name>#rows`` is the same input with the columns ``#file`` and ``#row``, which identify a row of its files.
+    """
+
+    def stream(self, sql: str, inputs: Mapping[str, Input]) -> AbstractContextManager[pa.RecordBatchReader]:
         """Run DuckDB SQL and hand out its rows in batches."""
 
-    def table(self, sql: str, inputs: Mapping[str, FileSet]) -> pa.Table:
+    def table(self, sql: str, inputs: Mapping[str, Input]) -> pa.Table:
         """Run DuckDB SQL whose result is small."""
 
 

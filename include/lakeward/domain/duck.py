@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from lakeward.domain.sql import ident
 
 ROWS = "#rows"
@@ -31,7 +33,23 @@ def duck_type(lake_type: str) -> str:
     return lake_type.upper() if lake_type.startswith("decimal(") else _TYPES[lake_type]
 
 
-def rows_of(view: str, excluded: str | None = None) -> str:
-    """An input's rows with their ids, less those whose ids another input names."""
-    rows = f"{ident(view + ROWS)}"
-    return rows if excluded is None else f"{rows} ANTI JOIN {ident(excluded)} USING ({ROW_ID})"
+class Rows(StrEnum):
+    """Which rows of an input are meant."""
+
+    ALL = "all"
+    GOOD = "good"
+    BAD = "bad"
+
+
+def bad_rows(view: str) -> str:
+    """Name of the input that holds the ids of an input's rows that are set aside."""
+    return f"{view}#bad"
+
+
+def rows_of(view: str, rows: Rows = Rows.ALL) -> str:
+    """An input's rows with their ids; the good or bad ones are told by the input ``bad_rows``."""
+    every = ident(view + ROWS)
+    if rows is Rows.ALL:
+        return every
+    join = "ANTI" if rows is Rows.GOOD else "SEMI"
+    return f"{every} {join} JOIN {ident(bad_rows(view))} USING ({ROW_ID})"

@@ -33,8 +33,8 @@ def inexact(doc: str) -> str:
 
 
 def respelled(doc: str, parts: str) -> str:
-    """True where a number in ``parts``, a list of JSON texts that DuckDB wrote, may be spelled otherwise in the document."""
-    return f"(regexp_matches(array_to_string({parts}, ' '), {_RESPELLED}) OR regexp_matches({doc}, {_MINUS_ZERO}))"
+    """True where a number in ``parts``, JSON text that DuckDB wrote, may be spelled otherwise in the document."""
+    return f"(regexp_matches({parts}, {_RESPELLED}) OR regexp_matches({doc}, {_MINUS_ZERO}))"
 
 
 def marked(doc: str) -> str:

@@ -6,7 +6,7 @@ import re
 
 ROOT = "$"
 _PART = re.compile(r'"((?:[^"]|"")*)"|([^."]+)')
-_PLAIN = re.compile(r'[^."]+')
+_PLAIN = re.compile(r'[^.",:]+')
 
 
 def parse_path(text: str) -> tuple[str, ...]:

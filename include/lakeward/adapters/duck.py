@@ -1,0 +1,116 @@
+"""DuckDB behind the Engine port: each statement in a database of its own, in bounded memory, its inputs as views."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from lakeward.adapters.duck_setup import connect, use_storage
+from lakeward.domain.duck import FILE, ROW, ROWS, duck_type
+from lakeward.domain.facts import FileSet
+from lakeward.domain.sql import ident, text
+from lakeward.errors import DataError, LakeError, redact
+from lakeward.ports import Input
+
+BATCH_ROWS = 65_536
+_DATA = (
+    duckdb.ConversionException,
+    duckdb.InvalidInputException,
+    duckdb.OutOfRangeException,
+    duckdb.ConstraintException,
+)
+_DATA_TEXT = re.compile(r"^(Conversion|Invalid Input|Out of Range|Constraint) Error", re.MULTILINE)
+
+
+class DuckEngine:
+    """Runs SQL over Parquet files, local or on an object store."""
+
+    def __init__(self, threads: int = 2, memory_limit: str = "512MB", temp_dir: Path | str = ".lakeward/tmp") -> None:
+        self._threads, self._memory_limit, self._temp_dir = threads, memory_limit, Path(temp_dir)
+
+    @contextmanager
+    def stream(self, sql: str, inputs: Mapping[str, Input]) -> Iterator[pa.RecordBatchReader]:
+        """Run DuckDB SQL and hand out its rows in batches.
+
+        :raises DataError: a value does not fit what the SQL asks of it.
+        :raises LakeError: files are missing or unreadable, or memory or disk ran out.
+        """
+        with self._opened(sql, inputs) as con:
+            with _explained(inputs):
+                reader = con.execute(sql).to_arrow_reader(BATCH_ROWS)
+            yield pa.RecordBatchReader.from_batches(reader.schema, _batches(reader, inputs))
+
+    def table(self, sql: str, inputs: Mapping[str, Input]) -> pa.Table:
+        """Run DuckDB SQL whose result is small; errors as in ``stream``."""
+        with self._opened(sql, inputs) as con, _explained(inputs):
+            return con.execute(sql).to_arrow_table()
+
+    @contextmanager
+    def _opened(self, sql: str, inputs: Mapping[str, Input]) -> Iterator[duckdb.DuckDBPyConnection]:
+        self._temp_dir.mkdir(parents=True, exist_ok=True)
+        con = connect(self._memory_limit, self._threads, self._temp_dir)
+        try:
+            with _explained(inputs):
+                if "ORDER BY" in sql.upper():
+                    con.execute("SET preserve_insertion_order = true")
+                for name, files in inputs.items():
+                    _offer(con, name, files, rows=ident(name + ROWS) in sql)
+            yield con
+        finally:
+            con.close()
+
+
+def _offer(con: duckdb.DuckDBPyConnection, name: str, files: Input, *, rows: bool) -> None:
+    """Make an input a view; ``rows`` also the view of its rows with their ids."""
+    if isinstance(files, pa.Table):
+        con.register(name, files)
+        return
+    if not files.urls:
+        columns = [f"NULL::{duck_type(kind)} AS {ident(column)}" for column, kind in files.columns]
+        ids = [f"NULL::BIGINT AS {ident(FILE)}", f"NULL::BIGINT AS {ident(ROW)}"]
+        con.execute(f"CREATE VIEW {ident(name)} AS SELECT {', '.join(columns)} WHERE false")
+        con.execute(f"CREATE VIEW {ident(name + ROWS)} AS SELECT {', '.join(columns + ids)} WHERE false")
+        return
+    for url in files.urls:
+        use_storage(con, files.access, url)
+    read = f"read_parquet([{', '.join(map(text, files.urls))}])"
+    con.execute(f"CREATE VIEW {ident(name)} AS SELECT * FROM {read}")
+    if rows:
+        row_id = f"file_index::BIGINT AS {ident(FILE)}, file_row_number::BIGINT AS {ident(ROW)}"
+        con.execute(f"CREATE VIEW {ident(name + ROWS)} AS SELECT *, {row_id} FROM {read}")
+
+
+def _batches(reader: pa.RecordBatchReader, inputs: Mapping[str, Input]) -> Iterator[pa.RecordBatch]:
+    with _explained(inputs):
+        yield from reader
+
+
+@contextmanager
+def _explained(inputs: Mapping[str, Input]) -> Iterator[None]:
+    """DuckDB's errors as ours, without keys."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:  # Arrow's are DuckDB's own, told while rows are fetched
+        access = [files.access for files in inputs.values() if isinstance(files, FileSet)]
+        what = redact(str(error), (s for a in access for s in (a.secret_key, a.session_token, a.access_key)))
+        if isinstance(error, _DATA) or _DATA_TEXT.search(what):
+            raise DataError(
+                f"A value does not fit what is asked of it: {what}",
+                todo="Change the declared type, or repair the value at the source.",
+            ) from None
+        raise LakeError(f"DuckDB could not run a step's SQL: {what}", todo=_todo(error)) from None
+
+
+def _todo(error: BaseException) -> str:
+    match error:
+        case duckdb.OutOfMemoryException():
+            return "Give the engine more memory, or fewer threads."
+        case duckdb.HTTPException() | duckdb.IOException():
+            return "Check that the object store answers, that the files are there, and that the disk for temporary files has room."
+        case _:
+            return "Look at the message; if the SQL is at fault, report it as a bug of lakeward."
