@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from lakeward import __version__
 from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged, from_json, to_json
 from lakeward.domain.identity import manifest_key, plan_key, staged_key
-from lakeward.errors import LakewardError
+from lakeward.errors import LakeError, LakewardError
 from lakeward.ports import ObjectStore
 
 
@@ -55,6 +57,28 @@ def write_manifest(store: ObjectStore, plan: Plan, group: GroupPlan, manifest: M
     if store.put_new(manifest_key(plan.migration.migration, group.name, group.cut_id), to_json(manifest)):
         return manifest
     return read_manifest(store, plan, group)
+
+
+def key_of(store: ObjectStore, url: str) -> str:
+    """The key of a URL that the store gave."""
+    return url.removeprefix(f"{store.root.rstrip('/')}/")
+
+
+def check_landing(store: ObjectStore, manifest: Manifest) -> None:
+    """LakeError when a landed file is missing or is not what was written: a landing is read as it was landed or not at all."""
+    files = [*manifest.figures, *(file for table in manifest.tables for file in table.files)]
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda file: store.etag(key_of(store, file.url)), files)
+    wrong = [
+        f"{f.url} is {'missing' if now is None else 'changed'}"
+        for f, now in zip(files, found, strict=True)
+        if now != f.checksum
+    ]
+    if wrong:
+        raise LakeError(
+            f"The landing of group {manifest.group} at cut {manifest.cut_id} is not what was landed: {'; '.join(wrong[:10])}.",
+            todo="Find out who writes below the landing path; then start a new run, which lands anew.",
+        )
 
 
 def find_staged(store: ObjectStore, plan: Plan, group: GroupPlan) -> Staged | None:

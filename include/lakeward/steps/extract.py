@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lakeward import __version__
 from lakeward.domain import kpi
 from lakeward.domain.facts import FileFact, GroupPlan, LandedTable, Manifest, Plan, TablePlan
-from lakeward.domain.identity import digest, landing_prefix
+from lakeward.domain.identity import landing_prefix
 from lakeward.domain.postgres_types import GUARD_REASONS, guard_condition
 from lakeward.domain.sql import ident, where
 from lakeward.errors import DataError, SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
-from lakeward.steps.artifacts import find_manifest, write_manifest
+from lakeward.steps.artifacts import find_manifest, key_of, write_manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,8 +44,7 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
             tables = tuple(_land(cut, ports, t, f"{prefix}/{t.name}", counts, progress) for t in group.tables)
             taken = tuple(f.result() for f in figures)
         finally:
-            for waiting in (*counts.values(), *figures):
-                waiting.cancel()
+            beside.shutdown(wait=False, cancel_futures=True)
     manifest = Manifest(
         migration=plan.migration.migration,
         group=group.name,
@@ -106,7 +106,8 @@ def _land(
             counted.result()
     started = time.monotonic()
     progress(f"extract {table.name}", 0, table.estimated_rows)
-    files = cut.land(table, ports.store.url(key), ports.store.access, progress)
+    written = cut.land(table, ports.store.url(key), ports.store.access, progress)
+    files = tuple(replace(f, checksum=ports.store.etag(key_of(ports.store, f.url)) or "") for f in written)
     rows = sum(file.rows for file in files)
     guards = counts[table.name].result()
     expected = guards.pop("")
@@ -130,5 +131,4 @@ def write_figures(ports: Ports, key: str, figures: pa.Table) -> FileFact:
     buffer = io.BytesIO()
     pq.write_table(figures, buffer, compression="zstd")
     data = buffer.getvalue()
-    ports.store.put(key, data)
-    return FileFact(ports.store.url(key), figures.num_rows, len(data), digest(data))
+    return FileFact(ports.store.url(key), figures.num_rows, len(data), ports.store.put(key, data))

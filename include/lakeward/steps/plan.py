@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TypeVar
 
 from lakeward import __version__
@@ -63,9 +64,7 @@ def preview(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime, p
     for number, (group, matches) in enumerate(matched):
         progress(f"plan {group.name}", number, len(matched))
         elsewhere = {label: g for label, g in home.items() if g != group.name}
-        planned = _collect(
-            problems, lambda g=group, m=matches, e=elsewhere: _plan_group(g, m, e, ports, spec, run_key, problems)
-        )
+        planned = _collect(problems, partial(_plan_group, group, matches, elsewhere, ports, spec, run_key, problems))
         groups += [planned] if planned else []
     if not problems:
         _check_names(groups, problems)
@@ -133,15 +132,13 @@ def _plan_group(
     run_key: str,
     problems: list[str],
 ) -> GroupPlan:
+    def sample(of: SourceTable, expression: str) -> Sequence[str | None]:
+        return ports.source.sample(of.schema, of.name, expression, SAMPLE)
+
     tables: list[TablePlan] = []
     sources: list[SourceTable] = []
     for table, source in matches:
-        planned = _collect(
-            problems,
-            lambda t=table, s=source: plan_table(
-                t, s, lambda of, expression: ports.source.sample(of.schema, of.name, expression, SAMPLE)
-            ),
-        )
+        planned = _collect(problems, partial(plan_table, table, source, sample))
         if planned:
             tables.append(planned)
             sources.append(source)
@@ -178,18 +175,18 @@ def _check_kpis(spec: LiftAndShift, groups: Sequence[GroupPlan], problems: list[
                 f"KPI {figure.name}: there is no lake table {figure.table!r}: {suggest(figure.table, homes)}"
             )
         else:
-            _collect(problems, lambda f=figure: kpi.resolve(f, homes[f.table], spec.calendar))
-    for group in groups:
-        if not any(figure.table in {t.name for t in group.lake_tables} for figure in spec.kpis):
-            problems.append(
-                f"group {group.name}: no KPI proves it. Declare at least one over its tables; counts of rows prove nothing."
-            )
+            _collect(problems, partial(kpi.resolve, figure, homes[figure.table], spec.calendar))
+    problems += [
+        f"group {group.name}: no KPI proves it. Declare at least one over its tables; counts of rows prove nothing."
+        for group in groups
+        if not any(figure.table in {t.name for t in group.lake_tables} for figure in spec.kpis)
+    ]
 
 
 def _check_rules(groups: Sequence[GroupPlan], problems: list[str]) -> None:
     for table in (t for group in groups for t in group.lake_tables):
         for rule in table.rules:
-            _collect(problems, lambda r=rule, t=table: check_rule(r, t))
+            _collect(problems, partial(check_rule, rule, table))
 
 
 def _check_lake(groups: Sequence[GroupPlan], ports: Ports, migration: str) -> None:

@@ -44,6 +44,15 @@ class LocalStore:
                 return None
         return data, hashlib.sha256(data).hexdigest()
 
+    def etag(self, key: str) -> str | None:
+        """The sha256 of the content, or None when there is no such object."""
+        with self._told(f"read {key}"):
+            try:
+                with self._path(key).open("rb") as file:
+                    return hashlib.file_digest(file, "sha256").hexdigest()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
+
     def put(self, key: str, data: bytes) -> str:
         """Write, whatever was there; the etag."""
         path = self._path(key)

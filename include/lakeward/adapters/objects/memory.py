@@ -29,6 +29,11 @@ class MemoryStore:
             data = self._objects.get(checked(key))
         return None if data is None else (data, digest(data))
 
+    def etag(self, key: str) -> str | None:
+        """The sha256 of the content, or None when there is no such object."""
+        found = self.get(key)
+        return found[1] if found else None
+
     def put(self, key: str, data: bytes) -> str:
         """Write, whatever was there; the etag."""
         with self._lock:

@@ -72,6 +72,16 @@ class S3Store:
                 raise
             return answer["Body"].read(), answer["ETag"]
 
+    def etag(self, key: str) -> str | None:
+        """The store's own checksum of the content, or None when there is no such object."""
+        with self._told(f"look at {key}"):
+            try:
+                return str(self._client.head_object(**self._at(key))["ETag"])
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                    return None
+                raise
+
     def put(self, key: str, data: bytes) -> str:
         """Write, whatever was there; the etag."""
         with self._told(f"write {key}"):

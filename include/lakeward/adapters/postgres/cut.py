@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -58,6 +59,9 @@ class SnapshotReader:
         """Write the table's rows as Parquet files below ``url``."""
         parts = [(_scan(table), url)] if table.scan else self._shares(table, url)
         done = _Tally(table, progress)
+        for _, to in parts:
+            if "://" not in to:
+                Path(to).mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(len(parts)) as pool:
             landed = [pool.submit(self._copy, table, sql, to, access, done) for sql, to in parts]
             return tuple(file for future in landed for file in future.result())
