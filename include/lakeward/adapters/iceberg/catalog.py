@@ -39,7 +39,6 @@ DRIVER_ERRORS: tuple[type[Exception], ...] = (
     SQLAlchemyError,
     ValidationError,
     OSError,
-    NotImplementedError,
 )
 
 

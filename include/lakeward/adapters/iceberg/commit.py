@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.change import Change
 from lakeward.adapters.iceberg.files import data_files
-from lakeward.adapters.iceberg.read import BATCH, WINDOW, batches, live_entries, origin, pinned
+from lakeward.adapters.iceberg.read import BATCH, DROPPED, WINDOW, batches, live_entries, origin, pinned
 from lakeward.adapters.iceberg.schema import MIGRATION
 from lakeward.domain.facts import Committed
 from lakeward.domain.identity import WHOLE, tag_name
@@ -140,15 +140,21 @@ class Landing:
         if batch == commit.batch_id:
             summary = pinned(table, snapshot_id).summary
             return Landed(snapshot_id, int((summary and summary[TOGETHER]) or 1))
-        history = ancestors_of(table.current_snapshot(), table.metadata)
-        if tag_name(self._cut) in table.metadata.refs or any(
-            s.summary and s.summary[BATCH] == commit.batch_id for s in history
-        ):
+        if tag_name(self._cut) in table.metadata.refs or self._in_history(table, commit.batch_id):
             raise LakeError(
-                f"Table {'.'.join(table.name())}: cut {self._cut} landed before, and batch {batch or 'of nobody'} took its place.",
+                f"Table {'.'.join(table.name())}: cut {self._cut} landed before, and {batch or 'something else'} took its place.",
                 todo="Start a new run if this state of the source is wanted again; an old cut never replaces a newer one.",
             )
         return None
+
+    def _in_history(self, table: Table, batch: str) -> bool:
+        """Whether the batch is behind main, and was not taken out again."""
+        for snapshot in ancestors_of(table.current_snapshot(), table.metadata):
+            if snapshot.summary and snapshot.summary[DROPPED] == self._cut:
+                return False
+            if snapshot.summary and snapshot.summary[BATCH] == batch:
+                return True
+        return False
 
     def _change(self, table: Table, commit: TableCommit, together: int) -> Change:
         live = live_entries(table, table.current_snapshot())

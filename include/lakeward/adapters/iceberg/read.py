@@ -17,6 +17,7 @@ from lakeward.ports import FileStatistics, TableState
 
 WINDOW = "lakeward.window."
 BATCH = "lakeward.batch-id"
+DROPPED = "lakeward.dropped-cut"
 
 
 def pinned(table: Table, snapshot_id: int) -> Snapshot:

@@ -12,7 +12,7 @@ from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.change import Change
 from lakeward.adapters.iceberg.commit import REFUSED, UNKNOWN, WAITS
-from lakeward.adapters.iceberg.read import BATCH, WINDOW, batches, live_entries, origin
+from lakeward.adapters.iceberg.read import BATCH, DROPPED, WINDOW, batches, live_entries, origin
 from lakeward.domain.identity import WHOLE, tag_name
 from lakeward.errors import ConflictError, LakeError
 
@@ -49,7 +49,7 @@ def _undo(table: Table, cut_id: str) -> Change | None:
     before = _before(table, start)
     if before is None:
         live = live_entries(table, table.current_snapshot())
-        change, record = asking.replace_rows(table, live, (), {}), ""
+        change, record = asking.replace_rows(table, live, (), {DROPPED: cut_id}), ""
     else:
         change, record = asking.point_main_at(table, before.snapshot_id), _record_of(table, before)
     properties = {WINDOW + WHOLE: record} if record else {}

@@ -135,13 +135,14 @@ class _File:
 
     def __init__(self, table: Table, url: str, first: pa.Table) -> None:
         self._table, self._url, self._rows = table, url, 0
+        repetitive = _repetitive(first)
         self._stream: OutputStream = table.io.new_output(url).create()
         self._writer = pq.ParquetWriter(
             self._stream,
             first.schema,
             compression="zstd",
             compression_level=1,
-            use_dictionary=_repetitive(first),
+            use_dictionary=repetitive,
             store_decimal_as_integer=True,
         )
 
@@ -175,7 +176,8 @@ def _repetitive(rows: pa.Table) -> list[str]:
     return [
         name
         for name, column in zip(sample.column_names, sample.columns, strict=True)
-        if not isinstance(column.type, pa.ExtensionType) and pc.count_distinct(column).as_py() * 4 <= sample.num_rows
+        if not isinstance(column.type, pa.BaseExtensionType)
+        and pc.count_distinct(column).as_py() * 4 <= sample.num_rows
     ]
 
 

@@ -1,0 +1,100 @@
+"""Land a group's staged files in the lake, exactly once, and publish the group."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from lakeward.domain.facts import Appended, GroupPlan, LandedTable, Manifest, Plan, Staged, StagedTable
+from lakeward.domain.identity import WHOLE, batch_id
+from lakeward.domain.quarantine import quarantine_table
+from lakeward.errors import DataError
+from lakeward.ports import Ports, Progress, StepRecord, TableCommit, silent
+from lakeward.steps.artifacts import read_manifest, read_staged
+from lakeward.steps.publish import find_pointer, publish, require_legacy
+
+STEP = "append"
+
+
+def append(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Progress = silent) -> Appended:
+    """Commit every table of the group, the quarantine too, then move the group's pointer. Run again it does nothing.
+
+    :raises DataError: rows read are not rows staged plus rows quarantined.
+    :raises GateError: the group was already cut over; nothing was committed.
+    :raises LakeError: a table holds rows of somebody else, or catalog or store don't answer.
+    :raises ConflictError: others kept moving the tables or the pointer.
+    """
+    group = plan.group(group_name)
+    with _recorded(plan, group, ports, at) as rows:
+        staged = read_staged(ports.store, plan, group)
+        _check_counts(group, read_manifest(ports.store, plan, group), staged)
+        _check_pointer(plan, group, ports)
+        commits = _commits(group, staged)
+        progress(f"append {group.name}", 0, len(commits))
+        multi, committed = ports.lake.commit(commits, group.cut_id, plan.migration.migration)
+        rows.append(sum(one.rows for one in committed))
+        appended = Appended(group.name, group.cut_id, multi, committed)
+        publish(plan, group.name, ports, appended.snapshots, at, by=plan.run_key)
+        progress(f"append {group.name}", len(commits), len(commits))
+    return appended
+
+
+def _commits(group: GroupPlan, staged: Staged) -> tuple[TableCommit, ...]:
+    names = (*(table.name for table in group.lake_tables), quarantine_table(group).name)
+    return tuple(TableCommit(n, batch_id(group.cut_id, n), WHOLE, staged.table(n).files) for n in names)
+
+
+def _check_pointer(plan: Plan, group: GroupPlan, ports: Ports) -> None:
+    """Before anything is committed. A group that was cut over at this very cut has nothing left to append."""
+    found = find_pointer(ports.store, plan, group)
+    if found and found[0].cut_id != group.cut_id:
+        require_legacy(found[0])
+
+
+def _check_counts(group: GroupPlan, manifest: Manifest, staged: Staged) -> None:
+    landed = {table.table: table for table in manifest.tables}
+    wrong = [said for table in staged.tables for said in _faults(table, landed.get(table.table), group.quarantine)]
+    wrong += [f"{table.name} was not staged" for table in group.lake_tables if not _is_there(staged, table.name)]
+    if not _is_there(staged, group.quarantine):
+        wrong.append(f"{group.quarantine} was not staged")
+    if wrong:
+        raise DataError(
+            f"Group {group.name}, cut {group.cut_id}: rows do not add up: {'; '.join(wrong)}. Nothing was committed.",
+            todo="Start a new run. If it happens again, report it with the migration file.",
+        )
+
+
+def _faults(table: StagedTable, landed: LandedTable | None, quarantine: str) -> Iterator[str]:
+    if landed and landed.rows != table.read:
+        yield f"{table.table}: {landed.rows} landed, {table.read} read"
+    if table.table != quarantine and table.read != table.rows + table.quarantined:
+        yield f"{table.table}: {table.read} read, {table.rows} staged and {table.quarantined} quarantined"
+    in_files = sum(file.rows for file in table.files)
+    if in_files != table.rows:
+        yield f"{table.table}: {table.rows} staged, {in_files} in its files"
+
+
+def _is_there(staged: Staged, name: str) -> bool:
+    return any(table.table == name for table in staged.tables)
+
+
+@contextmanager
+def _recorded(plan: Plan, group: GroupPlan, ports: Ports, at: datetime) -> Iterator[list[int]]:
+    """Keep in the ledger how the step went; the rows are what is put into the list."""
+    started, rows = time.monotonic(), list[int]()
+
+    def record(outcome: str, message: str = "") -> None:
+        seconds = round(time.monotonic() - started, 3)
+        migration = plan.migration.migration
+        ports.ledger.record_step(
+            StepRecord(migration, plan.run_key, group.name, STEP, outcome, at, seconds, sum(rows), message)
+        )
+
+    try:
+        yield rows
+    except Exception as error:
+        record("failed", str(error)[:500])
+        raise
+    record("done")
