@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lakeward.domain.kpi_compare import difference_columns
 from lakeward.domain.kpi_measure import KpiError, Measure, parse_measure
 from lakeward.domain.kpi_resolve import ResolvedKpi, resolve
 from lakeward.domain.kpi_source import source_rows
@@ -15,6 +16,7 @@ __all__ = [
     "KpiSpec",
     "Measure",
     "ResolvedKpi",
+    "difference_columns",
     "figure_columns",
     "lake_sql",
     "parse_measure",

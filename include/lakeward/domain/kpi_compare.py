@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from lakeward.domain.evidence import Finding
-from lakeward.domain.kpi_resolve import ResolvedKpi
+from lakeward.domain.kpi_resolve import MAX_DIGITS, ResolvedKpi
 from lakeward.domain.kpi_sql import figure_columns
 from lakeward.domain.sql import text
 from lakeward.spec.models import KpiSpec
@@ -55,6 +55,30 @@ def _cells(r: ResolvedKpi, since: date | None) -> str:
         f"FROM {EXPECTED} e FULL OUTER JOIN {FOUND} f ON {same}), "
         "cells AS (SELECT *, expected IS DISTINCT FROM found OR expected_n IS DISTINCT FROM found_n AS differs "
         f"FROM joined{kept})"
+    )
+
+
+def difference_columns(r: ResolvedKpi) -> tuple[tuple[str, str], ...]:
+    """Name and lake type of each column of ``differences_sql``."""
+    *keys, (_, value), _ = figure_columns(r)
+    difference = f"decimal({MAX_DIGITS},{r.scale or 0})"
+    return (
+        *keys,
+        ("expected", value),
+        ("found", value),
+        ("expected_n", "long"),
+        ("found_n", "long"),
+        ("difference", difference),
+    )
+
+
+def finest_sql(r: ResolvedKpi, limit: int) -> str:
+    """Of stored differences, by the name ``differences``, those of the shortest period over most dimensions, largest first."""
+    fine = " ".join(f"WHEN {text(g)} THEN {n}" for n, g in enumerate(_GRAINS))
+    depth = f"(CASE grain {fine} END, length(dims))"
+    return (
+        f"SELECT * FROM differences QUALIFY {depth} = max({depth}) OVER () "
+        f"ORDER BY abs(difference) DESC NULLS FIRST, {', '.join(_keys(r))} LIMIT {limit}"
     )
 
 

@@ -7,10 +7,11 @@ from datetime import date, datetime
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Pointer, Verdict
-from lakeward.domain.facts import GroupPlan, Manifest, Plan, from_json, to_json
-from lakeward.domain.identity import digest, evidence_prefix, pointer_key, verdict_key
+from lakeward.domain.facts import GroupPlan, Manifest, Plan, to_json
+from lakeward.domain.identity import digest, evidence_prefix, verdict_key
 from lakeward.errors import DataError, LakeError, LakewardError, SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
+from lakeward.reader import resolve
 from lakeward.steps.artifacts import read_manifest, read_staged
 from lakeward.steps.counts import count_rows, counts_inputs
 from lakeward.steps.extract import kpis_of, write_figures
@@ -34,7 +35,7 @@ def compare(
     """
     group = plan.group(group_name)
     manifest = read_manifest(ports.store, plan, group)
-    pointer = published(plan, group, ports)
+    pointer = resolve(ports.store, plan.migration.migration, group.name)
     if pointer.cut_id != group.cut_id:
         raise LakeError(
             f"Group {group.name} is published at cut {pointer.cut_id}; this run's cut is {group.cut_id}.",
@@ -77,7 +78,7 @@ def compare_now(
         wanted = [k for k in kpis_of(plan, group) if not kpis or k.name in kpis]
         if (groups and group.name not in groups) or not wanted:
             continue
-        pointer = published(plan, group, ports)
+        pointer = resolve(ports.store, plan.migration.migration, group.name)
         case = Case(plan.migration.migration, group.name, pointer.cut_id, at)
         resolved = [kpi.resolve(k, group, plan.migration.calendar) for k in wanted]
         failures: _Failures = []
@@ -87,16 +88,6 @@ def compare_now(
                 verdicts.append(_as_of_now(case, ports, cut, r, pointer, since, failures))
         _raise_first(group, failures)
     return tuple(verdicts)
-
-
-def published(plan: Plan, group: GroupPlan, ports: Ports) -> Pointer:
-    """The group's pointer; LakeError when it was never published."""
-    found = ports.store.get(pointer_key(plan.migration.migration, group.name))
-    if found is None:
-        raise LakeError(
-            f"Group {group.name} of {plan.migration.migration} is not published.", todo="Run the append step first."
-        )
-    return from_json(Pointer, found[0])
 
 
 def kpi_inputs(manifest: Manifest, r: kpi.ResolvedKpi, ports: Ports, pointer: Pointer) -> str:

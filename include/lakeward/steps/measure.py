@@ -15,8 +15,8 @@ from lakeward.ports import Ports
 from lakeward.steps.figures import Differences, as_input, put_beside, store_stream
 
 _ORIGINS = {
-    "source-landing": "; the landing differs from the source already",
-    "landing-lake": "; the landing still equals the source",
+    "source-landing": "; figures read from the landing differ from the source already",
+    "landing-lake": "; the landing still gives the source's figures",
 }
 
 
@@ -99,8 +99,8 @@ def measure(
     differences = put_beside(ports, r, expected, found, key=f"{stem}-differences.parquet", since=since)
     files = (source, taken, *([differences.file] if differences.file else ()))
     leg = "source-lake"
-    if differences.failed and landing is not None and (sql := landing_sql(r, "landing")):
-        landed = _take(ports, sql, "landing", landing, f"{stem}-landing.parquet")
+    if differences.failed and landing is not None:
+        landed = _take(ports, landing_sql(r), r.plan.name, landing, f"{stem}-landing.parquet")
         early = put_beside(
             ports, r, expected, as_input(ports.store, r, landed), key=f"{stem}-landing-differences.parquet"
         )
