@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from lakeward.adapters.connections import from_json, from_uri
@@ -21,9 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|<img [^>]*src=\"([^\"]+)\"")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"(?:^|[\s`(=\"])(?:\.venv/bin/)?lakeward ((?:[a-z]+)(?:[ |\\][^`\n#]*)?)")
 TARGET = re.compile(r"(?:^|`|&& )make ((?:[A-Z_]+=\S+ )*)([a-z]+)\b", re.MULTILINE)
-GENERIC = {"FILE", "CONN", "ID", "PATH", "..."}
 
 
 def each(*pages: Path) -> pytest.MarkDecorator:
@@ -42,7 +41,9 @@ def blocks(page: Path, *languages: str) -> Iterator[str]:
 
 def anchors(page: Path) -> set[str]:
     heads = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", h).lower()).replace(" ", "-") for h in heads}
+    return {
+        re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", h).lower()).replace(" ", "-") for h in heads
+    }
 
 
 @each()
@@ -59,28 +60,33 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(whole), f"{target}: there is no such heading"
 
 
-def commands(page: Path) -> Iterator[list[str]]:
-    """Every `lakeward ...` in code, as words."""
+def spoken(page: Path) -> Iterator[list[str]]:
+    """Every `lakeward ...` in code, as words; `up | down` becomes several."""
     text = page.read_text()
     code = [line for _, block in FENCE.findall(text) for line in block.splitlines()]
     code += re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
     for line in code:
         for found in re.finditer(r"(?:^|[\s($;])(?:\.venv/bin/)?lakeward ([a-z][^`#;>)]*)", line):
-            yield shlex.split(found[1].replace("[", " ").replace("]", " ").rstrip('"'))
+            yield shlex.split(re.sub(r"[\[\]]", " ", found[1]).rstrip('"'))
+
+
+def command_of(words: list[str]) -> tuple[TyperCommand | TyperGroup, list[str]]:
+    """The command that the words call, and the words that are left."""
+    command, left = get_command(app), list(words)
+    while left and isinstance(command, TyperGroup):
+        found = command.commands.get(left[0])
+        assert found, f"there is no command lakeward {' '.join(words)}"
+        command, left = found, left[1:]
+    return command, left
 
 
 @each()
 def test_commands_exist_with_their_options(page: Path) -> None:
-    for words in commands(page):
-        command = get_command(app)
-        while words and hasattr(command, "commands"):
-            alternatives = [w for w in words[: words.index("|") + 2 if "|" in words else 1] if w != "|"]
-            for word in alternatives:
-                assert word in command.commands, f"there is no command {' '.join(words)}"
-            command, words = command.commands[words[0]], words[1:] if "|" not in words else []
+    for words in spoken(page):
+        command, left = command_of(words)
         known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
-        for option in (w for w in words if w.startswith("--")):
-            assert option in known, f"lakeward {command.name} has no {option}"
+        for option in (w for w in left if w.startswith("--")):
+            assert option in known, f"lakeward {' '.join(words)}: there is no {option}"
 
 
 @each()
@@ -120,7 +126,9 @@ def test_connections_are_read(page: Path) -> None:
 @each(ROOT / "docs" / "aistor.md")
 def test_aistor_connections_in_short_and_in_full_are_the_same(page: Path) -> None:
     full = next(t for t in blocks(page, "json") if '"s3.path-style-access"' in t)
-    short, uri = (re.search(r"AIRFLOW_CONN_LAKEHOUSE='(.*?)'", t, re.DOTALL)[1] for t in blocks(page, "sh") if "LAKEHOUSE" in t)
+    short, uri = (
+        re.search(r"AIRFLOW_CONN_LAKEHOUSE='(.*?)'", t, re.DOTALL)[1] for t in blocks(page, "sh") if "LAKEHOUSE" in t
+    )
     said = properties_from(from_json("lakehouse", full))
     left_out = {"s3.path-style-access", "s3.force-virtual-addressing"}
     for other in (properties_from(from_json("lakehouse", short)), properties_from(from_uri("lakehouse", uri))):
