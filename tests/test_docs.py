@@ -109,9 +109,9 @@ def test_whole_migration_files_are_good(page: Path, tmp_path: Path) -> None:
 
 @each()
 def test_connections_are_read(page: Path) -> None:
-    for text in blocks(page, "json", "sh"):
-        found = [text] if text.lstrip().startswith('{"conn_type') or '"conn_type"' in text[:40] else []
-        found += re.findall(r"AIRFLOW_CONN_\w+='(.*?)'", text, re.DOTALL)
+    whole = [text for text in blocks(page, "json") if '"conn_type"' in text]
+    for text in [*whole, *blocks(page, "sh")]:
+        found = [text] if text in whole else re.findall(r"AIRFLOW_CONN_\w+='(.*?)'", text, re.DOTALL)
         for value in found:
             connection = from_json("x", value) if value.lstrip().startswith("{") else from_uri("x", value)
             assert connection.conn_type in {"postgres", "iceberg", "aws"}
