@@ -24,5 +24,5 @@ def live(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         SMALL.format(migration="broken").replace("table: orders", "tabel: orders")
     )
     airflow = AirflowHome(home / "airflow", free_ports(1)[0], dags)
-    with running(airflow, airflow.environment(home / "lakeward", lab.env())):
-        yield Live(AirflowApi(airflow), airflow.url, dags, home / "lakeward")
+    with running(airflow, airflow.environment(home / "lakeward", lab.env())), AirflowApi(airflow) as api:
+        yield Live(api, airflow.url, dags, home / "lakeward")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
@@ -52,7 +52,16 @@ class AirflowApi:
         self._client = httpx.Client(base_url=airflow.url, timeout=30, trust_env=False)
         answer = self._client.post("/auth/token", json={"username": USER, "password": airflow.password})
         answer.raise_for_status()
-        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        self.authorization = f"Bearer {answer.json()['access_token']}"
+        self._client.headers["Authorization"] = self.authorization
+
+    def __enter__(self) -> Self:
+        """Log in once for all calls."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self._client.close()
 
     def request(self, method: str, path: str, **given: Any) -> Any:
         """Call ``/api/v2/<path>``; DemoError when Airflow refuses."""

@@ -8,19 +8,19 @@ from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
-from lakeward.adapters.open import open_ports
-from lakeward.steps.gate import collect_evidence
 from rich.console import Console, Group
 from rich.table import Table
 
+from lakeward import reader
 from lakeward.adapters.connections import from_environment
+from lakeward.adapters.open import open_ports
 from lakeward.domain.evidence import Outcome, Pointer, State, Verdict
-from lakeward.domain.facts import FileSet, GroupPlan, Manifest, Plan, from_json
-from lakeward.domain.identity import pointer_key
+from lakeward.domain.facts import FileSet, GroupPlan, Manifest, Plan
 from lakeward.domain.kpi import figure_columns, lake_sql, resolve
 from lakeward.ports import Ports
 from lakeward.spec.load import load
 from lakeward.steps.artifacts import read_manifest, read_plan
+from lakeward.steps.gate import collect_evidence
 from lakeward_airflow.demo.api import TaskState
 from lakeward_airflow.demo.servers import DemoError
 
@@ -68,10 +68,7 @@ def show(console: Console, *things: object) -> None:
 
 
 def _pointer(ports: Ports, plan: Plan, group: GroupPlan) -> Pointer:
-    found = ports.store.get(pointer_key(plan.migration.migration, group.name))
-    if found is None:
-        raise DemoError(f"Group {group.name} has no pointer.")
-    pointer = from_json(Pointer, found[0])
+    pointer = reader.resolve(ports.store, plan.migration.migration, group.name)
     if pointer.state is not State.WRITERS or pointer.cut_id != group.cut_id:
         raise DemoError(
             f"The pointer of {group.name} says {pointer.state} at cut {pointer.cut_id}, not {State.WRITERS} at {group.cut_id}."
@@ -94,10 +91,12 @@ def _moved(
     for column in shown.columns[2:6]:
         column.justify = "right"
     for group in plan.groups:
-        for name, (read, landed, aside) in sorted(rows[group.name].items()):
-            state = ports.lake.state(name)
+        for table in group.lake_tables:
+            name = ports.lake.qualified(table.name)
+            read, landed, aside = rows[group.name][name]
+            state = ports.lake.state(table.name)
             size = f"{state.bytes:,}" if state else ""
-            snapshot = str(pointers[group.name].tables.get(ports.lake.qualified(name), ""))
+            snapshot = str(pointers[group.name].tables[name])
             shown.add_row(group.name, name, f"{read:,}", f"{landed:,}", f"{aside:,}", size, snapshot)
         taken = manifests[group.name].taken_at
         shown.caption = f"Read at one instant of the source: {taken:%Y-%m-%d %H:%M:%S} UTC"

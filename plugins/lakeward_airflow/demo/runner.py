@@ -49,10 +49,10 @@ class Demo:
             self.say("starting Airflow: api-server, scheduler, dag-processor, triggerer")
             with running(airflow, airflow.environment(self.home, lab.env())):
                 self.say(f"Airflow answers at {airflow.url}")
-                api = AirflowApi(airflow)
-                api.wait_for_dag(self.dag_id)
-                self._migrate(api)
-                self._tell(lab, api, airflow)
+                with AirflowApi(airflow) as api:
+                    api.wait_for_dag(self.dag_id)
+                    self._migrate(api)
+                    self._tell(lab, api, airflow)
                 if keep:
                     self._keep(airflow)
 

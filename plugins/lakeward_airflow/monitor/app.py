@@ -14,10 +14,11 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_authentic
 from airflow.models.dag import DagModel
 from fastapi import Depends, FastAPI, HTTPException, Path, Response, status
 
-from lakeward.domain.identity import evidence_prefix
+from lakeward.domain.identity import evidence_prefix, verdict_key
 from lakeward.errors import LakewardError
 from lakeward.ports import ObjectStore
 from lakeward.spec.models import AnyMigration
+from lakeward.steps.gate import read_verdict
 from lakeward_airflow.monitor.store import find_migration, open_evidence
 
 Name = Annotated[str, Path(pattern=r"^[a-z0-9]([a-z0-9_]*[a-z0-9])?$", max_length=200)]
@@ -65,12 +66,13 @@ def index(migration: Name, group: Name, cut: Cut, user: GetUserDep) -> Response:
 def newest_report(migration: Name, group: Name, cut: Cut, user: GetUserDep) -> Response:
     """The report on the record rules."""
     store = _store(_readable(migration, user))
-    reports = [
-        key for key, _ in store.list(f"{evidence_prefix(migration, group, cut)}/records/") if key.endswith(".html")
-    ]
-    if not reports:
+    prefix = f"{evidence_prefix(migration, group, cut)}/records/"
+    found = [read_verdict(store, key) for key, _ in store.list(prefix) if key.endswith(".json")]
+    if not found:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "The record rules have not been put to that cut yet.")
-    return _send(store, sorted(reports)[-1])
+    newest = max(found, key=lambda verdict: verdict.decided_at)
+    key = verdict_key(migration, group, cut, newest.kind, newest.subject, newest.inputs_hash)
+    return _send(store, f"{key.removesuffix('.json')}.html")
 
 
 def evidence_object(migration: Name, group: Name, cut: Cut, key: str, user: GetUserDep) -> Response:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from airflow.configuration import conf
-from lakeward.adapters.open import open_store
 
+from lakeward.adapters.open import open_store
 from lakeward.errors import LakewardError
 from lakeward.ports import ObjectStore
 from lakeward.spec.load import load
@@ -30,4 +30,4 @@ def find_migration(name: str) -> AnyMigration | None:
 
 def open_evidence(spec: Migration) -> ObjectStore:
     """The object store that holds the migration's evidence."""
-    return open_store(spec, resolve, home())
+    return open_store(spec.landing, resolve, home())

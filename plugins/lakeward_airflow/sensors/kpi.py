@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from lakeward.domain.evidence import Outcome, Verdict
-from lakeward.errors import LakewardError
+from lakeward.domain.evidence import Outcome
 from lakeward_airflow.links import EvidenceLink
 from lakeward_airflow.operators.prove import verdict_summary
 from lakeward_airflow.runs import now, open_run, progress
@@ -39,27 +38,14 @@ class KpiComparisonSensor(BaseSensorOperator):
         self.run_key = run_key
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
-        """Compare, or read what was found for the same content."""
+        """Compare, or read what was found for the same content; what could not be measured raises."""
         from lakeward.steps.compare import compare
 
         with open_run(self.migration_file, self.run_key) as (plan, ports):
             verdicts = compare(plan, self.group, ports, now(), progress(self.log))
-            self._tell(verdicts)
-        held = [verdict for verdict in verdicts if verdict.outcome is Outcome.FAIL]
-        if held:
-            self.log.warning("The gate is held by %s. Repair and re-run, or start a new cut.", _names(held))
-            return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=[verdict_summary(verdict) for verdict in verdicts])
-
-    def _tell(self, verdicts: Sequence[Verdict]) -> None:
         for verdict in verdicts:
             self.log.info("%s %s: %s, %s", verdict.kind, verdict.subject, verdict.outcome, verdict.summary)
-        if broken := [verdict for verdict in verdicts if verdict.outcome is Outcome.ERROR]:
-            what = "; ".join(f"{verdict.subject}: {verdict.summary}" for verdict in broken)
-            raise LakewardError(
-                f"Could not measure {_names(broken)}: {what}", todo="Mend what is named; it is tried again."
-            )
-
-
-def _names(verdicts: Sequence[Verdict]) -> str:
-    return ", ".join(f"{verdict.kind} {verdict.subject}" for verdict in verdicts)
+        if held := [f"{verdict.kind} {verdict.subject}" for verdict in verdicts if verdict.outcome is Outcome.FAIL]:
+            self.log.warning("%s holds the gate: repair it, or fail this run and start a new one.", ", ".join(held))
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(is_done=True, xcom_value=[verdict_summary(verdict) for verdict in verdicts])

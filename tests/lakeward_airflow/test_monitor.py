@@ -1,0 +1,109 @@
+"""The evidence pages on a real API server: a login before every route, and nothing but evidence behind it."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from airflow_home import Live
+from lakeward.adapters.connections import from_environment
+from lakeward.adapters.objects import S3Store
+from lakeward.domain.identity import evidence_prefix
+
+CUT = "0123456789abcdef"
+PAGE = f"/lakeward/evidence/small/sales/{CUT}"
+
+
+@pytest.fixture(scope="module")
+def store(live: Live) -> Iterator[S3Store]:
+    one = S3Store("s3://landing/small", from_environment("landing"))
+    prefix = evidence_prefix("small", "sales", CUT)
+    one.put(f"{prefix}/kpi/a b&<c>.json", b'{"a": 1}')
+    one.put(f"{prefix}/records/rows.parquet", b"PAR1")
+    one.put(f"{prefix}/records/page.html", b"<script>alert(1)</script>")
+    one.put("small/plans/secret.json", b"not evidence")
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def anonymous(live: Live, store: S3Store) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=live.url, trust_env=False, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def known(anonymous: httpx.Client, live: Live) -> httpx.Client:
+    anonymous.headers["Authorization"] = live.api.authorization
+    return anonymous
+
+
+@pytest.mark.parametrize(
+    "path", [PAGE, f"{PAGE}/records/report", f"{PAGE}/records/rows.parquet", "/lakeward/docs", "/lakeward/openapi.json"]
+)
+def test_every_route_needs_a_login(anonymous: httpx.Client, path: str) -> None:
+    assert anonymous.get(path).status_code in {401, 404}
+    if path.startswith(PAGE):
+        assert anonymous.get(path).status_code == 401
+        wrong = anonymous.get(path, headers={"Authorization": "Bearer eyJhbGciOiJub25lIn0.e30."})
+        assert wrong.status_code in {401, 403}
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+def test_the_app_does_not_describe_itself(known: httpx.Client, path: str) -> None:
+    assert known.get(f"/lakeward{path}").status_code == 404
+
+
+def test_the_index_lists_what_there_is(known: httpx.Client) -> None:
+    page = known.get(PAGE)
+    assert page.status_code == 200
+    assert "kpi/a b&amp;&lt;c&gt;.json" in page.text
+    assert f'href="{CUT}/kpi/a%20b%26%3Cc%3E.json"' in page.text
+    assert "secret" not in page.text
+
+
+def test_evidence_is_sent_so_that_a_browser_does_not_run_it(known: httpx.Client) -> None:
+    assert known.get(f"{PAGE}/kpi/a b&<c>.json").json() == {"a": 1}
+    page = known.get(f"{PAGE}/records/page.html")
+    assert page.text == "<script>alert(1)</script>"
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert "sandbox" in page.headers["Content-Security-Policy"]
+    rows = known.get(f"{PAGE}/records/rows.parquet")
+    assert rows.content == b"PAR1"
+    assert rows.headers["Content-Disposition"].startswith("attachment")
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "%2e%2e/%2e%2e/%2e%2e/plans/secret.json",
+        "..%2f..%2f..%2fplans%2fsecret.json",
+        "kpi/%2e%2e/%2e%2e/%2e%2e/%2e%2e/plans/secret.json",
+        "kpi//x.json",
+        "%5c..%5cx",
+        "nothing/here.json",
+    ],
+)
+def test_nothing_outside_of_the_evidence_is_sent(live: Live, known: httpx.Client, below: str) -> None:
+    answer = known.send(
+        known.build_request("GET", httpx.URL(f"{live.url}{PAGE}/").copy_with(raw_path=f"{PAGE}/{below}".encode()))
+    )
+    assert answer.status_code == 404
+    assert "not evidence" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/lakeward/evidence/other/sales", "/lakeward/evidence/small/SALES", "/lakeward/evidence/small/sa..les"]
+)
+def test_unknown_migrations_and_odd_names_are_refused(known: httpx.Client, path: str) -> None:
+    assert known.get(f"{path}/{CUT}").status_code in {404, 422}
+
+
+def test_the_password_file_is_for_its_owner_alone(live: Live) -> None:
+    file = live.home.parent / "airflow" / "passwords.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert len(json.loads(file.read_text())["admin"]) >= 12
