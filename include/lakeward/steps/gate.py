@@ -1,0 +1,149 @@
+"""Collect the evidence of a run from where it is true, and put it to the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from pydantic import ValidationError
+
+from lakeward.domain import kpi
+from lakeward.domain.evidence import Evidence, GateDecision, Pointer, Verdict
+from lakeward.domain.facts import GroupPlan, Plan, from_json
+from lakeward.domain.gate import Check, canonical, decide
+from lakeward.domain.identity import evidence_prefix, sealed_key, verdict_key
+from lakeward.errors import GateError, LakeError
+from lakeward.ports import ObjectStore, Ports
+from lakeward.reader import resolve
+from lakeward.steps.artifacts import read_manifest, read_staged
+from lakeward.steps.compare import kpi_inputs
+from lakeward.steps.counts import counts_inputs
+from lakeward.steps.extract import kpis_of
+
+KINDS = ("counts", "kpi", "records")
+"""Verdicts that the gate looks at; figures of ``now`` are not among them."""
+
+RECORDS = "rules"
+
+
+def evaluate(plan: Plan, ports: Ports) -> GateDecision:
+    """Whether a person may be asked. The evidence of an open gate is kept whole, so that its hash can be taken again.
+
+    :raises GateError: a group is not published at this run's cut.
+    """
+    evidence = collect_evidence(plan, ports)
+    decision = judge(plan, ports, evidence)
+    if decision.open:
+        keep_sealed(ports.store, evidence, decision.evidence_hash)
+    return decision
+
+
+def judge(plan: Plan, ports: Ports, evidence: Evidence) -> GateDecision:
+    """Put evidence to the gate; writes nothing."""
+    return decide(evidence, plan.migration.gate, expected_checks(plan, ports))
+
+
+def keep_sealed(store: ObjectStore, evidence: Evidence, evidence_hash: str) -> str:
+    """Store evidence under its hash, once; its key."""
+    key = sealed_key(evidence.migration, evidence_hash)
+    store.put_new(key, canonical(evidence))
+    return key
+
+
+def collect_evidence(plan: Plan, ports: Ports) -> Evidence:
+    """Snapshots from the pointers, rows from manifests and staged files, verdicts from the evidence in the store.
+
+    :raises GateError: a group is not published at this run's cut.
+    :raises LakeError: an object of the evidence is not what its key says.
+    """
+    pointers = {group.name: published(plan, group, ports) for group in plan.groups}
+    return Evidence(
+        migration=plan.migration.migration,
+        run_key=plan.run_key,
+        file_hash=plan.file_hash,
+        version=plan.version,
+        cuts={group.name: group.cut_id for group in plan.groups},
+        tables={name: dict(sorted(pointer.tables.items())) for name, pointer in pointers.items()},
+        rows={group.name: _rows(plan, group, ports) for group in plan.groups},
+        verdicts=tuple(v for group in plan.groups for v in _newest(plan, group, ports.store)),
+    )
+
+
+def expected_checks(plan: Plan, ports: Ports) -> tuple[Check, ...]:
+    """The verdicts that must be there, on exactly these figures, files and snapshots."""
+    return tuple(check for group in plan.groups for check in _checks(plan, group, ports))
+
+
+def published(plan: Plan, group: GroupPlan, ports: Ports) -> Pointer:
+    """The group's pointer, at this run's cut; GateError when it is not."""
+    migration = plan.migration.migration
+    try:
+        pointer = resolve(ports.store, migration, group.name)
+    except LakeError as error:
+        raise GateError(
+            f"Group {group.name} of {migration} is not published.", todo="Finish the append step."
+        ) from error
+    if pointer.cut_id != group.cut_id:
+        raise GateError(
+            f"Group {group.name} of {migration} is published at cut {pointer.cut_id}, but the cut of run {plan.run_key!r} is "
+            f"{group.cut_id}.",
+            todo="Use the run whose cut is published, or publish this one again.",
+        )
+    return pointer
+
+
+def _rows(plan: Plan, group: GroupPlan, ports: Ports) -> dict[str, tuple[int, int, int]]:
+    """Qualified table to rows read from the landing (items, for child tables), landed in the lake, quarantined."""
+    landed = {t.table: t.rows for t in read_manifest(ports.store, plan, group).tables}
+    staged = read_staged(ports.store, plan, group)
+    found = {}
+    for table in group.lake_tables:
+        taken = staged.table(table.name)
+        read = landed.get(table.name, taken.read)
+        found[ports.lake.qualified(table.name)] = (read, taken.rows, taken.quarantined)
+    return found
+
+
+def _checks(plan: Plan, group: GroupPlan, ports: Ports) -> Iterator[Check]:
+    pointer, manifest = published(plan, group, ports), read_manifest(ports.store, plan, group)
+    staged = read_staged(ports.store, plan, group)
+    yield Check(group.name, "records", RECORDS)
+    yield Check(group.name, "counts", group.name, counts_inputs(ports, group, manifest, staged, pointer.tables))
+    for spec in kpis_of(plan, group):
+        resolved = kpi.resolve(spec, group, plan.migration.calendar)
+        yield Check(group.name, "kpi", spec.name, kpi_inputs(manifest, resolved, ports, pointer))
+
+
+def _newest(plan: Plan, group: GroupPlan, store: ObjectStore) -> tuple[Verdict, ...]:
+    """The newest verdict of each kind and subject on the group's cut."""
+    folder = f"{evidence_prefix(plan.migration.migration, group.name, group.cut_id)}/"
+    newest: dict[tuple[str, str], Verdict] = {}
+    for key, _ in store.list(folder):
+        path = PurePosixPath(key.removeprefix(folder))
+        if len(path.parts) != 2 or path.parts[0] not in KINDS or path.suffix != ".json":
+            continue
+        verdict = read_verdict(store, key)
+        place = (verdict.kind, verdict.subject)
+        if place not in newest or newest[place].decided_at <= verdict.decided_at:
+            newest[place] = verdict
+    return tuple(newest[place] for place in sorted(newest))
+
+
+def read_verdict(store: ObjectStore, key: str) -> Verdict:
+    """A stored verdict; LakeError when it is unreadable or not the one that its key names."""
+    found = store.get(key)
+    try:
+        verdict = from_json(Verdict, found[0] if found else b"")
+    except ValidationError:
+        raise LakeError(
+            f"The evidence at {store.url(key)} can't be read.", todo="Restore it, or delete it and compare again."
+        ) from None
+    named = verdict_key(
+        verdict.migration, verdict.group, verdict.cut_id, verdict.kind, verdict.subject, verdict.inputs_hash
+    )
+    if named != key:
+        raise LakeError(
+            f"The evidence at {store.url(key)} is a verdict that belongs at {named}.",
+            todo="Somebody has moved or edited evidence: restore it, or delete it and compare again.",
+        )
+    return verdict
