@@ -29,6 +29,7 @@ def sharing(view: str, columns: Sequence[str], chosen: Sequence[str]) -> str:
     )
 
 
-def as_unexpected_rows(sql: str) -> str:
+def as_unexpected_rows(sql: str, child: str) -> str:
     """The SQL as an expectation takes it: one row tells enough, braces and colons of identifiers are no placeholders."""
-    return f"{sql} LIMIT 1".replace("{", "{{").replace("}", "}}").replace(":", "\\:")
+    escaped = sql.replace("{", "{{").replace("}", "}}").replace(":", "\\:")
+    return f"{escaped.replace(f'FROM {child} AS child', 'FROM {batch} AS child', 1)} LIMIT 1"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,18 +21,29 @@ from great_expectations.core.id_dict import IDDict
 from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+from great_expectations.expectations.registry import get_expectation_impl
 from great_expectations.validator.metric_configuration import MetricConfiguration
 from great_expectations.validator.validator import Validator
 from sqlalchemy.dialects import registry
 from sqlalchemy.pool import StaticPool
 
+from lakeward.domain.expectations import PERMITTED, Kind
 from lakeward.domain.sql import ident
+
+
+class QuotingPreparer(duckdb_engine.DuckDBIdentifierPreparer):
+    """Quotes every name: DuckDB reserves more words (`at`) than it lists."""
+
+    def _requires_quotes(self, value: str) -> bool:  # noqa: ARG002
+        return True
 
 
 class DuckDialect(duckdb_engine.Dialect):
     """duckdb-engine's dialect, without transactions (a rollback drops the pending result) and with DuckDB's own catalog."""
 
     supports_statement_cache = False
+    supports_native_decimal = True
+    preparer = QuotingPreparer
 
     def do_begin(self, connection: object) -> None:
         """Do nothing: views and files are only read."""
@@ -77,15 +88,29 @@ class ExactEngine(SqlAlchemyExecutionEngine):
         return found
 
 
-class ExactConfiguration(ExpectationConfiguration):
-    """An expectation whose bounds stay what they are: its model makes floats of decimals and dates of timestamps."""
+def _exactly(name: str) -> str:
+    """Register the expectation once more with bounds that stay what they are, and give its type.
 
-    def to_domain_obj(self) -> Any:
-        """The expectation, checked by its model and then given the exact values."""
-        expectation = super().to_domain_obj()
-        exact = {name: value for name, value in self.kwargs.items() if name in type(expectation).__fields__}
-        expectation.__dict__.update(exact)
-        return expectation
+    The models make floats of decimals and of long integers, and dates of timestamps; whether a bound suits its column was
+    checked before.
+    """
+    base: Any = get_expectation_impl(name)
+    bounds = [bound for bound in ("min_value", "max_value", "sum_total") if bound in base.__fields__]
+    body = {"__annotations__": dict.fromkeys(bounds, Any), "__module__": __name__, **dict.fromkeys(bounds)}
+    type(base)(f"{base.__name__}Exactly", (base,), body)
+    return f"{name}_exactly"
+
+
+_EXACT = {
+    name: _exactly(name)
+    for name, permitted in PERMITTED.items()
+    if {Kind.VALUE, Kind.NUMBER} & {*permitted.required.values(), *permitted.optional.values()}
+}
+
+
+def configuration(expect: str, args: Mapping[str, object]) -> ExpectationConfiguration:
+    """An expectation with its arguments."""
+    return ExpectationConfiguration(type=_EXACT.get(expect, expect), kwargs=dict(args))
 
 
 class QuietValidator(Validator):
@@ -124,9 +149,9 @@ class TableRules:
         named: Any = IDDict(view=view)  # the batch's id is made of it
         self._validator = QuietValidator(execution_engine=engine, batches=[Batch(data=data, batch_definition=named)])
 
-    def run(self, rules: Sequence[ExactConfiguration], result_format: str) -> list[Any]:
+    def run(self, rules: Sequence[ExpectationConfiguration], result_format: str) -> list[Any]:
         """Results in the order of the rules; one that could not be evaluated has its exceptions in it."""
-        numbered: list[ExpectationConfiguration] = [copy.deepcopy(rule) for rule in rules]
+        numbered = [copy.deepcopy(rule) for rule in rules]
         for number, rule in enumerate(numbered):
             rule.meta = {"number": number}
         results = self._validator.graph_validate(
@@ -134,11 +159,11 @@ class TableRules:
         )
         return sorted(results, key=lambda result: int(result.expectation_config.meta["number"]))
 
-    def failing(self, rule: ExactConfiguration, columns: Sequence[str]) -> tuple[str, list[object]]:
+    def failing(self, rule: ExpectationConfiguration, columns: Sequence[str]) -> tuple[str, list[object]]:
         """SQL with its parameters that selects columns of the rows that break the rule."""
         config = copy.deepcopy(rule)
         config.kwargs["batch_id"] = self._validator.active_batch_id
-        expectation = config.to_domain_obj()
+        expectation: Any = config.to_domain_obj()
         counted = f"{expectation.map_metric}.unexpected_count"
         metric = expectation.get_validation_dependencies(
             execution_engine=self._engine, runtime_configuration={"result_format": "BOOLEAN_ONLY"}

@@ -21,7 +21,9 @@ from lakeward.ports import Progress, RuleResult, RuleSet
 from lakeward.spec.rules import Rule
 
 if TYPE_CHECKING:
-    from lakeward.adapters.expectations.gx import ExactConfiguration, TableRules
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    from lakeward.adapters.expectations.gx import TableRules
 
 _UNIQUE = ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique")
 
@@ -32,7 +34,7 @@ class _Asked:
 
     said: str
     severity: str
-    config: ExactConfiguration
+    config: ExpectationConfiguration
     columns: tuple[str, ...]
     rows: bool
     partly: bool
@@ -109,7 +111,7 @@ class _TableRun:
         return found
 
     def _ask_rule(self, rule: Rule) -> _Asked:
-        from lakeward.adapters.expectations.gx import ExactConfiguration
+        from lakeward.adapters.expectations.gx import configuration
 
         args = exact_args(rule, self._set.table)
         given = {name: list(value) if isinstance(value, tuple) else value for name, value in args.items()}
@@ -120,7 +122,7 @@ class _TableRun:
         return _Asked(
             said=describe(rule),
             severity=rule.severity,
-            config=ExactConfiguration(type=rule.expect, kwargs=given),
+            config=configuration(rule.expect, given),
             columns=columns,
             rows=PERMITTED[rule.expect].shape is Shape.ROWS,
             partly=args.get("mostly", 1) != 1,
@@ -128,15 +130,15 @@ class _TableRun:
         )
 
     def _ask_reference(self, reference: tuple[tuple[str, ...], str, tuple[str, ...]]) -> _Asked:
-        from lakeward.adapters.expectations.gx import ExactConfiguration
+        from lakeward.adapters.expectations.gx import configuration
 
         columns, to, to_columns = reference
         sql = orphans(self._view, columns, self._views[to], to_columns, self._set.table.key)
         return _Asked(
             said=describe_reference(columns, to, to_columns),
             severity="fail",
-            config=ExactConfiguration(
-                type="unexpected_rows_expectation", kwargs={"unexpected_rows_query": as_unexpected_rows(sql)}
+            config=configuration(
+                "unexpected_rows_expectation", {"unexpected_rows_query": as_unexpected_rows(sql, self._view)}
             ),
             columns=columns,
             rows=True,
