@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Finding
 from lakeward.domain.facts import FileFact, FileSet, Manifest, TablePlan
-from lakeward.domain.identity import digest
 from lakeward.domain.kpi_compare import EXPECTED, FOUND, differences_sql, finding, totals_sql
 from lakeward.errors import LakeError
 from lakeward.ports import ObjectStore, Ports
@@ -49,8 +48,7 @@ def store_stream(
                 writer.write_batch(batch)
                 rows += batch.num_rows
         data = path.read_bytes()
-    store.put(key, data)
-    return FileFact(store.url(key), rows, len(data), digest(data))
+    return FileFact(store.url(key), rows, len(data), store.put(key, data))
 
 
 def as_input(store: ObjectStore, r: kpi.ResolvedKpi, file: FileFact) -> FileSet:
@@ -69,7 +67,7 @@ def source_figures(store: ObjectStore, manifest: Manifest, r: kpi.ResolvedKpi) -
         )
     base = store.url("x")[:-1]
     found = store.get(file.url.removeprefix(base))
-    if found is None or digest(found[0]) != file.checksum:
+    if found is None or found[1] != file.checksum:
         state = "are gone" if found is None else "were changed"
         raise LakeError(
             f"The source's figures of KPI {r.spec.name} at {file.url} {state} since they were taken.",
