@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lakeward.domain.evidence import Evidence, Finding, GateDecision, Outcome, Verdict
-from lakeward_airflow.links import evidence_url
+from lakeward_airflow.links import evidence_url, sealed_url
 
 _FINDINGS_SHOWN = 20
 _WHAT_FOLLOWS = (
@@ -25,6 +25,7 @@ def subject(evidence: Evidence, decision: GateDecision) -> str:
 
 def body(evidence: Evidence, decision: GateDecision) -> str:
     """Verdicts, figures, counts, quarantine and snapshots of every group, and the hash that an approval binds to."""
+    sealed = sealed_url(evidence.migration, decision.evidence_hash)
     return "\n".join(
         [
             f"Run `{evidence.run_key}` of migration **{evidence.migration}**, file `{evidence.file_hash[:12]}`.",
@@ -42,7 +43,7 @@ def body(evidence: Evidence, decision: GateDecision) -> str:
                 for group, cut in _cuts(evidence)
             ),
             "",
-            f"Approving binds to evidence hash `{decision.evidence_hash}`. {_WHAT_FOLLOWS}",
+            f"Approving binds to [evidence hash]({sealed}) `{decision.evidence_hash}`. {_WHAT_FOLLOWS}",
         ]
     )
 

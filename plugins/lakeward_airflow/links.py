@@ -29,6 +29,11 @@ def evidence_url(migration: str, group: str, cut: str, *below: str) -> str:
     return "/".join((f"{MOUNTED_AT}/evidence", *(quote(part, safe="") for part in (migration, group, cut, *below))))
 
 
+def sealed_url(migration: str, evidence_hash: str) -> str:
+    """Path of the whole evidence that an approval binds to."""
+    return f"{MOUNTED_AT}/evidence/{quote(migration, safe='')}/sealed/{evidence_hash}"
+
+
 def _evidence_of(operator: BaseOperator, *below: str) -> str:
     from lakeward.spec.load import load
 

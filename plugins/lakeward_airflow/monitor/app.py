@@ -14,7 +14,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_authentic
 from airflow.models.dag import DagModel
 from fastapi import Depends, FastAPI, HTTPException, Path, Response, status
 
-from lakeward.domain.identity import evidence_prefix, verdict_key
+from lakeward.domain.identity import evidence_prefix, sealed_key, verdict_key
 from lakeward.errors import LakewardError
 from lakeward.ports import ObjectStore
 from lakeward.spec.models import AnyMigration
@@ -22,6 +22,7 @@ from lakeward.steps.gate import read_verdict
 from lakeward_airflow.monitor.store import find_migration, open_evidence
 
 Name = Annotated[str, Path(pattern=r"^[a-z0-9]([a-z0-9_]*[a-z0-9])?$", max_length=200)]
+Hash = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 Cut = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
 
 _KINDS = {".html": "text/html; charset=utf-8", ".json": "application/json", ".txt": "text/plain; charset=utf-8"}
@@ -44,6 +45,7 @@ def build() -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
+    app.get("/evidence/{migration}/sealed/{evidence_hash}")(sealed)
     app.get("/evidence/{migration}/{group}/{cut}")(index)
     app.get("/evidence/{migration}/{group}/{cut}/records/report")(newest_report)
     app.get("/evidence/{migration}/{group}/{cut}/{key:path}")(evidence_object)
@@ -61,6 +63,11 @@ def index(migration: Name, group: Name, cut: Cut, user: GetUserDep) -> Response:
     title = escape(f"Evidence: {migration}, {group}, cut {cut}")
     page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>{_STYLE}<h1>{title}</h1><table>{rows}</table>"
     return Response(page, media_type=_KINDS[".html"], headers=_HEADERS)
+
+
+def sealed(migration: Name, evidence_hash: Hash, user: GetUserDep) -> Response:
+    """The whole evidence that an approval binds to."""
+    return _send(_store(_readable(migration, user)), sealed_key(migration, evidence_hash))
 
 
 def newest_report(migration: Name, group: Name, cut: Cut, user: GetUserDep) -> Response:

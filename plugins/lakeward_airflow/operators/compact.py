@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from lakeward.domain.compaction import CompactionReport
 from lakeward_airflow.runs import now, open_run
 
 if TYPE_CHECKING:
@@ -44,17 +44,31 @@ class TriggerCompactionOperator(BaseSensorOperator):
             report = inspect(plan, self.group, ports)
             spec = plan.migration.compaction
         for table in report.tables:
-            self.log.info("%s", table)
+            self.log.info(
+                "%s: %d files, %s bytes at the cut; %d files, %s bytes now%s",
+                *(table.table, table.files_before, f"{table.bytes_before:,}", table.files_now, f"{table.bytes_now:,}"),
+                "; compaction is due" if table.due else "",
+            )
         waited = now() - self._began(context)
-        if not report.settled and spec.mode == "observe" and waited < spec.wait.delta:
-            self.log.info("Small files are still there after %s; looking again until %s.", waited, spec.wait)
+        if not report.settled and waited < spec.wait.delta:
+            self.log.info("Waiting for the store's own compaction, until %s have passed.", spec.wait)
             return PokeReturnValue(is_done=False)
         if not report.settled:
-            self.log.warning("Small files remain: compact them in the store, or lower `compaction.small_file`.")
-        return PokeReturnValue(is_done=True, xcom_value=asdict(report))
+            self.log.warning("The store has not compacted within %s; readers see the same rows.", spec.wait)
+        return PokeReturnValue(is_done=True, xcom_value=_summary(report))
 
     @staticmethod
     def _began(context: Context) -> datetime:
         ti: Any = context["ti"]
         began: datetime | None = ti.get_first_reschedule_date(context)
         return began or now()
+
+
+def _summary(report: CompactionReport) -> dict[str, object]:
+    return {
+        "mode": report.mode,
+        "due": report.due,
+        "settled": report.settled,
+        "files": {table.table: [table.files_before, table.files_now] for table in report.tables},
+        "bytes": {table.table: [table.bytes_before, table.bytes_now] for table in report.tables},
+    }

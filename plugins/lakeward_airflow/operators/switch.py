@@ -49,7 +49,7 @@ class CutOverOperator(RunOperator):
                 accept_quarantine=str(given["accept_quarantine"]),
                 dry_run=str(self.dry) == "True",
             )
-        return summary(transition)
+            return summary(transition)
 
     def _approval(self) -> Mapping[str, object]:
         if isinstance(self.approval, Mapping) and self.approval.get("approved") is True:
@@ -85,9 +85,11 @@ class CutBackOperator(RunOperator):
 
         with self.opened() as (plan, ports):
             transition = cut_back(plan, ports, by=self.by, why=self.why, at=now(), dry_run=str(self.dry) == "True")
-        return summary(transition)
+            return summary(transition)
 
 
 def summary(transition: Transition) -> dict[str, object]:
-    """A transition as a small dict."""
+    """A transition as a small dict; GateError when a dry run was told that it would be refused."""
+    if transition.outcome == "refused":
+        raise GateError(f"This would be refused. {transition.message}")
     return asdict(transition) | {"groups": list(transition.groups), "at": transition.at.isoformat()}
