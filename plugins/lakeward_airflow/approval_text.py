@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from lakeward.domain.evidence import Evidence, Finding, GateDecision, Outcome, Verdict
+from lakeward_airflow.figures import Total
 from lakeward_airflow.links import evidence_url, sealed_url
 
 _FINDINGS_SHOWN = 20
@@ -23,12 +24,15 @@ def subject(evidence: Evidence, decision: GateDecision) -> str:
     return f"Cut over {evidence.migration}?{told} Evidence {decision.evidence_hash[:12]}"
 
 
-def body(evidence: Evidence, decision: GateDecision) -> str:
+def body(evidence: Evidence, decision: GateDecision, figures: Sequence[Total]) -> str:
     """Verdicts, figures, counts, quarantine and snapshots of every group, and the hash that an approval binds to."""
     sealed = sealed_url(evidence.migration, decision.evidence_hash)
     return "\n".join(
         [
             f"Run `{evidence.run_key}` of migration **{evidence.migration}**, file `{evidence.file_hash[:12]}`.",
+            "",
+            "#### Business figures",
+            *_table(("Figure", "Measure", "Source", "Lake", "Rows"), _figures(figures)),
             "",
             "#### Verdicts",
             *_table(("Group", "Check", "Subject", "Verdict", "Checked", "Failed", "Found"), _verdicts(evidence)),
@@ -50,6 +54,11 @@ def body(evidence: Evidence, decision: GateDecision) -> str:
 
 def _cuts(evidence: Evidence) -> list[tuple[str, str]]:
     return sorted(evidence.cuts.items())
+
+
+def _figures(figures: Iterable[Total]) -> Iterator[tuple[str, ...]]:
+    for f in figures:
+        yield f.title, f"`{f.measure}`", f.source, f.lake, f"{f.rows:,}"
 
 
 def _verdicts(evidence: Evidence) -> Iterator[tuple[str, ...]]:

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 
 from lakeward.errors import GateError
 from lakeward_airflow.approval_text import body, subject
-from lakeward_airflow.failures import final_errors
+from lakeward_airflow.figures import totals
 from lakeward_airflow.runs import now, open_run
 
 if TYPE_CHECKING:
@@ -75,16 +75,18 @@ class ApproveCutoverOperator(ApprovalOperator):
 
     def execute(self, context: Context) -> None:
         """Ask, and park in `awaiting_input`; GateError when the gate is no longer open."""
-        from lakeward.steps.gate import collect_evidence, evaluate
+        from lakeward.steps.gate import collect_evidence, judge, keep_sealed
 
         if self.rehearsal == "True":
             raise AirflowSkipException("This run is a rehearsal: it ends before the approval.")
         with open_run(self.migration_file, self.run_key) as (plan, ports):
-            evidence, decision = collect_evidence(plan, ports), evaluate(plan, ports)
-        with final_errors():
+            evidence = collect_evidence(plan, ports)
+            decision = judge(plan, ports, evidence)
             if not decision.open:
                 raise GateError(f"The gate is shut: {'; '.join(decision.reasons)}", todo="See the gate task.")
-        self.subject, self.body = subject(evidence, decision), body(evidence, decision)
+            keep_sealed(ports.store, evidence, decision.evidence_hash)
+            self.subject = subject(evidence, decision)
+            self.body = body(evidence, decision, totals(plan, ports, evidence))
         asked_at = now()
         self._ask(context)
         for notifier in self.notifiers:

@@ -1,0 +1,47 @@
+"""The figures behind the verdicts, as they were stored when they were compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lakeward.domain import kpi
+from lakeward.domain.evidence import Evidence, Verdict
+from lakeward.domain.facts import FileFact, Plan
+from lakeward.ports import Ports
+
+_TOTAL = "SELECT value, n FROM f WHERE grain = 'total' AND dims = ''"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One business figure over everything: exact text of both sides, and the rows that enter it."""
+
+    title: str
+    measure: str
+    source: str
+    lake: str
+    rows: int
+
+
+def totals(plan: Plan, ports: Ports, evidence: Evidence) -> tuple[Total, ...]:
+    """The total of every KPI that was measured, in the order of the migration file."""
+    measured = {(v.group, v.subject): v for v in evidence.verdicts if v.kind == "kpi" and len(v.files) >= 2}
+    return tuple(
+        _total(kpi.resolve(spec, group, plan.migration.calendar), verdict, ports)
+        for group in plan.groups
+        for spec in plan.migration.kpis
+        if (verdict := measured.get((group.name, spec.name)))
+    )
+
+
+def _total(resolved: kpi.ResolvedKpi, verdict: Verdict, ports: Ports) -> Total:
+    (source, rows), (lake, _) = (_read(resolved, file, ports) for file in verdict.files[:2])
+    return Total(resolved.spec.title or resolved.spec.name, str(resolved.spec.measure), source, lake, rows)
+
+
+def _read(resolved: kpi.ResolvedKpi, file: FileFact, ports: Ports) -> tuple[str, int]:
+    from lakeward.steps.figures import as_input
+
+    for row in ports.engine.table(_TOTAL, {"f": as_input(ports.store, resolved, file)}).to_pylist():
+        return ("none" if row["value"] is None else str(row["value"])), row["n"]
+    return "none", 0
