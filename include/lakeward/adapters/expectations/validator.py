@@ -16,7 +16,7 @@ from lakeward.adapters.expectations.views import FIRST, create_views, first_rows
 from lakeward.domain.expectations import PERMITTED, Shape
 from lakeward.domain.facts import FileSet, StorageAccess
 from lakeward.domain.rules import check_rule, describe, describe_reference, exact_args, rule_columns
-from lakeward.errors import SpecError
+from lakeward.errors import LakeError, SpecError, redact
 from lakeward.ports import Progress, RuleResult, RuleSet
 from lakeward.spec.rules import Rule
 
@@ -60,25 +60,37 @@ class GxValidator:
         access: StorageAccess,
         progress: Progress,
     ) -> tuple[RuleResult, ...]:
-        """Per set the results of its rules, then of its references; SpecError for a rule that can't be put to its table."""
-        _check(sets)
-        from lakeward.adapters.expectations import gx
+        """Per set the results of its rules, then of its references; SpecError for a rule that can't be put to its table.
 
+        LakeError when the files can't be read.
+        """
+        _check(sets)
+        secrets = [s for a in (access, *(f.access for f in inputs.values())) for s in (a.access_key, a.secret_key)]
         with tempfile.TemporaryDirectory(prefix="lakeward-rules-", dir=self._temp_dir) as folder:
             con = connect(self._memory_limit, self._threads, folder)
             try:
-                views = create_views(con, inputs)
                 use_storage(con, access, keep)
-                results: list[RuleResult] = []
-                with gx.opened(con) as engine:
-                    for number, one in enumerate(sets):
-                        progress(f"rules of {one.table.name}", number, len(sets))
-                        table = gx.TableRules(engine, views[one.table.name])
-                        results += _TableRun(con, table, one, views, keep).results()
-                progress("rules", len(sets), len(sets))
+                results = list(_results(con, sets, create_views(con, inputs), keep, progress))
+            except duckdb.Error as error:
+                raise LakeError(
+                    f"The staged files can't be read: {redact(str(error), secrets)}",
+                    todo="Check that the object store answers and that nobody removed the files; then try again.",
+                ) from None
             finally:
                 con.close()
-        return tuple(results)
+        return tuple(replace(result, error=redact(result.error, secrets)) for result in results)
+
+
+def _results(
+    con: duckdb.DuckDBPyConnection, sets: Sequence[RuleSet], views: Mapping[str, str], keep: str, progress: Progress
+) -> Iterator[RuleResult]:
+    from lakeward.adapters.expectations import gx
+
+    with gx.opened(con) as engine:
+        for number, one in enumerate(sets):
+            progress(f"rules of {one.table.name}", number, len(sets))
+            yield from _TableRun(con, gx.TableRules(engine, views[one.table.name]), one, views, keep).results()
+    progress("rules", len(sets), len(sets))
 
 
 class _TableRun:

@@ -8,20 +8,19 @@ from pathlib import Path
 import duckdb
 
 from lakeward.adapters.duck_setup import use_storage
+from lakeward.domain.duck import duck_type
 from lakeward.domain.facts import FileFact, FileSet
 from lakeward.domain.sql import ident, text
 
 FIRST = 20
 """So many failing keys are named in a result; the file has all of them."""
 
-_TYPES = {"int": "INTEGER", "long": "BIGINT", "string": "VARCHAR", "json": "VARCHAR", "binary": "BLOB"}
-
 
 def create_views(con: duckdb.DuckDBPyConnection, inputs: Mapping[str, FileSet]) -> dict[str, str]:
     """One view per table, under a name that needs no quoting anywhere; table to view."""
     names = {table: f"rows_{number}" for number, table in enumerate(sorted(inputs))}
     for table, files in inputs.items():
-        for url in files.urls[:1]:
+        for url in files.urls:
             use_storage(con, files.access, url)
         con.execute(f"CREATE VIEW {names[table]} AS {_select(files)}")
     return names
@@ -56,5 +55,5 @@ def _select(files: FileSet) -> str:
     if files.urls:
         urls = ", ".join(text(url) for url in files.urls)
         return f"SELECT * FROM read_parquet([{urls}], hive_partitioning = false)"
-    columns = ", ".join(f"NULL::{_TYPES.get(kind, kind)} AS {ident(name)}" for name, kind in files.columns)
+    columns = ", ".join(f"NULL::{duck_type(kind)} AS {ident(name)}" for name, kind in files.columns)
     return f"SELECT {columns} WHERE false"
