@@ -1,0 +1,128 @@
+"""What `lakeward doctor` looks at, one system each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from lakeward.cli.doctor import SKEW_FAILS, SKEW_WARNS, Check
+from lakeward.cli.session import now
+from lakeward.domain.sql import ident
+
+if TYPE_CHECKING:
+    from lakeward.adapters.connections import Connection
+    from lakeward.domain.facts import SourceTable
+    from lakeward.ports import ObjectStore
+
+_NAMED = 5
+
+
+def look_at_source(connection: Connection, tables: str, grants: list[str]) -> Iterator[Check]:
+    """Version, clock, tables that can be read, row security; the GRANTs go to ``grants``."""
+    from lakeward.adapters.postgres import PostgresSource
+
+    source = PostgresSource(connection)
+    before = now()
+    who = source.identity()
+    yield Check("reached", "ok", f"{who.label} as {who.user}")
+    yield _clock(who.clock, before)
+    with source.cut() as cut:
+        yield Check("snapshot", "ok", f"PostgreSQL {who.server_version} exports snapshots ({cut.snapshot})")
+    found = source.describe([tables])
+    grants += _grants(who.user, found, who.label)
+    if not found:
+        yield Check("tables", "fail", f"no table matches {tables}", f"GRANT USAGE ON SCHEMA ... TO {ident(who.user)};")
+        return
+    unreadable = [t.label for t in found if not t.readable or t.unreadable_columns]
+    readable = len(found) - len(unreadable)
+    yield Check(
+        "rights",
+        "warn" if readable and unreadable else "fail" if unreadable else "ok",
+        f"{readable} of {len(found)} tables can be read" + (f", not {_some(unreadable)}" if unreadable else ""),
+        "Run the GRANTs below, or leave these tables out." if unreadable else "",
+    )
+    if hidden := [t.label for t in found if t.row_security]:
+        todo = f"ALTER ROLE {ident(who.user)} BYPASSRLS; or leave them out."
+        yield Check("row security", "warn", f"may hide rows of {_some(hidden)}", todo)
+    if keyless := [t.label for t in found if not t.primary_key and t.kind in {"table", "partitioned"}]:
+        todo = "Declare `key` in the migration file if there is one."
+        yield Check("keys", "warn", f"no primary key: {_some(keyless)}", todo)
+
+
+def look_at_catalog(connection: Connection, namespace: str) -> Iterator[Check]:
+    """Whether the catalog answers, and what it can do."""
+    from lakeward.adapters.iceberg import IcebergLake, properties_from
+
+    properties = properties_from(connection)
+    lake = IcebergLake(properties, namespace, "", 128_000_000)
+    with closing(lake):
+        found = lake.check()
+    yield Check(
+        "reached", "ok", f"{found.pop('catalog', 'rest')} catalog at {connection.host or properties.get('uri', '')}"
+    )
+    together = found.pop("multi_table_commit", "no") == "yes"
+    yield Check(
+        "multi-table commit",
+        "ok" if together else "warn",
+        "a group lands in one transaction" if together else "not offered: a group's tables are committed one by one",
+        "" if together else "Readers that follow the group's pointer still see one cut; readers of `main` may not.",
+    )
+    yield Check("namespace", "ok", f"{namespace}: {found.get('namespace', 'unknown')}")
+
+
+def look_at_store(connection: Connection, landing: str) -> Iterator[Check]:
+    """Read, write, list, delete, and whether conditional writes hold; the pointer stands on them."""
+    from lakeward.adapters.objects import S3Store
+
+    with closing(S3Store(landing, connection)) as store:
+        store.check()
+        yield Check("reached", "ok", f"{landing} at {store.access.endpoint or 'AWS'}")
+        yield from conditional_writes(store)
+
+
+def conditional_writes(store: ObjectStore) -> Iterator[Check]:
+    """Try them on a small object of our own, which is taken away again."""
+    key = f"doctor/{uuid4().hex}"
+    try:
+        first, second = store.put_new(key, b"1"), store.put_new(key, b"2")
+        found = store.get(key)
+        moved = bool(found) and store.put_if(key, b"3", found[1] if found else "")
+        stale = bool(found) and store.put_if(key, b"4", found[1] if found else "")
+        listed = key in {name for name, _ in store.list("doctor/")}
+        content = store.get(key)
+    finally:
+        store.delete([key])
+    held = first and not second and moved and not stale and content is not None and content[0] == b"3"
+    yield Check(
+        "conditional writes",
+        "ok" if held else "fail",
+        "If-None-Match and If-Match hold" if held else "the store ignores conditions: two writers could both win",
+        "" if held else "Use a store that honours them (AIStor, S3): manifests and pointers depend on it.",
+    )
+    yield Check("list and delete", "ok" if listed else "fail", "work" if listed else "a written object is not listed")
+
+
+def _clock(theirs: datetime, before: datetime) -> Check:
+    after = now()
+    skew = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)
+    outcome = "ok" if skew < SKEW_WARNS else "warn" if skew < SKEW_FAILS else "fail"
+    todo = "" if outcome == "ok" else "Set both clocks by NTP: cuts and signatures carry the time."
+    return Check("clock", outcome, f"{skew:.1f} s apart", todo)
+
+
+def _grants(user: str, tables: tuple[SourceTable, ...], label: str) -> list[str]:
+    database = label.rpartition("/")[2]
+    lines = [f"-- {label}", f"GRANT CONNECT ON DATABASE {ident(database)} TO {ident(user)};"]
+    for schema in sorted({t.schema for t in tables}):
+        lines.append(f"GRANT USAGE ON SCHEMA {ident(schema)} TO {ident(user)};")
+        names = ", ".join(f"{ident(schema)}.{ident(t.name)}" for t in tables if t.schema == schema)
+        lines.append(f"GRANT SELECT ON {names} TO {ident(user)};")
+    return lines
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

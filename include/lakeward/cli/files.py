@@ -1,0 +1,59 @@
+"""`lakeward check`, `lakeward schema`: migration files, without asking any system."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lakeward.cli.console import complain, exits, say
+from lakeward.errors import LakewardError
+
+
+@exits(2)
+def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Migration files.")]) -> None:
+    """Check migration files: every problem with file, line, reason and what was meant. Asks no system.
+
+    Exits 0 when all are good, 2 when one is not.
+
+    Example: `lakeward check dags/migrations/*.yaml`
+    """
+    from lakeward.steps.check import check_file
+
+    bad = 0
+    seen: dict[str, Path] = {}
+    for path in files:
+        try:
+            spec = check_file(path).spec
+        except LakewardError as error:
+            complain(str(error))
+            bad += 1
+            continue
+        if (other := seen.setdefault(spec.migration, path)) != path:
+            complain(f"{other} and {path} both describe the migration `{spec.migration}`; give one another name.")
+            bad += 1
+            continue
+        tables = sum(len(group.tables) for group in spec.groups)
+        say(f"{path}: good ({spec.pattern}, {len(spec.groups)} groups, {tables} tables, {len(spec.kpis)} KPIs)")
+    if bad:
+        raise typer.Exit(2)
+
+
+@exits(2)
+def schema(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="The reference (docs/migration-file.md) instead.")
+    ] = False,
+) -> None:
+    """Print the JSON schema of migration files, for editors; or their reference.
+
+    Editors with a YAML language server complete and check a file that begins with the line
+    `# yaml-language-server: $schema=<path or URL of the schema>`.
+
+    Example: `lakeward schema > migration.schema.json`
+    """
+    from lakeward.spec.reference import json_schema, reference
+
+    say(reference() if markdown else json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -1,0 +1,96 @@
+"""`lakeward init`: a first migration file from a database's catalog."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeward.cli.console import exits, note, progressing, say
+from lakeward.errors import SpecError
+
+if TYPE_CHECKING:
+    from lakeward.adapters.postgres import PostgresSource
+    from lakeward.domain.draft import Draft
+
+
+@exits(2)
+def init(
+    conn: Annotated[str, typer.Argument(metavar="CONN", help="Connection id of the source.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to write; `-` is stdout. Default: dags/migrations/<database>.yaml."),
+    ] = None,
+    tables: Annotated[
+        list[str] | None, typer.Option("--table", "-t", help="`schema.table`, may be a glob; can be repeated.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the migration and of the namespace; default the database's.")] = "",
+    target: Annotated[str, typer.Option(help="Connection id of the lakehouse.")] = "lakehouse",
+    landing: Annotated[str, typer.Option(help="`s3://bucket/prefix` or a folder.")] = "",
+    landing_connection: Annotated[str, typer.Option(help="Connection id of an s3 landing.")] = "landing",
+    time_zone: Annotated[str, typer.Option(help="Where your business's day begins.")] = "UTC",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write a runnable, commented migration file from a database's catalog: tables, groups, nested columns, KPIs.
+
+    Tables that refer to each other come into one group. What can't be carried is named in a comment.
+
+    Example: `lakeward init shop_source --table 'public.*'`
+    """
+    from lakeward.adapters.connections import from_environment, variable
+    from lakeward.adapters.postgres import PostgresSource
+    from lakeward.domain.draft import Draft
+    from lakeward.spec.names import slug
+    from lakeward.steps.check import check_file
+
+    connection = from_environment(conn)
+    migration = slug(name or connection.schema or conn)
+    to_stdout = output == Path("-")
+    folder = Path("dags/migrations")
+    path = output or (folder if folder.is_dir() else Path()) / f"{migration}.yaml"
+    if path.exists() and not force and not to_stdout:
+        raise SpecError(f"{path} is there already.", todo="Name another with --output, or overwrite it with --force.")
+    if not landing:
+        landing = "s3://landing/lakeward" if os.environ.get(variable(landing_connection)) else "./landing"
+    head = Draft(
+        migration=migration,
+        connection=conn,
+        target=target,
+        landing=landing,
+        landing_connection=landing_connection if landing.startswith("s3://") else "",
+        time_zone=time_zone,
+    )
+    text = _drafted(PostgresSource(connection), tables or ["*.*"], head)
+    if to_stdout:
+        say(text.rstrip("\n"))
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    check_file(path)
+    note(f"Wrote {path}. Next: lakeward plan {path}")
+
+
+def _drafted(source: PostgresSource, patterns: list[str], head: Draft) -> str:
+    from lakeward.domain.draft import draft_table, groups_of, unique_names
+    from lakeward.domain.draft_text import write
+    from lakeward.steps.plan import SAMPLE
+
+    found = source.describe(patterns)
+    names = unique_names(found)
+    drafted = []
+    with progressing() as progress:
+        for n, table in enumerate(found):
+            progress("look at tables", n, len(found))
+            drafted.append(
+                draft_table(table, names[table.label], lambda of, what: source.sample(of.schema, of.name, what, SAMPLE))
+            )
+    good = [one for one in drafted if one.plan]
+    if not good:
+        reasons = "".join(f"\n  {one.source.label}: {one.refused}" for one in drafted)
+        raise SpecError(
+            f"No table that matches {', '.join(patterns)} can be migrated.{reasons}",
+            todo="Grant SELECT on the tables (`lakeward doctor` prints the statements), or name others with --table.",
+        )
+    return write(head, groups_of(good), [one for one in drafted if not one.plan])

@@ -1,0 +1,144 @@
+"""`lakeward parity`: source and lake compared, and the rows behind a difference."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeward.cli.console import exits, progressing, say_json
+from lakeward.cli.session import now, opened, run_of_cut
+from lakeward.cli.verdicts import finding_json, show_drilled, show_verdicts, verdict_json
+from lakeward.errors import LakeError, SpecError
+
+if TYPE_CHECKING:
+    from lakeward.domain.evidence import Verdict
+    from lakeward.domain.facts import Plan
+    from lakeward.ports import Ports, Progress
+    from lakeward.spec.load import LoadedMigration
+    from lakeward.steps.drill import Drilled
+
+
+class At(StrEnum):
+    """Which figures of the source are compared."""
+
+    NOW = "now"
+    CUT = "cut"
+
+
+@exits(2)
+def parity(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")],
+    at: Annotated[
+        At, typer.Option(help="The source as it is now, or as it was at the published cut (gates use that).")
+    ] = At.NOW,
+    drill: Annotated[bool, typer.Option("--drill", help="Name the rows behind what differs.")] = False,
+    group: Annotated[str, typer.Option("--group", "-g", help="Only this entity group.")] = "",
+    kpi: Annotated[str, typer.Option("--kpi", "-k", help="Only this KPI.")] = "",
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only periods from this day on; with `--at now`.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One object with `verdicts` and `findings`.")] = False,
+) -> None:
+    """Compare the source's figures with the lake's, by day, week and month and by dimension, to the cent.
+
+    Exits 0 when all are equal, 1 when one differs, 2 when it could not be measured.
+
+    Example: `lakeward parity dags/migrations/retail.yaml --at cut --drill`
+    """
+    from lakeward.ports import silent
+
+    if since and at is At.CUT:
+        raise SpecError("--since goes with --at now: figures of the cut are compared whole.", todo="Leave one out.")
+    watched: AbstractContextManager[Progress] = nullcontext(silent) if as_json else progressing()
+    with opened(file) as (loaded, ports):
+        _check_names(loaded, group, kpi)
+        plans = _published(loaded, ports, group)
+        with watched as progress:
+            found = _compared(plans, ports, at, kpi, since.date() if since else None, progress)
+            rows = [(v, _drilled(plan, v, ports, at) if drill else ()) for plan, v in found]
+    if not rows:
+        raise SpecError(f"No KPI of group {group!r} is called {kpi!r}.", todo="Leave --group or --kpi out.")
+    if as_json:
+        _print_json(rows)
+    else:
+        show_verdicts([verdict for verdict, _ in rows])
+        for verdict, drilled in rows:
+            show_drilled(verdict, drilled)
+    if any(verdict.outcome == "error" for verdict, _ in rows):
+        raise typer.Exit(2)
+    if any(verdict.failed for verdict, _ in rows):
+        raise typer.Exit(1)
+
+
+def _check_names(loaded: LoadedMigration, group: str, kpi: str) -> None:
+    from lakeward.spec.problems import meant
+
+    for what, name, known in (
+        ("group", group, [g.name for g in loaded.spec.groups]),
+        ("KPI", kpi, [k.name for k in loaded.spec.kpis]),
+    ):
+        if name and name not in known:
+            todo = meant(name, known) or f"It has: {', '.join(known)}."
+            raise SpecError(f"{loaded.path} has no {what} {name!r}.", todo=todo)
+
+
+def _published(loaded: LoadedMigration, ports: Ports, group: str) -> list[tuple[Plan, str]]:
+    """For each group the plan of the run whose cut is published."""
+    from lakeward.reader import resolve
+    from lakeward.steps.artifacts import read_plan
+
+    name = loaded.spec.migration
+    found = []
+    for one in loaded.spec.groups:
+        if group and one.name != group:
+            continue
+        pointer = resolve(ports.store, name, one.name)
+        run_key = run_of_cut(ports.store, name, one.name, pointer.cut_id)
+        if run_key is None:
+            raise LakeError(
+                f"The landing of group {one.name} at its published cut {pointer.cut_id} is gone.",
+                todo="Run the migration again: `lakeward run`, or its DAG.",
+            )
+        found.append((read_plan(ports.store, name, run_key), one.name))
+    return found
+
+
+def _compared(
+    plans: list[tuple[Plan, str]], ports: Ports, at: At, kpi: str, since: date | None, progress: Progress
+) -> list[tuple[Plan, Verdict]]:
+    from lakeward.steps.compare import compare, compare_now
+
+    found: list[tuple[Plan, Verdict]] = []
+    for plan, group in plans:
+        if at is At.CUT:
+            verdicts = compare(plan, group, ports, now(), progress)
+        else:
+            wanted = [kpi] if kpi else []
+            verdicts = compare_now(plan, ports, now(), groups=[group], kpis=wanted, since=since, progress=progress)
+        found += [(plan, v) for v in verdicts if not kpi or (v.kind == "kpi" and v.subject == kpi)]
+    return found
+
+
+def _drilled(plan: Plan, verdict: Verdict, ports: Ports, at: At) -> Drilled:
+    from lakeward.steps.drill import drill_verdict
+
+    if verdict.kind != "kpi" or not verdict.failed:
+        return ()
+    return drill_verdict(plan, verdict, ports, now=at is At.NOW)
+
+
+def _print_json(rows: list[tuple[Verdict, Drilled]]) -> None:
+    findings = [
+        one
+        for verdict, drilled in rows
+        for one in (
+            [finding_json(verdict.group, cell, behind) for cell, behind in drilled]
+            or [finding_json(verdict.group, finding) for finding in verdict.findings]
+        )
+    ]
+    say_json({"verdicts": [verdict_json(verdict) for verdict, _ in rows], "findings": findings})

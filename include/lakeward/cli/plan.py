@@ -1,0 +1,121 @@
+"""`lakeward plan`: what would be done and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeward.cli.console import exits, progressing, say, table
+
+if TYPE_CHECKING:
+    from lakeward.domain.facts import GroupPlan, LakeColumn, LakeTable, Plan, TablePlan
+
+
+@exits(2)
+def plan(file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")]) -> None:
+    """Show what would be done and why: tables, columns and types (inferred ones too), references, KPIs. Writes nothing.
+
+    Example: `lakeward plan dags/migrations/retail.yaml`
+    """
+    from lakeward.cli.session import now, open_run, opened
+    from lakeward.steps.plan import preview
+
+    with opened(file) as (loaded, ports), progressing() as progress:
+        made = preview(loaded, ports, open_run(ports.store, loaded), now(), progress)
+        names = {t.name: ports.lake.qualified(t.name) for g in made.groups for t in g.lake_tables}
+    _show(made, names)
+
+
+def _show(made: Plan, names: dict[str, str]) -> None:
+    spec = made.migration
+    say(f"Migration {spec.migration} ({spec.pattern}): {spec.source.connection} to {spec.target.connection}")
+    say(f"Landing and evidence: {spec.landing.path}/{spec.migration}")
+    for group in made.groups:
+        say()
+        say(f"Group {group.name}: read at one cut, published at one instant; quarantine in {group.quarantine}")
+        for part in group.tables:
+            _table(part, names)
+        _references(group)
+    say()
+    rows = [
+        (
+            k.name,
+            k.table,
+            str(k.measure),
+            k.date or "total",
+            ", ".join(k.grains) if k.date else "",
+            ", ".join(k.dimensions),
+        )
+        for k in spec.kpis
+    ]
+    table(
+        ("KPI", "table", "measure", "date", "grains", "by"),
+        rows,
+        title=f"Figures that must be equal ({spec.calendar.time_zone})",
+    )
+    loose = [
+        note
+        for note in made.notes
+        if not any(note.endswith(own) for g in made.groups for t in g.tables for own in t.notes)
+    ]
+    for note in loose:
+        say(f"Note: {note}")
+
+
+def _table(part: TablePlan, names: dict[str, str]) -> None:
+    read = "scanned" if part.scan else "read by a SELECT of ours, cast by the source"
+    where = f", rows where {' and '.join(f'{f.column} {f.op} {f.value}' for f in part.filter)}" if part.filter else ""
+    say()
+    say(f"{part.label}: about {part.estimated_rows:,} rows, {read}{where}")
+    for lake in part.lake:
+        rows = [(c.name, c.type, "required" if c.required else "", _origin(c)) for c in lake.columns]
+        table((names[lake.name], "type", "", "from"), rows)
+        for line in _layout(lake):
+            say(f"  {line}")
+    for note in part.notes:
+        say(f"  note: {note}")
+
+
+def _origin(column: LakeColumn) -> str:
+    from lakeward.spec.paths import format_path
+
+    said = {
+        "shape": f"which paths of {column.source} are null, missing or empty",
+        "undeclared": f"records of {column.source} with keys that no field names",
+        "position": "place in the list, from 0",
+        "key": f"key in {column.source}",
+        "parent": f"the parent's {column.source}",
+    }
+    if column.role in said:
+        return said[column.role]
+    return f"{column.source} -> {format_path(column.path)}" if column.path else column.source
+
+
+def _layout(lake: LakeTable) -> list[str]:
+    lines = [f"key: {', '.join(lake.key)}" if lake.key else "no key"]
+    if lake.partition:
+        lines.append(f"partitioned by {', '.join(f'{p.transform}({p.column})' for p in lake.partition)}")
+    if lake.sort:
+        lines.append(
+            f"sorted by {', '.join(f'{s.column} descending' if s.descending else s.column for s in lake.sort)}"
+        )
+    lines += [f"rule: {r.expect} {_arguments(r.args)}{' (warns)' if r.severity == 'warn' else ''}" for r in lake.rules]
+    return lines
+
+
+def _arguments(args: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in args.items())
+
+
+def _references(group: GroupPlan) -> None:
+    origins = {"file": "declared here", "source": "foreign key of the source", "parent": "child rows name their parent"}
+    rows = [
+        (r.table, ", ".join(r.columns), r.to, ", ".join(r.to_columns), origins.get(r.origin, r.origin))
+        for r in group.references
+    ]
+    if rows:
+        say()
+        table(("rows of", "columns", "name rows of", "by", "because"), rows, title="References that are checked")

@@ -1,0 +1,207 @@
+"""`lakeward run`: the whole chain without Airflow, up to the gate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
+
+import typer
+
+from lakeward.cli.console import exits, note, progressing, say
+from lakeward.cli.session import finish_run, now, open_run, opened
+from lakeward.cli.verdicts import show_verdicts
+from lakeward.errors import SpecError
+
+if TYPE_CHECKING:
+    from lakeward.domain.facts import Plan
+    from lakeward.ports import Ports, Progress
+
+_LOOK_EVERY = 5.0
+
+
+class Step(StrEnum):
+    """The steps of the chain, in their order."""
+
+    PLAN = "plan"
+    EXTRACT = "extract"
+    PREPARE = "prepare"
+    FLATTEN = "flatten"
+    VALIDATE = "validate"
+    APPEND = "append"
+    COMPACT = "compact"
+    COMPARE = "compare"
+    GATE = "gate"
+
+
+@exits(1)
+def run(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")],
+    group: Annotated[str, typer.Option("--group", "-g", help="Only this entity group; then the gate is not put.")] = "",
+    until: Annotated[Step, typer.Option(help="Stop after this step.")] = Step.GATE,
+) -> None:
+    """Run a migration up to the gate: plan, extract, prepare, flatten, validate, append, compact, compare.
+
+    A run that was killed, or stopped by `--until`, goes on where it was. One that came to the gate is over: the next
+    makes a new cut, which replaces the tables' contents. Cutting over is Airflow's: its DAG makes a cut of its own.
+
+    Exits 0 when the gate is open (or `--until` is reached), 1 when a step failed, 3 when the gate is held.
+
+    Example: `lakeward run dags/migrations/retail.yaml`
+    """
+    from lakeward.steps.plan import make_plan
+
+    with opened(file) as (loaded, ports):
+        names = [g.name for g in loaded.spec.groups]
+        if group and group not in names:
+            raise SpecError(f"{file} has no group {group!r}.", todo=f"It has: {', '.join(names)}.")
+        with progressing() as progress:
+            plan = make_plan(loaded, ports, open_run(ports.store, loaded), now(), progress)
+        note(f"run {plan.run_key} of {plan.migration.migration}, planned {plan.planned_at:%Y-%m-%d %H:%M:%SZ}")
+        for name in [group] if group else names:
+            _Chain(plan, ports, name).run(until)
+        if until is Step.GATE and not group:
+            _gate(plan, ports)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """The steps of one group."""
+
+    plan: Plan
+    ports: Ports
+    group: str
+
+    def run(self, until: Step) -> None:
+        """Do each step up to ``until``; those that were done find it so."""
+        work = {
+            Step.EXTRACT: self._extract,
+            Step.PREPARE: self._prepare,
+            Step.FLATTEN: self._flatten,
+            Step.VALIDATE: self._validate,
+            Step.APPEND: self._append,
+            Step.COMPACT: self._compact,
+            Step.COMPARE: self._compare,
+        }
+        order = list(Step)
+        for step, does in work.items():
+            if order.index(step) <= order.index(until):
+                self._do(step, does)
+
+    def _do(self, step: Step, does: Callable[[datetime, Progress], tuple[int, str]]) -> None:
+        """One step, timed, shown and kept in the ledger."""
+        from lakeward.ports import StepRecord
+
+        at, started = now(), time.monotonic()
+
+        def keep(outcome: str, rows: int = 0, message: str = "") -> float:
+            seconds = round(time.monotonic() - started, 3)
+            name, key = self.plan.migration.migration, self.plan.run_key
+            self.ports.ledger.record_step(StepRecord(name, key, self.group, step, outcome, at, seconds, rows, message))
+            return seconds
+
+        keep("running")
+        try:
+            with progressing() as progress:
+                rows, told = does(at, progress)
+        except BaseException as error:
+            keep("failed", 0, (str(error) or type(error).__name__)[:500])
+            raise
+        seconds = keep("done", rows, told)
+        note(f"{self.group}  {step:<9} {seconds:7.1f} s  {told}")
+
+    def _extract(self, _at: datetime, progress: Progress) -> tuple[int, str]:
+        from lakeward.steps.extract import extract
+
+        manifest = extract(self.plan, self.group, self.ports, _attempt(), progress)
+        rows = sum(t.rows for t in manifest.tables)
+        size = sum(f.bytes for t in manifest.tables for f in t.files)
+        return rows, f"{rows:,} rows, {size / 1e6:,.1f} MB landed at cut {manifest.cut_id}"
+
+    def _prepare(self, _at: datetime, _progress: Progress) -> tuple[int, str]:
+        from lakeward.steps.prepare import prepare
+
+        created = prepare(self.plan, self.group, self.ports)
+        return 0, f"created {', '.join(created)}" if created else "all tables are there and as planned"
+
+    def _flatten(self, _at: datetime, progress: Progress) -> tuple[int, str]:
+        from lakeward.steps.flatten import flatten
+
+        staged = flatten(self.plan, self.group, self.ports, _attempt(), progress)
+        rows = sum(t.rows for t in staged.tables)
+        quarantined = sum(t.quarantined for t in staged.tables)
+        files = sum(len(t.files) for t in staged.tables)
+        return rows, f"{rows:,} rows in {files} files, {quarantined:,} quarantined"
+
+    def _validate(self, at: datetime, progress: Progress) -> tuple[int, str]:
+        from lakeward.steps.validate import validate
+
+        verdict = validate(self.plan, self.group, self.ports, at, progress)
+        return verdict.checked, f"{verdict.outcome}: {verdict.summary}"
+
+    def _append(self, at: datetime, progress: Progress) -> tuple[int, str]:
+        from lakeward.steps.append import append
+
+        appended = append(self.plan, self.group, self.ports, at, progress)
+        rows = sum(t.rows for t in appended.tables)
+        how = "one transaction" if appended.multi else "table by table"
+        again = all(t.already for t in appended.tables)
+        return rows, f"{rows:,} rows in {len(appended.tables)} tables, {'they were there' if again else how}"
+
+    def _compact(self, _at: datetime, progress: Progress) -> tuple[int, str]:
+        from lakeward.steps.compact import inspect
+
+        spec = self.plan.migration.compaction
+        waited, limit = 0.0, spec.wait.delta.total_seconds() if spec.mode == "observe" else 0.0
+        began = time.monotonic()
+        while not (report := inspect(self.plan, self.group, self.ports)).settled and waited < limit:
+            progress("wait for the store's compaction", int(waited), int(limit))
+            time.sleep(min(_LOOK_EVERY, limit - waited))
+            waited = time.monotonic() - began
+        before, after = (sum(getattr(t, name) for t in report.tables) for name in ("files_before", "files_now"))
+        size = sum(t.bytes_now for t in report.tables) / 1e6
+        left = "" if report.settled else "; small files remain"
+        return 0, f"{before} files before, {after} now, {size:,.1f} MB{left}"
+
+    def _compare(self, at: datetime, progress: Progress) -> tuple[int, str]:
+        from lakeward.steps.compare import compare
+
+        verdicts = compare(self.plan, self.group, self.ports, at, progress)
+        show_verdicts(verdicts)
+        worse = [v for v in verdicts if v.failed]
+        return sum(v.checked for v in verdicts), f"{len(verdicts) - len(worse)} of {len(verdicts)} are equal"
+
+
+def _attempt() -> str:
+    """A name for this very try; what an earlier one left is never read."""
+    return f"cli-{uuid4().hex[:12]}"
+
+
+def _gate(plan: Plan, ports: Ports) -> None:
+    from lakeward.ports import StepRecord
+    from lakeward.steps.gate import evaluate
+
+    at, started = now(), time.monotonic()
+    decision = evaluate(plan, ports)
+    outcome = "done" if decision.open else "held"
+    seconds, message = round(time.monotonic() - started, 3), "; ".join(decision.reasons)[:500]
+    name = plan.migration.migration
+    ports.ledger.record_step(StepRecord(name, plan.run_key, "", Step.GATE, outcome, at, seconds, 0, message))
+    finish_run(ports.store, plan, outcome)
+    for warning in decision.warnings:
+        say(f"warning: {warning}")
+    if not decision.open:
+        say("The gate is held:")
+        for reason in decision.reasons:
+            say(f"  - {reason}")
+        say("`lakeward parity FILE --at cut --drill` names the rows; the next `lakeward run` makes a new cut.")
+        raise typer.Exit(3)
+    say(f"The gate is open. Evidence {decision.evidence_hash}")
+    if decision.quarantined:
+        say(f"{decision.quarantined:,} rows are in quarantine; a signer must accept them by name.")
+    say(f"Cut over in Airflow: the DAG {plan.migration.pattern}__{name} makes a cut of its own and asks for approval.")

@@ -1,0 +1,54 @@
+"""A migration file with everything that it names opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeward.cli.console import home
+
+if TYPE_CHECKING:
+    from lakeward.domain.facts import Plan
+    from lakeward.ports import ObjectStore, Ports
+    from lakeward.spec.load import LoadedMigration
+
+
+def now() -> datetime:
+    """The instant that a step is given; steps have no clock of their own."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[LoadedMigration, Ports]]:
+    """The file, checked, and its ports; closed at the end."""
+    from lakeward.adapters.connections import from_environment
+    from lakeward.adapters.open import open_ports
+    from lakeward.steps.check import check_file
+
+    loaded = check_file(path)
+    with open_ports(loaded.spec, from_environment, home()) as ports:
+        yield loaded, ports
+
+
+def open_run(store: ObjectStore, loaded: LoadedMigration) -> str:
+    """The run that this command goes on with: the one after those of this very file that came to the gate."""
+    prefix = f"cli-{loaded.file_hash[:12]}-"
+    finished = sum(1 for _ in store.list(f"{loaded.spec.migration}/cli/{prefix}"))
+    return f"{prefix}{finished + 1}"
+
+
+def finish_run(store: ObjectStore, plan: Plan, how: str) -> None:
+    """Remember that a run came to the gate; the next one makes a new cut."""
+    store.put_new(f"{plan.migration.migration}/cli/{plan.run_key}.json", how.encode())
+
+
+def run_of_cut(store: ObjectStore, migration: str, group: str, cut_id: str) -> str | None:
+    """The run that made a cut, or None when its landing is gone."""
+    from lakeward.domain.facts import Manifest, from_json
+    from lakeward.domain.identity import manifest_key
+
+    found = store.get(manifest_key(migration, group, cut_id))
+    return from_json(Manifest, found[0]).run_key if found else None

@@ -1,0 +1,150 @@
+"""`lakeward status`: states, progress, last verdicts."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeward.cli.console import exits, home, say, say_json, table
+from lakeward.cli.verdicts import verdict_json
+
+if TYPE_CHECKING:
+    from lakeward.domain.evidence import Pointer, Transition, Verdict
+    from lakeward.ports import Ledger, StepRecord
+    from lakeward.spec.load import LoadedMigration
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    migration: str
+    pointers: tuple[Pointer, ...]
+    steps: tuple[StepRecord, ...]
+    verdicts: tuple[Verdict, ...]
+    transitions: tuple[Transition, ...]
+
+
+@exits(1)
+def status(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A migration file; default all in the ledger.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One object with `migrations`.")] = False,
+) -> None:
+    """Show states, progress and last verdicts from the ledger; with a file also what its pointers say.
+
+    Example: `lakeward status dags/migrations/retail.yaml`
+    """
+    from lakeward.adapters.connections import from_environment
+    from lakeward.adapters.open import open_ledger
+    from lakeward.steps.check import check_file
+
+    loaded = check_file(file) if file else None
+    with closing(open_ledger(from_environment, home())) as ledger:
+        names = [loaded.spec.migration] if loaded else sorted({record.migration for record in ledger.steps()})
+        found = [_status(name, ledger, _pointers(loaded) if loaded else ()) for name in names]
+    if as_json:
+        say_json({"migrations": [_as_json(one) for one in found]})
+        return
+    if not found:
+        say(f"The ledger knows no migration yet ({home()}).")
+    for one in found:
+        _show(one)
+
+
+def _status(name: str, ledger: Ledger, pointers: tuple[Pointer, ...]) -> _Status:
+    steps = ledger.steps(name)
+    newest = max((record for record in steps), key=lambda r: r.started_at, default=None)
+    mine = tuple(record for record in steps if newest and record.run_key == newest.run_key)
+    return _Status(name, pointers, mine, ledger.verdicts(name), ledger.transitions(name))
+
+
+def _pointers(loaded: LoadedMigration) -> tuple[Pointer, ...]:
+    """What readers follow; groups that were never published have none."""
+    from lakeward.adapters.connections import from_environment
+    from lakeward.adapters.open import open_store
+    from lakeward.domain.evidence import Pointer
+    from lakeward.domain.facts import from_json
+    from lakeward.domain.identity import pointer_key
+
+    with closing(open_store(loaded.spec.landing, from_environment, home())) as store:
+        keys = [pointer_key(loaded.spec.migration, group.name) for group in loaded.spec.groups]
+        found = [store.get(key) for key in keys]
+    return tuple(from_json(Pointer, one[0]) for one in found if one)
+
+
+def _show(one: _Status) -> None:
+    say()
+    say(f"Migration {one.migration}")
+    if one.pointers:
+        rows = [
+            (p.group, str(p.state), str(p.version), p.cut_id, f"{p.moved_at:%Y-%m-%d %H:%M:%SZ}", p.moved_by, p.why)
+            for p in one.pointers
+        ]
+        table(("group", "state", "version", "cut", "moved at", "by", "why"), rows)
+    if one.steps:
+        say(f"Last run {one.steps[-1].run_key}")
+        rows = [
+            (r.group, r.step, r.outcome, f"{r.started_at:%H:%M:%S}", f"{r.seconds:.1f}", f"{r.rows:,}", r.message)
+            for r in one.steps
+        ]
+        table(("group", "step", "outcome", "began", "seconds", "rows", ""), rows, right=("seconds", "rows"))
+    if one.verdicts:
+        rows = [
+            (v.group, v.kind, v.subject, str(v.outcome), f"{v.checked:,}", f"{v.failed:,}", v.summary)
+            for v in one.verdicts
+        ]
+        table(("group", "kind", "subject", "verdict", "checked", "differ", ""), rows, right=("checked", "differ"))
+    for t in one.transitions:
+        say(f"{t.at:%Y-%m-%d %H:%M:%SZ}  {t.before} to {t.after}: {t.outcome}, by {t.by}: {t.why} {t.message}".rstrip())
+
+
+def _as_json(one: _Status) -> dict[str, object]:
+    return {
+        "migration": one.migration,
+        "groups": [
+            {
+                "group": p.group,
+                "state": str(p.state),
+                "version": p.version,
+                "cut": p.cut_id,
+                "tables": {name: str(snapshot) for name, snapshot in p.tables.items()},
+                "evidence_hash": p.evidence_hash,
+                "moved_at": p.moved_at.isoformat(),
+                "moved_by": p.moved_by,
+                "why": p.why,
+            }
+            for p in one.pointers
+        ],
+        "steps": [
+            {
+                "run": r.run_key,
+                "group": r.group,
+                "step": r.step,
+                "outcome": r.outcome,
+                "started_at": r.started_at.isoformat(),
+                "seconds": r.seconds,
+                "rows": r.rows,
+                "message": r.message,
+            }
+            for r in one.steps
+        ],
+        "verdicts": [verdict_json(v) for v in one.verdicts],
+        "transitions": [
+            {
+                "at": t.at.isoformat(),
+                "before": str(t.before),
+                "after": str(t.after),
+                "groups": list(t.groups),
+                "outcome": t.outcome,
+                "by": t.by,
+                "why": t.why,
+                "evidence_hash": t.evidence_hash,
+                "message": t.message,
+            }
+            for t in one.transitions
+        ],
+    }
