@@ -77,11 +77,9 @@ class Demo:
         self._follow(api, until="approve")
         question = api.question(self.dag_id, self.run_id)
         self.say(f"the approval asks: [bold]{escape(question['subject'])}[/]")
-        answer: dict[str, object] = {
-            "source_frozen": True,
-            "accept_quarantine": "Seen: records that the sample breaks on purpose.",
-            "why": "make demo",
-        }
+        quarantined = api.xcom(self.dag_id, self.run_id, "gate")["quarantined"]
+        accept = f"The demo accepts {quarantined} quarantined rows." if quarantined else ""
+        answer: dict[str, object] = {"source_frozen": True, "accept_quarantine": accept, "why": "make demo"}
         api.answer(self.dag_id, self.run_id, "Approve", answer)
         self.say(f"approved over the REST API as {USER}, the source declared frozen")
         self._follow(api)

@@ -32,6 +32,7 @@ class KpiComparisonSensor(BaseSensorOperator):
     ui_color = "#fff4d6"
 
     def __init__(self, *, migration_file: str, group: str, run_key: str = "{{ run_id }}", **kwargs: Any) -> None:
+        kwargs = {"poke_interval": 30, "exponential_backoff": True, "max_wait": 600} | kwargs
         super().__init__(mode="reschedule", **kwargs)
         self.migration_file = migration_file
         self.group = group
