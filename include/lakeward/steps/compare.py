@@ -16,7 +16,7 @@ from lakeward.steps.artifacts import read_manifest, read_staged
 from lakeward.steps.counts import count_rows, counts_inputs
 from lakeward.steps.extract import kpis_of, write_figures
 from lakeward.steps.figures import landed_files, source_figures
-from lakeward.steps.measure import Case, Measured, judge, measure, pinned_files
+from lakeward.steps.measure import Case, Measured, judge, measure, pinned_files, unmeasured
 
 RULE_VERSION = "1"
 """Grows when figures are reckoned or compared otherwise: then everything is measured anew."""
@@ -49,7 +49,7 @@ def compare(
         progress(f"compare {r.spec.name}", n, len(resolved) + 1)
         verdicts.append(_at_cut(case, ports, manifest, r, pointer, failures))
     progress("compare counts", len(resolved), len(resolved) + 1)
-    verdicts.append(_counts(case, plan, group, ports, manifest, pointer))
+    verdicts.append(_counts(case, plan, group, ports, manifest, pointer, failures))
     progress("compare", len(resolved) + 1, len(resolved) + 1)
     _raise_first(group, failures)
     return tuple(verdicts)
@@ -144,12 +144,24 @@ def _as_of_now(
     return verdict
 
 
-def _counts(case: Case, plan: Plan, group: GroupPlan, ports: Ports, manifest: Manifest, pointer: Pointer) -> Verdict:
+def _counts(
+    case: Case,
+    plan: Plan,
+    group: GroupPlan,
+    ports: Ports,
+    manifest: Manifest,
+    pointer: Pointer,
+    failures: _Failures,
+) -> Verdict:
     staged = read_staged(ports.store, plan, group)
     inputs = counts_inputs(ports, group, manifest, staged, pointer.tables)
     if known := ports.ledger.verdict(case.migration, group.name, "counts", group.name, inputs):
         return known
-    verdict = count_rows(case, group, ports, manifest, staged, pointer.tables)
+    try:
+        verdict = count_rows(case, group, ports, manifest, staged, pointer.tables)
+    except Exception as error:  # noqa: BLE001 - it is recorded, then raised
+        verdict = unmeasured(case, "counts", group.name, inputs, error, _secrets(ports))
+        failures.append((verdict, error))
     _keep(ports, verdict_key(case.migration, group.name, case.cut_id, "counts", group.name, inputs), verdict)
     return verdict
 

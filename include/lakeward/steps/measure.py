@@ -118,8 +118,7 @@ def judge(
     try:
         measured = work()
     except Exception as error:  # noqa: BLE001 - whatever it is, the other KPIs are still measured and it is recorded
-        what = redact(error.what if isinstance(error, LakewardError) else f"{type(error).__name__}: {error}", secrets)
-        return case.verdict("kpi", name, inputs, Outcome.ERROR, f"could not be measured: {what}"), error
+        return unmeasured(case, "kpi", name, inputs, error, secrets), error
     cells = measured.differences
     if not cells.failed:
         summary = f"{cells.checked} cells equal" if cells.checked else "no rows on either side, so no cell to compare"
@@ -140,6 +139,12 @@ def judge(
         files=measured.files,
     )
     return verdict, None
+
+
+def unmeasured(case: Case, kind: str, subject: str, inputs: str, error: Exception, secrets: tuple[str, ...]) -> Verdict:
+    """A verdict ``error``: what kept a check from being made, without keys."""
+    what = redact(error.what if isinstance(error, LakewardError) else f"{type(error).__name__}: {error}", secrets)
+    return case.verdict(kind, subject, inputs, Outcome.ERROR, f"could not be measured: {what}")
 
 
 def place(finding: Finding) -> str:

@@ -1,0 +1,315 @@
+"""Figures of a real source against a real lake: equal, and with one mistake each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from parity_world import AT, SOURCE, World, admin, world
+
+from lakeward.domain.evidence import Finding, Outcome, Verdict
+from lakeward.domain.facts import from_json, to_json
+from lakeward.domain.identity import pointer_key, verdict_key
+from lakeward.domain.report import parity_report
+from lakeward.errors import LakeError
+from lakeward.lab import Lab
+from lakeward.ports import Engine
+from lakeward.reader import resolve
+from lakeward.steps.compare import compare, compare_now
+from lakeward.steps.drill import drill, drill_verdict
+
+RUNS = count()
+
+
+@pytest.fixture(scope="module")
+def shop(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("parity"), "run") as found:
+        yield found
+
+
+@pytest.fixture
+def source(shop: World) -> Iterator[None]:
+    """Changes of the source are taken back after the test."""
+    yield
+    with admin() as connection:
+        connection.execute(SOURCE)
+
+
+def publish(shop: World, **changed: str) -> None:
+    shop.publish(changed, f"{next(RUNS):04}")
+
+
+def by_name(verdicts: tuple[Verdict, ...]) -> dict[str, Verdict]:
+    return {v.subject: v for v in verdicts}
+
+
+def failing(verdicts: tuple[Verdict, ...]) -> set[str]:
+    return {v.subject for v in verdicts if v.outcome is not Outcome.PASS}
+
+
+class Idle(Engine):
+    """An engine that must not be asked."""
+
+    def stream(self, *args: object) -> object:
+        raise AssertionError("measured again")
+
+    table = stream
+
+
+def test_equal_figures_pass_are_stored_and_then_only_read(shop: World) -> None:
+    publish(shop)
+    seen: list[str] = []
+    verdicts = compare(
+        shop.plan, "shop", shop.ports, AT, lambda what, done, total: seen.append(f"{what} {done}/{total}")
+    )
+    assert [(v.kind, v.subject, v.outcome) for v in verdicts] == [
+        *(("kpi", name, Outcome.PASS) for name in ("revenue", "shipping", "lines", "fees", "buyers", "visits")),
+        ("counts", "shop", Outcome.PASS),
+    ]
+    assert all(v.checked > 0 and v.failed == 0 and v.decided_at == AT for v in verdicts)
+    assert seen[0] == "compare revenue 0/7"
+    assert seen[-1] == "compare 7/7"
+    for v in verdicts:
+        found = shop.ports.store.get(verdict_key("parity", "shop", v.cut_id, v.kind, v.subject, v.inputs_hash))
+        assert found
+        assert from_json(Verdict, found[0]) == v
+    idle = replace(shop.ports, engine=Idle())
+    assert compare(shop.plan, "shop", idle, AT + timedelta(days=1)) == verdicts
+
+
+def test_both_figures_are_kept_and_are_those_of_the_source(shop: World) -> None:
+    publish(shop)
+    revenue = by_name(compare(shop.plan, "shop", shop.ports, AT))["revenue"]
+    source, lake = (pq.read_table(f.url) for f in revenue.files)
+    with admin() as connection:
+        total = connection.execute("SELECT sum(amount), count(*) FROM parity.sales").fetchone()
+        days = connection.execute(
+            "SELECT (sold_at AT TIME ZONE 'Europe/Zurich')::date::text, sum(amount) FROM parity.sales GROUP BY 1"
+        ).fetchall()
+    for table in (source, lake):
+        cells = {(c["grain"], c["period"]): c for c in table.to_pylist() if c["dims"] == ""}
+        assert (cells["total", None]["value"], cells["total", None]["n"]) == total
+        assert {(day, cells["day", day]["value"]) for day, _ in days} == set(days)
+
+
+def test_one_cent_in_one_line_is_found_in_its_cells_and_its_row(shop: World) -> None:
+    publish(
+        shop,
+        sales_lines="SELECT * REPLACE (CASE WHEN sales_id = 7 AND position = 1 THEN price + 0.01 ELSE price END AS price) FROM rows",
+    )
+    verdicts = compare(shop.plan, "shop", shop.ports, AT)
+    assert failing(verdicts) == {"lines"}
+    lines = by_name(verdicts)["lines"]
+    assert (lines.outcome, lines.failed, len(lines.findings)) == (Outcome.FAIL, 2, 2)
+    assert {(f.grain, f.period, *f.dimensions.items()) for f in lines.findings} == {
+        ("total", None),
+        ("total", None, ("sku", "S0")),
+    }
+    assert all(Decimal(f.found or 0) - Decimal(f.expected or 0) == Decimal("0.02") for f in lines.findings)
+    assert {f.leg for f in lines.findings} == {"landing-lake"}
+    assert "the landing still gives the source's figures" in lines.summary
+    assert lines.findings[0].dimensions == {}
+    drilled = drill_verdict(shop.plan, lines, shop.ports, now=False)
+    assert [(f.dimensions, [(d.kind, d.key, d.column, d.expected, d.found) for d in rows]) for f, rows in drilled] == [
+        ({"sku": "S0"}, [("changed", {"sales_id": "7", "position": "1"}, "price", "0.90", "0.91")])
+    ]
+
+
+def test_a_row_that_moved_to_another_day_shows_the_date(shop: World) -> None:
+    publish(
+        shop,
+        sales="SELECT * REPLACE (CASE WHEN id = 11 THEN sold_at + INTERVAL 1 DAY ELSE sold_at END AS sold_at) FROM rows",
+    )
+    revenue = by_name(compare(shop.plan, "shop", shop.ports, AT))["revenue"]
+    assert {f.grain for f in revenue.findings} == {"week", "day"}  # the week begins on Sunday, the fifth
+    rows = drill(shop.plan, "shop", "revenue", revenue.findings[-1], shop.ports)
+    assert [(d.kind, d.key, d.column) for d in rows] == [("changed", {"id": "11"}, "sold_at")]
+    assert (rows[0].expected, rows[0].found) == ("2025-01-04 04:30:00.000000Z", "2025-01-05 04:30:00.000000Z")
+
+
+def test_missing_and_extra_rows(shop: World) -> None:
+    publish(
+        shop, sales="SELECT * FROM rows WHERE id <> 20 UNION ALL SELECT * REPLACE (1000 AS id) FROM rows WHERE id = 21"
+    )
+    verdicts = compare(shop.plan, "shop", shop.ports, AT)
+    revenue = by_name(verdicts)["revenue"]
+    found = {
+        (d.kind, *d.key.items()) for _, rows in drill_verdict(shop.plan, revenue, shop.ports, now=False) for d in rows
+    }
+    assert found == {("missing", ("id", "20")), ("extra", ("id", "1000"))}
+
+
+def test_a_lost_row_fails_the_counts(shop: World) -> None:
+    publish(shop, sales="SELECT * FROM rows WHERE id <> 20")
+    counts = by_name(compare(shop.plan, "shop", shop.ports, AT))["shop"]
+    assert (counts.kind, counts.outcome, counts.failed) == ("counts", Outcome.FAIL, 1)
+    assert counts.findings[0] == Finding(
+        "sales",
+        "landing-lake",
+        "total",
+        None,
+        {},
+        "600",
+        "599",
+        "600 read (600) less quarantine, but 599 in the lake and 0 in quarantine",
+    )
+
+
+def test_a_table_without_a_key_only_warns_where_it_is_declared_so(shop: World) -> None:
+    extra = "SELECT * FROM rows UNION ALL FROM (SELECT * FROM rows WHERE page = 'p1' AND cents = 3 LIMIT 1)"
+    publish(shop, visits=extra)
+    visits = by_name(compare(shop.plan, "shop", shop.ports, AT))["visits"]
+    assert visits.outcome is Outcome.WARN
+    ((cell, rows),) = drill_verdict(shop.plan, visits, shop.ports, now=False)
+    assert (cell.grain, cell.dimensions) == ("day", {"page": "p1"})
+    assert [(d.kind, d.key, d.times, d.values["cents"], d.values["page"]) for d in rows] == [
+        ("extra", {}, 1, "3", "p1")
+    ]
+
+
+def test_text_null_and_empty_are_different_dimensions(shop: World) -> None:
+    publish(shop, sales="SELECT * REPLACE (CASE WHEN id = 2 THEN NULL ELSE status END AS status) FROM rows")
+    revenue = by_name(compare(shop.plan, "shop", shop.ports, AT))["revenue"]
+    assert {f.dimensions["status"] for f in revenue.findings} == {"", None}
+    rows = drill(shop.plan, "shop", "revenue", revenue.findings[0], shop.ports)
+    assert [(d.key["id"], d.column, d.expected, d.found) for d in rows] == [("2", "status", "", None)]
+
+
+def test_a_landing_that_differs_from_the_source_is_named(shop: World) -> None:
+    landed = next(t for t in shop.manifest.tables if t.table == "sales").files[0]
+    original = pq.read_table(landed.url)
+    amounts = original.column("amount").to_pylist()
+    amounts[3] += Decimal("0.01")
+    import pyarrow as pa
+
+    index = original.schema.get_field_index("amount")
+    pq.write_table(
+        original.set_column(index, original.schema.field(index), pa.array(amounts, original.schema.field(index).type)),
+        landed.url,
+    )
+    try:
+        publish(shop)
+        revenue = by_name(compare(shop.plan, "shop", shop.ports, AT))["revenue"]
+    finally:
+        pq.write_table(original, landed.url)
+    assert revenue.outcome is Outcome.FAIL
+    assert {f.leg for f in revenue.findings} == {"source-landing"}
+
+
+def test_findings_are_few_sorted_and_their_table_is_whole(shop: World) -> None:
+    publish(shop, sales="SELECT * REPLACE (amount + id AS amount) FROM rows")
+    revenue = by_name(compare(shop.plan, "shop", shop.ports, AT))["revenue"]
+    assert revenue.failed == revenue.checked == 2090
+    assert len(revenue.findings) == 100
+    order = {"total": 0, "month": 1, "week": 2, "day": 3}
+    ranks = [(order[f.grain], len(f.dimensions)) for f in revenue.findings]
+    assert ranks == sorted(ranks)
+    months = [
+        abs(Decimal(f.found or 0) - Decimal(f.expected or 0))
+        for f in revenue.findings
+        if f.grain == "month" and not f.dimensions
+    ]
+    assert months == sorted(months, reverse=True)
+    whole = pq.read_table(next(f.url for f in revenue.files if f.url.endswith("-differences.parquet")))
+    assert whole.num_rows == revenue.failed
+
+
+def test_what_cannot_be_measured_is_recorded_then_raised_after_all_were_tried(shop: World) -> None:
+    publish(shop)
+    pointer = resolve(shop.ports.store, "parity", "shop")
+    lost = {name: 1 if name.endswith("sales_lines") else pin for name, pin in pointer.tables.items()}
+    shop.ports.store.put(pointer_key("parity", "shop"), to_json(replace(pointer, tables=lost)))
+    with pytest.raises(
+        LakeError, match=r"no figures of lines, shop\. lines could not be measured: .*no longer has snapshot 1"
+    ):
+        compare(shop.plan, "shop", shop.ports, AT)
+    newest = by_name(shop.ports.ledger.verdicts("parity", shop.plan.group("shop").cut_id))
+    assert newest["lines"].outcome is Outcome.ERROR
+    assert (newest["shop"].outcome, newest["visits"].outcome) == (Outcome.ERROR, Outcome.PASS)
+    publish(shop)
+    assert failing(compare(shop.plan, "shop", shop.ports, AT + timedelta(minutes=1))) == set()
+
+
+def test_changed_source_figures_are_refused(shop: World) -> None:
+    publish(shop)
+    figures = next(f for f in shop.manifest.figures if f.url.endswith("/fees.parquet"))
+    before = Path(figures.url).read_bytes()
+    key = figures.url.removeprefix(shop.ports.store.url("x")[:-1])
+    table = pq.read_table(figures.url)
+    pq.write_table(table.slice(1), figures.url)
+    try:
+        with pytest.raises(LakeError, match="were changed since they were taken"):
+            compare(shop.plan, "shop", shop.ports, AT)
+    finally:
+        shop.ports.store.put(key, before)
+
+
+def test_another_published_cut_is_refused(shop: World) -> None:
+    publish(shop)
+    pointer = resolve(shop.ports.store, "parity", "shop")
+    shop.ports.store.put(pointer_key("parity", "shop"), to_json(replace(pointer, cut_id="f" * 16)))
+    with pytest.raises(LakeError, match=f"published at cut {'f' * 16}"):
+        compare(shop.plan, "shop", shop.ports, AT)
+
+
+def test_now_sees_what_the_source_did_since(shop: World, source: None) -> None:
+    publish(shop)
+    assert failing(compare_now(shop.plan, shop.ports, AT)) == set()
+    with admin() as connection:
+        connection.execute("UPDATE parity.sales SET amount = amount - 0.01 WHERE id = 42")
+        connection.execute(
+            "UPDATE parity.sales SET payload = jsonb_set(payload, '{lines,1,sku}', '\"S9\"') WHERE id = 43"
+        )
+    verdicts = compare_now(shop.plan, shop.ports, AT + timedelta(minutes=1))
+    assert failing(verdicts) == {"revenue", "lines"} - {"lines"} | (
+        {"lines"} if by_name(verdicts)["lines"].failed else set()
+    )
+    revenue = by_name(verdicts)["revenue"]
+    ((cell, rows),) = drill_verdict(shop.plan, revenue, shop.ports, now=True, cells=1)
+    assert cell.grain == "day"
+    assert [(d.kind, d.key, d.column) for d in rows] == [("changed", {"id": "42"}, "amount")]
+    assert Decimal(rows[0].found or 0) - Decimal(rows[0].expected or 0) == Decimal("0.01")
+    assert shop.ports.ledger.verdict("parity", "shop", "kpi", "revenue", revenue.inputs_hash) is None
+
+
+def test_now_takes_one_kpi_and_late_periods_only(shop: World, source: None) -> None:
+    publish(shop)
+    with admin() as connection:
+        connection.execute("UPDATE parity.sales SET amount = amount + 1 WHERE id = 1")
+    only = {"kpis": ["revenue"], "groups": ["shop"]}
+    (late,) = compare_now(shop.plan, shop.ports, AT + timedelta(minutes=2), **only, since=date(2025, 3, 1))
+    (early,) = compare_now(shop.plan, shop.ports, AT + timedelta(minutes=3), **only, since=date(2025, 1, 1))
+    assert (late.subject, late.outcome) == ("revenue", Outcome.PASS)
+    assert 0 < late.checked < early.checked
+    assert early.outcome is Outcome.FAIL
+
+
+def test_the_report_is_plain_json_with_exact_text(shop: World) -> None:
+    publish(
+        shop,
+        sales_lines="SELECT * REPLACE (CASE WHEN sales_id = 7 AND position = 1 THEN price + 0.01 ELSE price END AS price) FROM rows",
+    )
+    lines = by_name(compare(shop.plan, "shop", shop.ports, AT))["lines"]
+    drilled = {"lines": drill_verdict(shop.plan, lines, shop.ports, now=False)}
+    report = json.loads(json.dumps(parity_report([lines], drilled)))
+    assert report["verdicts"][0]["outcome"] == "fail"
+    assert [f.get("rows") for f in report["findings"]][:2] == [None, None]
+    assert report["findings"][2]["rows"] == [
+        {
+            "kind": "changed",
+            "key": {"sales_id": "7", "position": "1"},
+            "column": "price",
+            "expected": "0.90",
+            "found": "0.91",
+            "values": {},
+            "times": 1,
+        }
+    ]
+    assert all(isinstance(f["expected"], str) for f in report["findings"])
