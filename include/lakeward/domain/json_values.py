@@ -20,7 +20,7 @@ json                anything but null, as JSON text; numbers keep their spelling
 from __future__ import annotations
 
 from lakeward.domain.duck import duck_type
-from lakeward.domain.json_numbers import number_text, plain
+from lakeward.domain.json_numbers import plain
 from lakeward.domain.sql import text
 from lakeward.spec.scalars import LakeType
 
@@ -43,12 +43,17 @@ def is_numeric(kind: str) -> bool:
     return kind in NUMERIC or kind.startswith("decimal(")
 
 
+def json_type_of(kind: str) -> str | None:
+    """DuckDB's JSON type that alone decides whether a value fits; None when its text must be looked at too."""
+    return {"string": "VARCHAR", "boolean": "BOOLEAN"}.get(kind)
+
+
 def value_sql(kind: str, json_type: str, string: str) -> str:
     """The value of a JSON value.
 
     :param kind: the declared lake type; not json.
     :param json_type: SQL of DuckDB's ``json_type`` of the value as it was written.
-    :param string: SQL of its ``json_extract_string``, of the document with or without quoted numbers.
+    :param string: SQL of its ``json_extract_string``, a number without the mark.
     """
     target = duck_type(kind)
     if kind == "string":
@@ -58,24 +63,25 @@ def value_sql(kind: str, json_type: str, string: str) -> str:
     if kind in _FORMS:
         fits = f"regexp_full_match({string}, {text(_FORMS[kind])})"
         return f"CASE WHEN {json_type} = 'VARCHAR' AND {fits} THEN TRY_CAST({string} AS {target}) END"
-    number = number_text(string)
-    return f"CASE WHEN {json_type} IN {_NUMBERS} THEN {_number_sql(kind, number, target)} END"
+    return f"CASE WHEN {json_type} IN {_NUMBERS} THEN {_number_sql(kind, json_type, string, target)} END"
 
 
-def _number_sql(kind: str, number: str, target: str) -> str:
+def _number_sql(kind: str, json_type: str, number: str, target: str) -> str:
+    read = "TRY_CAST({} AS " + target + ")"
     if kind in {"float", "double"}:
-        read = f"TRY_CAST({number} AS {target})"
-        return f"CASE WHEN isfinite({read}) THEN {read} END"
-    if decimal := LakeType(kind).decimal:
-        precision, scale = decimal
+        return f"CASE WHEN isfinite({read.format(number)}) THEN {read.format(number)} END"
+    precision, scale = LakeType(kind).decimal or (0, 0)
+    if precision:
         form = rf"-?0*[0-9]{{0,{precision - scale}}}(\.[0-9]{{0,{scale}}}0*)?"
-        read = "TRY_CAST({} AS " + target + ")"
+        short = f"len({number}) - strpos({number}, '.') <= {scale}" if scale else f"ends_with({number}, '.0')"
+        easy = f"WHEN contains({number}, '.') AND {short} AND NOT contains(lower({number}), 'e') THEN {read.format(number)} "
     else:
-        form = r"-?[0-9]+(\.0*)?"
+        form, easy = r"-?[0-9]+(\.0*)?", ""
         read = r"TRY_CAST(regexp_replace({}, '\.0*$', '') AS " + target + ")"
     written = plain(number)
     return (
-        f"CASE WHEN regexp_full_match({number}, {text(form)}) THEN {read.format(number)} "
+        f"CASE WHEN {json_type} <> 'DOUBLE' THEN TRY_CAST({number} AS {target}) {easy}"
+        f"WHEN regexp_full_match({number}, {text(form)}) THEN {read.format(number)} "
         f"WHEN regexp_matches({number}, '[eE]') AND regexp_full_match({written}, {text(form)}) "
         f"THEN {read.format(written)} END"
     )

@@ -110,7 +110,8 @@ def test_no_respelled_number_is_overlooked(doc: str) -> None:
 def value(kind: str, number: str) -> object:
     """The value of a number of a document, by the route that the document takes."""
     doc = f"CASE WHEN {numbers.inexact('doc')} THEN {numbers.quote_numbers('doc')} ELSE doc END"
-    return run(value_sql(kind, "json_type(doc, '/x')", f"json_extract_string({doc}, '/x')"), f'{{"x": {number}}}')
+    string = numbers.number_text(f"json_extract_string({doc}, '/x')")
+    return run(value_sql(kind, "json_type(doc, '/x')", string), f'{{"x": {number}}}')
 
 
 @UNHURRIED

@@ -1,0 +1,117 @@
+"""A table plan as DuckDB SQL over its landing: the main table and its child tables, sorted and typed as the lake wants them.
+
+The input's name is the plan's; which of its rows are bad is told by the input ``bad_rows`` of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from lakeward.domain.duck import ROW_ID, Rows, duck_type, rows_of
+from lakeward.domain.facts import LakeColumn, LakeTable, TablePlan
+from lakeward.domain.flatten_record import JSON, Path, Record, json_path, sql_list
+from lakeward.domain.flatten_stages import KEY, POSITION, Nest, items, nests, records
+from lakeward.domain.partition import order_by
+from lakeward.domain.sql import ident
+
+
+def table_sql(
+    plan: TablePlan,
+    table: LakeTable,
+    rows: Rows,
+    *,
+    exact: Collection[str] = (),
+    only: Sequence[str] = (),
+    ids: bool = False,
+) -> str:
+    """The rows of a lake table, its columns in order, sorted by partition values and sort order.
+
+    :param rows: of the landed rows: all of them, or those that are good or bad.
+    :param exact: nested columns that hold no inexact number, as ``inexact_sql`` tells; they are read faster.
+    :param only: just these columns, unsorted.
+    :param ids: with the ids of the landed rows that they come from, unsorted.
+    """
+    source = ident(plan.name) if rows is Rows.ALL and not ids else rows_of(plan.name, rows)
+    columns = [c for c in table.columns if not only or c.name in only]
+    found = nests(plan, exact)
+    if table.kind == "main":
+        body = _main(plan, found, columns, source)
+    else:
+        body = _child(plan, found[table.source], table, columns, source)
+    selected = f"SELECT {f'{ROW_ID}, ' if ids else ''}{body}"
+    order = "" if only or ids else order_by(table)
+    return f"SELECT * FROM ({selected}) {order}" if order else selected
+
+
+def _main(plan: TablePlan, found: Mapping[str, Nest], columns: Sequence[LakeColumn], rows: str) -> str:
+    made = {}
+    for source, nest in found.items():
+        roles = {c.role for c in columns if c.source == source}
+        inside = any(c.source == source and (c.path or c.type != JSON or c.role != "value") for c in columns)
+        if not inside:
+            continue
+        record = nest.record(keyed="undeclared" in roles)
+        parts = any(c.source == source and c.role == "value" and c.path and c.type == JSON for c in columns)
+        rows = f"({records(nest, record, rows, parts=parts)})"
+        made[source] = (nest, record)
+    return f"{', '.join(_column(plan, c, made) for c in columns)} FROM {rows}"
+
+
+def _column(plan: TablePlan, column: LakeColumn, made: dict[str, tuple[Nest, Record]]) -> str:
+    name, source = ident(column.name), ident(column.source)
+    if column.source not in made or (column.role == "value" and not column.path and column.type == JSON):
+        return f"{_landed(plan, column)} AS {name}"
+    nest, record = made[column.source]
+    match column.role:
+        case "shape":
+            return f"CASE WHEN {source} IS NULL THEN '$:sqlnull' ELSE {record.shape()} END AS {name}"
+        case "undeclared":
+            return f"{_undeclared(nest, record)} AS {name}"
+        case _:
+            return f"{record.value(column.path)} AS {name}"
+
+
+def _landed(plan: TablePlan, column: LakeColumn) -> str:
+    landed = next(c for c in plan.columns if c.source == column.source)
+    wanted = duck_type(column.type)
+    return ident(column.source) if duck_type(landed.type) == wanted else f"CAST({ident(column.source)} AS {wanted})"
+
+
+def _undeclared(nest: Nest, record: Record) -> str:
+    """The record's whole text where any of its objects, those in lists too, has a key that nothing declares."""
+    terms = [f"len({record.keys(level)}) > {_present(record, level, keys)}" for level, keys in record.levels.items()]
+    for path, fields in nest.column.lists:
+        for level, keys in nest.item(fields, keyed=True).levels.items():
+            every = f"json_keys({record.doc}, {json_path(path, '[*]', level)})"
+            terms.append(f"NOT list_has_all({_known(keys)}, flatten({every}))")
+    return f"CASE WHEN {' OR '.join(terms)} THEN {ident(nest.column.source)} END" if terms else "NULL::VARCHAR"
+
+
+def _present(record: Record, level: Path, keys: Sequence[str]) -> str:
+    """How many of the declared keys an object has: those that are left to others show in its number of keys."""
+    return " + ".join(("0", *(f"({record.type((*level, key))} IS NOT NULL)::INT" for key in keys)))
+
+
+def _known(keys: Sequence[str]) -> str:
+    return f"{sql_list(keys)}::VARCHAR[]"
+
+
+def _child(plan: TablePlan, nest: Nest, table: LakeTable, columns: Sequence[LakeColumn], rows: str) -> str:
+    record = nest.item(nest.fields_of(table.kind, table.path))
+    parts = any(c.role == "value" and c.type == JSON for c in columns)
+    made = ", ".join(f"{_item_column(plan, c, record)} AS {ident(c.name)}" for c in columns)
+    return f"{made} FROM ({items(nest, record, table.kind, table.path, rows, parts=parts)})"
+
+
+def _item_column(plan: TablePlan, column: LakeColumn, record: Record) -> str:
+    match column.role:
+        case "parent":
+            return _landed(plan, column)
+        case "position":
+            return POSITION
+        case "key":
+            return KEY
+        case "shape":
+            return record.shape()
+        case _:
+            return record.value(column.path)
