@@ -45,6 +45,11 @@ class ReportedTable:
         found = {rule.outcome for rule in self.rules}
         return next(one for one in WORST_FIRST if one in found or one is Outcome.PASS)
 
+    @property
+    def worst_first(self) -> list[ReportedRule]:
+        """Its rules, those that need a look before the others."""
+        return sorted(self.rules, key=lambda rule: WORST_FIRST.index(rule.outcome))
+
     def count(self, outcome: Outcome) -> int:
         """How many of its rules ended so."""
         return sum(rule.outcome is outcome for rule in self.rules)

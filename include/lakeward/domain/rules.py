@@ -23,8 +23,9 @@ def derive_rules(table: LakeTable, references: Sequence[ReferencePlan] = ()) -> 
     That a reference names an existing row is no rule of this form: it is put to two tables, and the validator compiles it.
     """
     parents = [c for r in references if r.table == table.name and r.origin == "parent" for c in r.columns]
-    filled = dict.fromkeys([*table.key, *parents, *(c.name for c in table.columns if c.required)])
-    rules = [_rule("expect_column_values_to_not_be_null", "not null", column=name) for name in filled]
+    filled = dict.fromkeys((c.name for c in table.columns if c.required), "not null at the source")
+    filled = dict.fromkeys(table.key, "the key") | dict.fromkeys(parents, "names its parent") | filled
+    rules = [_rule("expect_column_values_to_not_be_null", why, column=name) for name, why in filled.items()]
     if key := _identity(table):
         rules.insert(0, _unique(key))
     places = [c.name for c in table.columns if c.role == "position"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -172,7 +173,7 @@ class _TableRun:
             rule=asked.said,
             severity=asked.severity,
             passed=bool(found.success) and not error,
-            checked=rows if asked.rows else 1,
+            checked=0 if error else rows if asked.rows else 1,
             failed=0,
             error=error,
         )
@@ -183,7 +184,7 @@ class _TableRun:
         try:
             return self._with_rows(number, asked, result)
         except duckdb.Error as failed:
-            return replace(result, passed=False, error=f"The failing rows can't be listed: {failed}")
+            return replace(result, passed=False, checked=0, error=f"The failing rows can't be listed: {failed}")
 
     def _with_rows(self, number: int, asked: _Asked, result: RuleResult) -> RuleResult:
         sql, params = asked.sql, list[object]()
@@ -224,7 +225,7 @@ def _error(found: Any) -> str:
     info = found.exception_info or {}
     several = [info] if "exception_message" in info else [i for i in info.values() if isinstance(i, dict)]
     told = [str(i["exception_message"]) for i in several if i.get("raised_exception")]
-    return told[0].strip().split("\n", 1)[0][:500] if told else ""
+    return re.sub(r"^\(_duckdb\.\w+\) ", "", told[0].strip().split("\n", 1)[0])[:500] if told else ""
 
 
 def _figures(found: Mapping[str, Any]) -> tuple[str, ...]:
