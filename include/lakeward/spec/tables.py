@@ -1,0 +1,161 @@
+"""The parts of a migration file that say what is read and what becomes of it: groups, tables, nested columns.
+
+Names under ``tables`` that describe reading (``key``, ``filter``, ``drop``, ``mask``, ``rename``, ``types``, ``flatten.column``)
+are the source's; everywhere else (``partition``, ``sort``, ``rules``, ``references``) the lake's names are meant.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lakeward.spec.rules import Rule
+from lakeward.spec.scalars import LakeName, LakeType, Scalar, SortTerm, Transform
+
+
+class Spec(BaseModel):
+    """Base of all parts of a migration file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+
+
+class FilterOp(StrEnum):
+    """Comparison of a row filter."""
+
+    EQ = "="
+    NE = "!="
+    LT = "<"
+    LE = "<="
+    GT = ">"
+    GE = ">="
+    IN = "in"
+    NOT_IN = "not in"
+    IS_NULL = "is null"
+    NOT_NULL = "is not null"
+
+
+class Filter(Spec):
+    """One comparison; a list of them is joined by AND. Null compares as in SQL: it never matches `=` or `!=`."""
+
+    column: str = Field(min_length=1, description="Under `tables` the source's column, under `kpis` the lake's.")
+    op: FilterOp = Field(FilterOp.EQ, description="How the column compares with the value.")
+    value: Scalar | tuple[Scalar, ...] | None = Field(
+        None, description="A list for `in` and `not in`; none for the null tests."
+    )
+
+
+class MaskMethod(StrEnum):
+    """How a column is made unreadable before it is landed."""
+
+    HASH = "hash"
+    REDACT = "redact"
+    NULL = "null"
+
+
+class FieldMap(Spec):
+    """A map (an object whose keys are data) made a child table with the columns `key` and `value`."""
+
+    path: str = Field(
+        min_length=1, description="Dotted path of the object inside the column; `$` is the column itself."
+    )
+    table: LakeName = Field(description="Name of the child table.")
+    value: LakeType = Field(LakeType("string"), description="Type of the values.")
+
+
+class ChildSpec(Spec):
+    """A list made a child table: the parent's key columns, `position` (from 0), then the fields of the items."""
+
+    path: str = Field(min_length=1, description="Dotted path of the list inside the column; `$` is the column itself.")
+    table: LakeName = Field(description="Name of the child table.")
+    fields: dict[str, LakeType] | Literal["infer"] = Field(
+        "infer", description="Dotted path to type, for items that are objects; `$: type` for items that are scalars."
+    )
+    rename: dict[str, LakeName] = Field(default_factory=dict, description="Dotted path to column name in the lake.")
+    partition: tuple[Transform, ...] = Field((), description="As of a table, over the child's columns.")
+    sort: tuple[SortTerm, ...] = Field((), description="As of a table, over the child's columns.")
+    rules: tuple[Rule, ...] = Field((), description="As of a table, over the child's columns.")
+
+
+class FlattenSpec(Spec):
+    """How one nested column (JSON, or text that holds JSON, array or composite) becomes typed columns."""
+
+    column: str = Field(min_length=1, description="The source's column.")
+    prefix: str | None = Field(
+        None, description="Put before the names of the columns made; default `<column>_`. May be empty."
+    )
+    fields: dict[str, LakeType] | Literal["infer"] = Field(
+        "infer",
+        description="Dotted path to type. `infer` looks at the values of a sample; `lakeward plan` shows what it found.",
+    )
+    rename: dict[str, LakeName] = Field(default_factory=dict, description="Dotted path to column name in the lake.")
+    keep_json: bool = Field(
+        False,
+        description="Also keep the whole value as JSON text in `<column>`; then `fields` only promotes what is filtered on.",
+    )
+    undeclared: Literal["keep", "ignore", "quarantine"] = Field(
+        "keep",
+        description="Keys that no field names: keep the record's whole JSON text in `<column>_undeclared`, ignore them by "
+        "declared choice, or quarantine the record.",
+    )
+    children: tuple[ChildSpec, ...] = Field((), description="Lists that become child tables.")
+    maps: tuple[FieldMap, ...] = Field((), description="Maps that become child tables.")
+
+
+class TableSpec(Spec):
+    """One table, view or glob of them."""
+
+    table: str = Field(
+        min_length=1, description="`schema.table`; `*` and `?` match (`public.*`). Quote a part that has a dot."
+    )
+    name: LakeName | None = Field(
+        None, description="The lake's name; default is the source's in snake case. Not with a glob."
+    )
+    key: tuple[str, ...] | None = Field(
+        None, description="The source's key columns; default is its primary key. `[]` is none."
+    )
+    filter: tuple[Filter, ...] = Field(
+        (), description="Only rows that match are migrated; the source's figures use it too."
+    )
+    drop: tuple[str, ...] = Field((), description="Columns left behind on purpose; `*` matches.")
+    mask: dict[str, MaskMethod] = Field(
+        default_factory=dict, description="Columns made unreadable before they are landed."
+    )
+    rename: dict[str, str] = Field(default_factory=dict, description="The source's column to the lake's.")
+    types: dict[str, LakeType] = Field(default_factory=dict, description="The source's column to its type in the lake.")
+    flatten: tuple[FlattenSpec, ...] = Field((), description="Nested columns that become columns and child tables.")
+    partition: tuple[Transform, ...] = Field(
+        (), description="`month(ordered_at)`, `identity(country)`, or a bare column."
+    )
+    sort: tuple[SortTerm, ...] = Field((), description="Columns that files are sorted by; `-column` is descending.")
+    rules: tuple[Rule, ...] = Field(
+        (), description="Record rules, beside those derived from keys, not-null columns, references."
+    )
+
+
+class Reference(Spec):
+    """Rows of one table that name rows of another; both must be in one group."""
+
+    table: LakeName = Field(description="The lake table whose rows name others.")
+    columns: tuple[str, ...] = Field(min_length=1, description="Its columns; null in one of them names nothing.")
+    to: LakeName = Field(description="The lake table that is named; of the same group.")
+    to_columns: tuple[str, ...] = Field(min_length=1, description="Its columns, in the same order.")
+
+
+class QuarantineSpec(Spec):
+    """How much may be set aside before the task fails."""
+
+    max_share: float = Field(
+        0.01, ge=0, le=1, description="Largest share of a table's rows; above it the flatten task fails."
+    )
+
+
+class GroupSpec(Spec):
+    """Entities that belong together: read at one cut, published at one instant."""
+
+    name: LakeName = Field(description="Name of the group; its quarantine table is `<name>_quarantine`.")
+    tables: tuple[TableSpec, ...] = Field(min_length=1, description="What the group moves.")
+    references: tuple[Reference, ...] = Field((), description="Beside the foreign keys that the source declares.")
+    source_references: bool = Field(True, description="Take the source's own foreign keys as references too.")
+    quarantine: QuarantineSpec = Field(QuarantineSpec(), description="How much may be set aside.")
