@@ -76,11 +76,16 @@ def _marked(nest: Nest) -> list[Fault]:
     return [Fault(f"CASE WHEN {marked(doc)} THEN {need} END", reason)] if need else []
 
 
-def referring_sql(reference: ReferencePlan, table: tuple[TablePlan, LakeTable], to: tuple[TablePlan, LakeTable]) -> str:
-    """Good landed rows that refer to what only bad rows of ``to`` hold: their id, ``reason`` and ``column_name``."""
+def referring_sql(
+    reference: ReferencePlan, table: tuple[TablePlan, LakeTable], to: tuple[TablePlan, LakeTable], rows: Rows
+) -> str:
+    """Landed rows that refer to what only bad rows of ``to`` hold: their id, ``reason`` and ``column_name``.
+
+    :param rows: of the referring table's, those that are looked at: its good ones, or all while it has no bad ones.
+    """
     pairs = list(zip(reference.columns, reference.to_columns, strict=True))
     gone = f"{_named(to, Rows.BAD, reference.to_columns)} EXCEPT {_named(to, Rows.GOOD, reference.to_columns)}"
-    good = table_sql(*table, Rows.GOOD, only=reference.columns, ids=True)
+    good = table_sql(*table, rows, only=reference.columns, ids=True)
     on = " AND ".join(f"r.{ident(a)} = g.{ident(b)}" for a, b in pairs)
     shown = " || ', ' || ".join(f"{text(b + '=')} || g.{ident(b)}::VARCHAR" for _, b in pairs)
     reason = f"{text(f'refers to quarantined {reference.to} (')} || min({shown}) || ')'"

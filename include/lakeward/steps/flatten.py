@@ -1,0 +1,105 @@
+"""Turn a group's landing into data files of its lake tables that nobody can read yet; what does not fit is set aside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from lakeward.domain.facts import LakeTable, Plan, Staged, StagedFile, StagedTable, TablePlan
+from lakeward.domain.flatten import table_sql
+from lakeward.domain.flatten_checks import quarantine_sql
+from lakeward.domain.quarantine import quarantine_table
+from lakeward.errors import DataError
+from lakeward.ports import Input, Ports, Progress, silent
+from lakeward.steps.artifacts import find_staged, read_manifest, write_staged
+from lakeward.steps.set_aside import SetAside, landing_of, set_aside
+
+
+def flatten(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: Progress = silent) -> Staged:
+    """Stage a group; a group that is staged is left as it is.
+
+    :param attempt: begins the names of this try's files.
+    :raises DataError: too many rows would be quarantined, or the counts do not add up; nothing is left behind then.
+    """
+    group = plan.group(group_name)
+    if staged := find_staged(ports.store, plan, group):
+        return staged
+    started = time.monotonic()
+    manifest = read_manifest(ports.store, plan, group)
+    landing = landing_of(group, manifest, ports)
+    set_aside(landing, manifest, ports.engine, progress)
+    landed = {table.table: table.rows for table in manifest.tables}
+    tables: list[StagedTable] = []
+    try:
+        for table in group.tables:
+            for staged_table in _stage(landing, table, landed[table.name], ports, attempt, progress):
+                tables.append(staged_table)  # noqa: PERF402 - one by one, so that a failure finds what was written before it
+        tables.append(_stage_quarantine(landing, ports, attempt, progress))
+        _add_up(tables)
+    except BaseException:
+        ports.lake.unstage(_files(tables))
+        raise
+    ours = Staged(group.name, group.cut_id, tuple(tables), round(time.monotonic() - started, 3))
+    stored = write_staged(ports.store, plan, group, ours)
+    if stored.tables != ours.tables:
+        ports.lake.unstage(_files(tables))
+    return stored
+
+
+def _stage(
+    landing: SetAside, plan: TablePlan, landed: int, ports: Ports, attempt: str, progress: Progress
+) -> Iterator[StagedTable]:
+    """Stage the lake tables of a source table, counting each by another way than it is read."""
+    counts = landing.counts(plan, ports.engine)
+    if counts[plan.name][0] != landed:
+        raise DataError(
+            f"{plan.label}: the landing has {counts[plan.name][0]} rows, its manifest says {landed}.",
+            todo="Somebody changed the landing's files; start a new run.",
+        )
+    for table in plan.lake:
+        read, quarantined = counts[table.name]
+        sql = table_sql(plan, table, landing.rows(plan.name), exact=landing.exact.get(plan.name, ()))
+        files = _write(table, sql, landing.inputs(plan.name), read - quarantined, ports, attempt, progress)
+        yield StagedTable(table.name, files, sum(f.rows for f in files), read, quarantined)
+
+
+def _stage_quarantine(landing: SetAside, ports: Ports, attempt: str, progress: Progress) -> StagedTable:
+    table = quarantine_table(landing.group)
+    plans = [plan for plan in landing.group.tables if plan.name in landing.bad]
+    sql = " UNION ALL ".join(quarantine_sql(plan, landing.group.cut_id) for plan in plans)
+    total = sum(landing.bad[plan.name].num_rows for plan in plans)
+    files = _write(table, sql, landing.inputs(*(p.name for p in plans)), total, ports, attempt, progress)
+    return StagedTable(table.name, files, sum(f.rows for f in files), total, 0)
+
+
+def _write(
+    table: LakeTable,
+    sql: str,
+    inputs: Mapping[str, Input],
+    total: int,
+    ports: Ports,
+    attempt: str,
+    progress: Progress,
+) -> tuple[StagedFile, ...]:
+    if not total:
+        return ()
+    with ports.engine.stream(sql, inputs) as rows:
+        return ports.lake.write(table, rows, attempt, lambda what, done, _: progress(what, done, total))
+
+
+def _add_up(tables: Sequence[StagedTable]) -> None:
+    """Every row that was read went to the lake or was set aside."""
+    wrong = [
+        f"{t.table}: {t.read} read, {t.rows} staged and {t.quarantined} quarantined"
+        for t in tables
+        if t.read != t.rows + t.quarantined
+    ]
+    if wrong:
+        raise DataError(
+            f"Rows do not add up: {'; '.join(wrong)}.",
+            todo="Run the step again; if it stays so, report it with the plan.",
+        )
+
+
+def _files(tables: Sequence[StagedTable]) -> list[StagedFile]:
+    return [file for table in tables for file in table.files]
