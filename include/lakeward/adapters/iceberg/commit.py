@@ -38,6 +38,7 @@ WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 UNKNOWN = (
     iceberg.CommitStateUnknownException,
     iceberg.ServerError,
+    iceberg.ServiceUnavailableError,
     requests.RequestException,
     SQLAlchemyError,
     ValidationError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 if TYPE_CHECKING:
     from lakeward.adapters.connections import Connection
@@ -15,17 +15,7 @@ CONNECTION = "lakeward.connection"
 MULTI_TABLE_COMMIT = "lakeward.multi-table-commit"
 """``auto``, ``required`` or ``off``."""
 
-SECRETS = frozenset(
-    {
-        "credential",
-        "token",
-        "auth",
-        "s3.secret-access-key",
-        "s3.session-token",
-        "client.secret-access-key",
-        "client.session-token",
-    }
-)
+_SECRET_WORDS = ("secret", "password", "token", "credential", "private", "account-key", "connection-string")
 _KEYS = ("access-key-id", "secret-access-key", "session-token")
 
 
@@ -61,15 +51,25 @@ def is_true(properties: Mapping[str, str], name: str) -> bool:
 
 
 def secrets_of(properties: Mapping[str, str]) -> tuple[str, ...]:
-    """Every value that must never be shown; the password inside a catalog's URL too."""
-    found = [value for name, value in properties.items() if name in SECRETS]
+    """Every value that must never be shown: those inside nested properties and a catalog's URL too."""
+    found = [value for name, value in properties.items() if any(word in name.lower() for word in _SECRET_WORDS)]
     if ":" in properties.get("credential", ""):
         found.append(properties["credential"].split(":", 1)[1])
+    if properties.get("auth", "").startswith("{"):
+        found += _leaves(json.loads(properties["auth"]))
     try:
-        password = urlsplit(properties.get("uri", "")).password
+        password = urlsplit(properties.get("uri", "")).password or ""
     except ValueError:
-        password = None
-    return tuple(value for value in (*found, password or "") if value)
+        password = ""
+    found += [password, unquote(password)]
+    return tuple(value for value in found if value and value.lower() not in {"true", "false"})
+
+
+def _leaves(nested: object) -> list[str]:
+    """Texts in nested properties, the words that only choose a kind left out."""
+    if isinstance(nested, dict):
+        return [leaf for key, value in nested.items() if key not in {"type", "impl"} for leaf in _leaves(value)]
+    return [nested] if isinstance(nested, str) else []
 
 
 def _text(value: object) -> str:
