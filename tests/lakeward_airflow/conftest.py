@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_home import SMALL, Live, write_dags
+from airflow_home import HELD, SMALL, Live, write_dags
 from lakeward.lab import Lab
 from lakeward.lab.processes import free_ports
 
@@ -23,6 +23,7 @@ def live(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     (dags / "migrations" / "broken.yaml").write_text(
         SMALL.format(migration="broken").replace("table: orders", "tabel: orders")
     )
+    (dags / "migrations" / "held.yaml").write_text(HELD)
     airflow = AirflowHome(home / "airflow", free_ports(1)[0], dags)
     with running(airflow, airflow.environment(home / "lakeward", lab.env())), AirflowApi(airflow) as api:
         yield Live(api, airflow.url, dags, home / "lakeward")

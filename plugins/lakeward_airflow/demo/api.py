@@ -49,7 +49,7 @@ class AirflowApi:
     """A logged-in client of one Airflow."""
 
     def __init__(self, airflow: AirflowHome) -> None:
-        self._client = httpx.Client(base_url=airflow.url, timeout=30, trust_env=False)
+        self._client = httpx.Client(base_url=airflow.url, timeout=120, trust_env=False)
         answer = self._client.post("/auth/token", json={"username": USER, "password": airflow.password})
         answer.raise_for_status()
         self.authorization = f"Bearer {answer.json()['access_token']}"

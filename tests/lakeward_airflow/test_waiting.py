@@ -1,0 +1,68 @@
+"""What waits, waits without a slot: a gate that figures hold, and the store's own compaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from airflow_home import Live
+from lakeward.adapters.connections import from_environment
+from lakeward.adapters.objects import S3Store
+from lakeward_airflow.demo.api import TaskState
+
+DAG = "lift_and_shift__held"
+RUN = "tested"
+
+
+def wait(live: Live, done: Callable[[TaskState], bool], task: str, seconds: float = 200.0) -> TaskState:
+    deadline = time.monotonic() + seconds
+    while True:
+        tasks = live.api.tasks(DAG, RUN)
+        failed = [one for one in tasks if one.state in {"failed", "upstream_failed"}]
+        assert not failed, "\n".join(live.api.log(DAG, RUN, one) for one in failed if one.state == "failed")
+        for one in tasks:
+            if one.task == task and done(one):
+                return one
+        assert time.monotonic() < deadline, f"{task} has not got there"
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def run(live: Live) -> Iterator[Live]:
+    live.api.wait_for_dag(DAG)
+    live.api.trigger(DAG, RUN)
+    yield live
+    live.api.request("PATCH", f"dags/{DAG}/dagRuns/{RUN}", json={"state": "failed"})
+
+
+def test_compaction_is_watched_for_as_long_as_the_file_says(run: Live) -> None:
+    waited = wait(run, lambda task: task.state == "success", "groups.compact")
+    assert waited.seconds >= 5
+    report = run.api.xcom(DAG, RUN, "groups.compact", map_index=0)
+    assert (report["mode"], report["due"], report["settled"]) == ("observe", True, False)
+    assert report["files"]["orders"][0] >= 2
+    assert "has not compacted within 5s" in run.api.log(DAG, RUN, waited)
+
+
+def test_a_difference_holds_the_gate_and_is_measured_once(run: Live) -> None:
+    held = wait(run, lambda task: task.state == "up_for_reschedule", "groups.compare")
+    first = evidence()
+    assert [name.partition("-")[0] for name in first if name.endswith(".json")] == ["revenue"]
+    until = time.monotonic() + 120
+    while run.api.log(DAG, RUN, held, lines=10_000).count("holds the gate") < 2:
+        assert time.monotonic() < until, "it has not looked again"
+        time.sleep(1)
+    assert evidence() == first
+    assert {task.state for task in run.api.tasks(DAG, RUN) if task.task in {"gate", "approve"}} == {"none"}
+
+
+def evidence() -> dict[str, str]:
+    """Every object of the KPI's evidence and its etag."""
+    store = S3Store("s3://landing/held", from_environment("landing"))
+    try:
+        keys = [key for key, _ in store.list("held/evidence/sales/") if "/kpi/" in key]
+        return {key.rpartition("/")[2]: found[1] for key in keys if (found := store.get(key))}
+    finally:
+        store.close()
