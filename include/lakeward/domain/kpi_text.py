@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
+from lakeward.spec.scalars import LakeType
+
 
 class Dialect(Enum):
     """Whose SQL is written."""
@@ -32,7 +34,14 @@ def canonical(expression: str, lake_type: str, dialect: Dialect) -> str:
     if not has_text(lake_type):
         raise ValueError(f"a value of type {lake_type} has no canonical text")
     if lake_type in PLAIN or lake_type.startswith("decimal"):
-        return _plain(expression, dialect)
+        decimal = LakeType(lake_type).decimal
+        bare = dialect is Dialect.DUCKDB and decimal is not None and decimal[0] == decimal[1]
+        # DuckDB writes .50 where there is no room for a digit before the point
+        return (
+            rf"regexp_replace({_plain(expression, dialect)}, '^(-?)\.', '\10.')"
+            if bare
+            else _plain(expression, dialect)
+        )
     return _POSTGRES[lake_type](expression) if dialect is Dialect.POSTGRES else _DUCKDB[lake_type](expression)
 
 

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import pyarrow.parquet as pq
 import pytest
@@ -30,7 +31,7 @@ RUNS = count()
 
 @pytest.fixture(scope="module")
 def shop(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("parity"), "run") as found:
+    with world(tmp_path_factory.mktemp("parity"), uuid4().hex) as found:
         yield found
 
 
