@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from lakeward.domain import kpi
-from lakeward.domain.facts import FileSet, GroupPlan, Manifest, Plan, StorageAccess
+from lakeward.domain.facts import GroupPlan, Manifest, Plan
 from lakeward.domain.kpi_compare import EXPECTED, FOUND, differences_sql, finding, totals_sql
 from lakeward.domain.sql import ident, where
-from lakeward.ports import Ports
+from lakeward.ports import CutReader, Input, Ports
 from lakeward.steps.artifacts import read_manifest
 from lakeward.steps.extract import kpis_of
 from lakeward.steps.figures import as_input, source_figures
@@ -23,39 +21,35 @@ TOLD = 3
 def changes_at_source(plan: Plan, ports: Ports) -> tuple[str, ...]:
     """Every KPI and row count of the source that is not what it was in the cut's snapshot, with period and both figures.
 
-    Nothing is stored.
+    All of them are taken at one instant; nothing is stored.
     :raises SourceError: the source does not answer.
     """
     found: list[str] = []
-    for group in plan.groups:
-        manifest = read_manifest(ports.store, plan, group)
-        found += _counts(group, manifest, ports)
-        for spec in kpis_of(plan, group):
-            found += _figures(kpi.resolve(spec, group, plan.migration.calendar), manifest, ports)
+    with ports.source.cut() as now:
+        for group in plan.groups:
+            manifest = read_manifest(ports.store, plan, group)
+            found += _counts(group, manifest, now)
+            for spec in kpis_of(plan, group):
+                found += _figures(kpi.resolve(spec, group, plan.migration.calendar), manifest, ports, now)
     return tuple(found)
 
 
-def _counts(group: GroupPlan, manifest: Manifest, ports: Ports) -> Iterator[str]:
+def _counts(group: GroupPlan, manifest: Manifest, source: CutReader) -> Iterator[str]:
     before = {landed.table: landed.source_rows for landed in manifest.tables}
     for table in group.tables:
         rows = f"{ident(table.schema)}.{ident(table.table)} {where(table.filter, ident)}"
-        now = int(ports.source.query(f"SELECT count(*) AS n FROM {rows}").to_pylist()[0]["n"])
+        now = int(source.query(f"SELECT count(*) AS n FROM {rows}").to_pylist()[0]["n"])
         if now != before[table.name]:
             yield f"{table.label} had {before[table.name]} rows at the cut and has {now}"
 
 
-def _figures(r: kpi.ResolvedKpi, manifest: Manifest, ports: Ports) -> Iterator[str]:
-    import pyarrow.parquet as pq
-
+def _figures(r: kpi.ResolvedKpi, manifest: Manifest, ports: Ports, source: CutReader) -> Iterator[str]:
     expected = as_input(ports.store, r, source_figures(ports.store, manifest, r))
-    with tempfile.TemporaryDirectory(prefix="lakeward-") as folder:
-        path = Path(folder) / f"{r.spec.name}.parquet"
-        pq.write_table(ports.source.query(kpi.source_sql(r)), path)
-        inputs = {EXPECTED: expected, FOUND: FileSet((str(path),), StorageAccess(), kpi.figure_columns(r))}
-        failed = int(ports.engine.table(totals_sql(r), inputs).to_pylist()[0]["failed"])
-        if not failed:
-            return
-        cells = ports.engine.table(f"{differences_sql(r)} LIMIT {TOLD}", inputs).to_pylist()
+    inputs: dict[str, Input] = {EXPECTED: expected, FOUND: source.query(kpi.source_sql(r))}
+    failed = int(ports.engine.table(totals_sql(r), inputs).to_pylist()[0]["failed"])
+    if not failed:
+        return
+    cells = ports.engine.table(f"{differences_sql(r)} LIMIT {TOLD}", inputs).to_pylist()
     told = (finding(r.spec, "source-source", cell) for cell in cells)
     more = f", and {failed - len(cells)} more cells" if failed > len(cells) else ""
     yield f"KPI {r.spec.name}: {'; '.join(f'{place(f)}: {f.message}' for f in told)}{more}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from lakeward.domain.evidence import Evidence, Pointer, State
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, from_json, to_json
@@ -60,7 +61,7 @@ def read_as_consumer(plan: Plan, ports: Ports, evidence: Evidence, state: State 
     :param state: that every pointer must be in, if it matters.
     :raises LakeError: a pointer is not at the evidence's cut, a snapshot is gone, or has other rows than the evidence says.
     """
-    read = 0
+    wanted: list[_Pinned] = []
     for group in plan.groups:
         pointer = resolve(ports.store, plan.migration.migration, group.name)
         if (pointer.cut_id, pointer.tables) != (evidence.cuts[group.name], evidence.tables[group.name]):
@@ -70,26 +71,40 @@ def read_as_consumer(plan: Plan, ports: Ports, evidence: Evidence, state: State 
             )
         if state is not None and pointer.state is not state:
             raise LakeError(f"The pointer of group {group.name} is in state {pointer.state.value}, not {state.value}.")
-        read += _read_group(group, pointer, evidence.rows[group.name], ports)
-    return read
-
-
-def _read_group(group: GroupPlan, pointer: Pointer, rows: Mapping[str, tuple[int, int, int]], ports: Ports) -> int:
-    tables = {ports.lake.qualified(t.name): t for t in (*group.lake_tables, quarantine_table(group))}
-    if missing := sorted(set(rows) - set(pointer.tables)):
-        raise LakeError(f"The pointer of group {group.name} pins no {missing[0]}.", todo="Run the append step again.")
-    read = 0
-    for name in sorted(set(tables) & set(pointer.tables)):
-        count = _count(tables[name], ports, pointer.tables[name])
-        if name in rows and count != rows[name][1]:
+        wanted += _pinned(group, pointer, evidence.rows[group.name], ports)
+    for one, count in zip(wanted, _counts(wanted, ports), strict=True):
+        if one.rows is not None and count != one.rows:
             raise LakeError(
-                f"{name} has {count} rows in snapshot {pointer.tables[name]}, and {rows[name][1]} in the evidence.",
+                f"{one.name} has {count} rows in snapshot {one.snapshot_id}, and {one.rows} in the evidence.",
                 todo="Somebody has written to the table: start a new run.",
             )
-        read += count
-    return read
+    return sum(one.rows or 0 for one in wanted)
 
 
-def _count(table: LakeTable, ports: Ports, snapshot_id: int) -> int:
-    files = ports.lake.snapshot(table, snapshot_id)
-    return int(ports.engine.table("SELECT count(*) AS n FROM pinned", {"pinned": files}).to_pylist()[0]["n"])
+@dataclass(frozen=True, slots=True)
+class _Pinned:
+    """A table in a pinned snapshot, and how many rows it must have there, if the evidence says."""
+
+    name: str
+    table: LakeTable
+    snapshot_id: int
+    rows: int | None
+
+
+def _pinned(
+    group: GroupPlan, pointer: Pointer, rows: Mapping[str, tuple[int, int, int]], ports: Ports
+) -> Iterator[_Pinned]:
+    for table in (*group.lake_tables, quarantine_table(group)):
+        name = ports.lake.qualified(table.name)
+        if name in pointer.tables:
+            yield _Pinned(name, table, pointer.tables[name], rows[name][1] if name in rows else None)
+        elif name in rows:
+            raise LakeError(f"The pointer of group {group.name} pins no {name}.", todo="Run the append step again.")
+
+
+def _counts(wanted: Sequence[_Pinned], ports: Ports) -> tuple[int, ...]:
+    """Rows of every table, by one statement."""
+    inputs = {f"t{n}": ports.lake.snapshot(one.table, one.snapshot_id) for n, one in enumerate(wanted)}
+    counted = ", ".join(f"(SELECT count(*) FROM {view}) AS {view}" for view in inputs)
+    row = ports.engine.table(f"SELECT {counted}", inputs).to_pylist()[0]
+    return tuple(int(row[view]) for view in inputs)
