@@ -71,7 +71,7 @@ def _table(part: TablePlan, names: dict[str, str]) -> None:
     say()
     say(f"{part.label}: about {part.estimated_rows:,} rows, {read}{where}")
     for lake in part.lake:
-        rows = [(c.name, c.type, "required" if c.required else "", _origin(c)) for c in lake.columns]
+        rows = [(c.name, c.type, "required" if c.required else "", _origin(lake, c)) for c in lake.columns]
         table((names[lake.name], "type", "", "from"), rows)
         for line in _layout(lake):
             say(f"  {line}")
@@ -79,18 +79,23 @@ def _table(part: TablePlan, names: dict[str, str]) -> None:
         say(f"  note: {note}")
 
 
-def _origin(column: LakeColumn) -> str:
+def _origin(lake: LakeTable, column: LakeColumn) -> str:
     from lakeward.spec.paths import format_path
 
+    at = f"{column.source} -> {format_path(lake.path)}" if lake.path else column.source
     said = {
-        "shape": f"which paths of {column.source} are null, missing or empty",
-        "undeclared": f"records of {column.source} with keys that no field names",
-        "position": "place in the list, from 0",
-        "key": f"key in {column.source}",
+        "shape": f"which paths of {at}{'[]' if lake.kind == 'list' else ''} are null, missing or empty",
+        "undeclared": f"records of {at} with keys that no field names",
+        "position": f"place in {at}, from 0",
+        "key": f"key in {at}",
         "parent": f"the parent's {column.source}",
     }
     if column.role in said:
         return said[column.role]
+    if lake.kind == "map":
+        return f"value in {at}"
+    if lake.kind == "list":
+        return f"{at}[]{f'.{format_path(column.path)}' if column.path else ''}"
     return f"{column.source} -> {format_path(column.path)}" if column.path else column.source
 
 

@@ -179,6 +179,7 @@ def kpis_of(group: str, tables: Sequence[Drafted], calendar: CalendarSpec) -> li
             for c in plan.lake[0].columns
             if c.type.startswith("decimal")
             and c.role == "value"
+            and not c.path
             and (not c.type.endswith(",0)") or _MONEY.search(c.name))
         ]
         money.sort(key=lambda name: not _MONEY.search(name))

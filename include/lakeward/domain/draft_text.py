@@ -16,7 +16,7 @@ def write(draft: Draft, groups: Mapping[str, Sequence[Drafted]], refused: Sequen
     kpis = [kpi for name, tables in groups.items() for kpi in kpis_of(name, tables, calendar)]
     lines = [*_top(draft)]
     for name, tables in groups.items():
-        lines += ["", f"  - name: {name}                 # read at one cut, published at one instant", "    tables:"]
+        lines += ["", f"  - name: {name:<26} # read at one cut, published at one instant", "    tables:"]
         for table in tables:
             lines += _table(table)
     if refused:
@@ -31,7 +31,7 @@ def write(draft: Draft, groups: Mapping[str, Sequence[Drafted]], refused: Sequen
     lines += [
         "",
         "calendar:",
-        f"  time_zone: {draft.time_zone}   # where a day of a timestamp with time zone begins: set your business's",
+        f"  time_zone: {draft.time_zone:<21} # where a day of a timestamp with time zone begins: set your business's",
         "  week_starts: monday",
         "",
         "gate:",
@@ -50,16 +50,16 @@ def _top(draft: Draft) -> Iterator[str]:
     yield "pattern: lift_and_shift            # one cut, everything at once"
     yield ""
     yield "source:"
-    yield f"  connection: {draft.connection}   # an Airflow connection; SELECT is all that it needs (`lakeward doctor`)"
+    yield f"  connection: {draft.connection:<20} # an Airflow connection; SELECT is all that it needs (`lakeward doctor`)"
     yield ""
     yield "target:"
-    yield f"  connection: {draft.target}       # an Airflow connection of type `iceberg`"
+    yield f"  connection: {draft.target:<20} # an Airflow connection of type `iceberg`"
     yield f"  namespace: {draft.migration}"
     yield ""
     yield "landing:                           # raw Parquet of the cut, evidence, pointers"
     yield f"  path: {draft.landing}"
     if draft.landing_connection:
-        yield f"  connection: {draft.landing_connection}   # an Airflow connection of type `aws`"
+        yield f"  connection: {draft.landing_connection:<20} # an Airflow connection of type `aws`"
     yield ""
     yield "groups:"
 

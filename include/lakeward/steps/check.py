@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path as FilePath
 
+from lakeward.domain.expectations import PERMITTED
 from lakeward.domain.kpi_measure import KpiError, parse_measure
+from lakeward.spec.checks import runs_sql
+from lakeward.spec.document import Path
 from lakeward.spec.load import LoadedMigration, load
 from lakeward.spec.models import Migration
-from lakeward.spec.problems import Trouble
+from lakeward.spec.problems import Trouble, meant
+from lakeward.spec.rules import Rule
 
 
-def check_file(path: Path) -> LoadedMigration:
+def check_file(path: FilePath) -> LoadedMigration:
     """Read and check a migration file; quick and offline. SpecError names every problem of it, with its lines."""
-    return load(path, also=_measures)
+    return load(path, also=_checks)
+
+
+def _checks(spec: Migration) -> Iterator[Trouble]:
+    yield from _measures(spec)
+    for n, group in enumerate(spec.groups):
+        for m, table in enumerate(group.tables):
+            yield from _rules(table.rules, ("groups", n, "tables", m))
+            for k, rule in enumerate(table.flatten):
+                for i, child in enumerate(rule.children):
+                    yield from _rules(child.rules, ("groups", n, "tables", m, "flatten", k, "children", i))
+
+
+def _rules(rules: Sequence[Rule], at: Path) -> Iterator[Trouble]:
+    """Expectations that are known, with the arguments that they take; values are looked at when columns are known."""
+    for n, rule in enumerate(rules):
+        permitted = PERMITTED.get(rule.expect)
+        if permitted is None:
+            if not runs_sql(rule):
+                todo = meant(rule.expect, PERMITTED) or "docs/migration-file.md lists those that may be used."
+                yield Trouble((*at, "rules", n, "expect"), f"`{rule.expect}` is no expectation that may be used", todo)
+            continue
+        known = {**permitted.required, **permitted.optional}
+        for name in rule.args:
+            if name not in known:
+                todo = meant(name, known) or f"It takes: {', '.join(known)}."
+                yield Trouble((*at, "rules", n, "args", name), f"`{rule.expect}` takes no `{name}`", todo, key=True)
+        for name, kind in permitted.required.items():
+            if rule.args.get(name) is None:
+                yield Trouble((*at, "rules", n), f"`{rule.expect}` needs `{name}`: {kind}", "Add it under `args`.")
 
 
 def _measures(spec: Migration) -> Iterator[Trouble]:

@@ -191,14 +191,28 @@ def test_what_is_wrong_is_told(tmp_path: Path, text: str | bytes, reason: str) -
     assert reason in refused(tmp_path, text)
 
 
-def test_rules_that_run_sql_are_refused(tmp_path: Path) -> None:
-    for rule in (
-        "{expect: expect_unexpected_rows, args: {}}",
-        "{expect: expect_custom_thing}",
-        "{expect: expect_column_values_to_be_unique, args: {unexpected_rows_query: select 1}}",
-    ):
-        text = changed("      - table: public.orders\n", f"      - table: public.orders\n        rules: [{rule}]\n")
-        assert "migration file may not" in refused(tmp_path, text)
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ("{expect: expect_unexpected_rows, args: {}}", "runs SQL of its own, which a migration file may not"),
+        ("{expect: unexpected_rows_expectation}", "is no expectation"),
+        ("{expect: expect_custom_thing}", "runs SQL of its own"),
+        (
+            "{expect: expect_column_values_to_be_uniqe, args: {column: id}}",
+            "Did you mean `expect_column_values_to_be_unique`",
+        ),
+        (
+            "{expect: expect_column_values_to_be_unique, args: {column: id, unexpected_rows_query: select 1}}",
+            "takes no `unexpected_rows_query`",
+        ),
+        ("{expect: expect_column_values_to_be_unique}", "needs `column`: a column"),
+    ],
+)
+def test_rules_that_are_unknown_or_run_sql_are_refused(tmp_path: Path, rule: str, reason: str) -> None:
+    table = "      - table: public.orders\n"
+    assert reason in refused(tmp_path, changed(table, f"{table}        rules: [{rule}]\n"))
+    child = '                fields: {sku: string, price: "decimal(12,2)"}\n'
+    assert reason in refused(tmp_path, changed(child, f"{child}                rules: [{rule}]\n"))
 
 
 def test_a_reference_that_leaves_its_group_is_explained(tmp_path: Path) -> None:
