@@ -1,24 +1,32 @@
-"""Evidence read back: checked against its own hashes, and put into a ledger that was lost."""
+"""Evidence kept whole before an approval; every hash in it taken again afterwards; a lost ledger filled from it."""
 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from lakeward.domain.evidence import Evidence, Transition, Verdict
-from lakeward.domain.facts import from_json
+from lakeward.domain.evidence import Evidence, Pointer, Transition, Verdict
+from lakeward.domain.facts import FileFact, Manifest, Plan, from_json, to_json
 from lakeward.domain.gate import evidence_hash
-from lakeward.errors import LakeError
-from lakeward.ports import Ledger, ObjectStore
-from lakeward.steps.artifacts import key_of
-from lakeward.steps.gate import KINDS, read_verdict
+from lakeward.domain.identity import digest, sealed_key, verdict_key
+from lakeward.ports import Ledger, ObjectStore, Ports
+from lakeward.steps.gate import collect_evidence, keep_sealed, read_verdict
+
+_SEALED = re.compile(r"(^|/)sealed/(?P<hash>[0-9a-f]{64})\.json$")
+_VERDICT = re.compile(r"(^|/)((kpi|records|counts)/[^/]+-[0-9a-f]{16}|now/[^/]+/[^/]+)\.json$")
+_NOW = re.compile(r"(^|/)now/[^/]+/[^/]+\.json$")
+_POINTER = re.compile(r"(^|/)pointers/[^/]+\.json$")
+_TRANSITION = re.compile(r"(^|/)transitions/[^/]+\.json$")
+_MANIFEST = re.compile(r"(^|/)cuts/[^/]+/[^/]+/manifest\.json$")
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """How much was looked at, and every object that is not as it was written."""
+    """How much was looked at, and every object that is not as it was written: none when nothing was changed since."""
 
     sealed: int
     verdicts: int
@@ -26,68 +34,146 @@ class Verified:
     wrong: tuple[str, ...]
 
 
-def verify(store: ObjectStore) -> Verified:
-    """Look at all evidence of a landing; nothing is written."""
-    sealed, verdicts, files = 0, 0, 0
-    wrong: list[str] = []
-    for key, _ in store.list(""):
-        kind = _kind(key)
-        if kind == "sealed":
-            sealed += 1
-            wrong += _sealed(store, key)
-        elif kind:
-            verdicts += 1
-            try:
-                verdict = read_verdict(store, key)
-            except LakeError as error:
-                wrong.append(error.what)
-                continue
-            files += len(verdict.files)
-            wrong += _files(store, verdict)
-    return Verified(sealed, verdicts, files, tuple(wrong))
+def seal(plan: Plan, ports: Ports) -> str:
+    """Keep the whole evidence of a run as it is now; its hash, which an approval binds to."""
+    evidence = collect_evidence(plan, ports)
+    found = evidence_hash(evidence)
+    keep_sealed(ports.store, evidence, found)
+    return found
 
 
-def _kind(key: str) -> str:
-    """``sealed``, the kind of a verdict, or nothing: of ``<migration>/evidence/...``."""
-    parts = key.split("/")
-    if len(parts) < 4 or parts[1] != "evidence" or not key.endswith(".json"):
-        return ""
-    if parts[2] == "sealed":
-        return "sealed"
-    return parts[4] if len(parts) == 6 and parts[4] in KINDS else ""
+def verify(store: ObjectStore, prefix: str = "") -> Verified:
+    """Take every hash again: of sealed evidence, of the files that verdicts and manifests name, of what pointers rely on.
 
-
-def _sealed(store: ObjectStore, key: str) -> list[str]:
-    found = store.get(key)
-    try:
-        evidence = from_json(Evidence, found[0] if found else b"")
-    except ValidationError:
-        return [f"{store.url(key)} can't be read"]
-    named = key.rpartition("/")[2].removesuffix(".json")
-    return [] if evidence_hash(evidence) == named else [f"{store.url(key)} has another hash than its name says"]
-
-
-def _files(store: ObjectStore, verdict: Verdict) -> list[str]:
-    wrong = []
-    for file in verdict.files:
-        found = store.get(key_of(store, file.url))
-        if found is None:
-            wrong.append(f"{file.url} is gone")
-        elif file.checksum not in {found[1], hashlib.sha256(found[0]).hexdigest()}:  # the store's own, or ours
-            wrong.append(f"{file.url} has another content than its verdict says")
-    return wrong
+    The store may be a copy, and may hold a part only: the whole landing, one migration, or its folder ``evidence``. What an
+    object names is looked for in the copy, never where it lay once. Nothing is written.
+    """
+    keys = [key for key, _ in store.list(prefix)]
+    check = _Check(store, keys)
+    wrong = tuple(told for key in keys for told in check.one(key))
+    return Verified(sum(map(_is_sealed, keys)), sum(map(_is_verdict, keys)), check.files, wrong)
 
 
 def rebuild(migration: str, store: ObjectStore, ledger: Ledger) -> tuple[int, int]:
     """Record every verdict and transition of a migration; how many there are. Those that the ledger has stay as they are."""
-    verdicts = [
-        read_verdict(store, key) for key, _ in store.list(f"{migration}/evidence/") if _kind(key) not in {"", "sealed"}
-    ]
-    for verdict in sorted(verdicts, key=lambda v: v.decided_at):
+    keys = [key for key, _ in store.list(f"{migration}/evidence/") if _is_verdict(key) and not _NOW.search(key)]
+    for verdict in sorted((read_verdict(store, key) for key in keys), key=lambda v: v.decided_at):
         ledger.record_verdict(verdict)
-    transitions = 0
-    for key, _ in store.list(f"{migration}/transitions/"):
-        if found := store.get(key):
-            ledger.record_transition(from_json(Transition, found[0]))
-            transitions += 1
-    return len(verdicts), transitions
+    found = [store.get(key) for key, _ in store.list(f"{migration}/transitions/")]
+    transitions = [from_json(Transition, item[0]) for item in found if item]
+    for transition in sorted(transitions, key=lambda t: t.at):
+        ledger.record_transition(transition)
+    return len(keys), len(transitions)
+
+
+def _is_sealed(key: str) -> bool:
+    return _SEALED.search(key) is not None
+
+
+def _is_verdict(key: str) -> bool:
+    return _VERDICT.search(key) is not None
+
+
+class _Check:
+    """One pass over a store."""
+
+    def __init__(self, store: ObjectStore, keys: Iterable[str]) -> None:
+        self._store = store
+        self._keys = frozenset(keys)
+        self.files = 0
+
+    def one(self, key: str) -> Iterator[str]:
+        """What is wrong with one object; nothing for those that hold no hash."""
+        for pattern, look in (
+            (_SEALED, self._sealed),
+            (_VERDICT, self._verdict),
+            (_POINTER, self._pointer),
+            (_TRANSITION, self._transition),
+            (_MANIFEST, self._manifest),
+        ):
+            if pattern.search(key):
+                try:
+                    yield from look(key, self._read(key))
+                except ValidationError:
+                    yield f"{key}: is not what it was: it can't be read"
+
+    def _sealed(self, key: str, data: bytes) -> Iterator[str]:
+        evidence = from_json(Evidence, data)
+        found, named = evidence_hash(evidence), key.rsplit("/", 1)[1].removesuffix(".json")
+        if found != named:
+            yield f"{key}: the evidence has hash {found}"
+        for verdict in evidence.verdicts:
+            at = self._here(_key_of(verdict))
+            if at is None:
+                yield f"{key}: its verdict {_key_of(verdict)} is gone"
+            elif self._read(at) != to_json(verdict):
+                yield f"{at}: is another verdict than the one in {key}"
+
+    def _verdict(self, key: str, data: bytes) -> Iterator[str]:
+        verdict = from_json(Verdict, data)
+        if not _NOW.search(key) and not _ends(_key_of(verdict), key):
+            yield f"{key}: is a verdict that belongs at {_key_of(verdict)}"
+        yield from self._files(key, verdict.files)
+
+    def _manifest(self, key: str, data: bytes) -> Iterator[str]:
+        yield from self._files(key, from_json(Manifest, data).figures)
+
+    def _pointer(self, key: str, data: bytes) -> Iterator[str]:
+        pointer = from_json(Pointer, data)
+        if not pointer.evidence_hash:
+            return
+        at = self._here(sealed_key(pointer.migration, pointer.evidence_hash))
+        if at is None:
+            yield f"{key}: its evidence {pointer.evidence_hash} is gone"
+            return
+        evidence = from_json(Evidence, self._read(at))
+        pinned = evidence.cuts.get(pointer.group), evidence.tables.get(pointer.group)
+        if (pointer.cut_id, pointer.tables) != pinned:
+            yield f"{key}: shows another cut or other snapshots than its evidence {at}"
+
+    def _transition(self, key: str, data: bytes) -> Iterator[str]:
+        transition = from_json(Transition, data)
+        if transition.outcome == "done" and transition.evidence_hash:
+            named = sealed_key(transition.migration, transition.evidence_hash)
+            if self._here(named) is None:
+                yield f"{key}: its evidence {transition.evidence_hash} is gone"
+        if not key.endswith(f"-{digest(data, length=8)}-{digest('run', transition.run_key, length=8)}.json"):
+            yield f"{key}: is not what it was: its name has another hash"
+
+    def _files(self, key: str, files: Iterable[FileFact]) -> Iterator[str]:
+        for file in files:
+            self.files += 1
+            at = self._here(file.url)
+            if at is None:
+                if not re.search(r"/cuts/[^/]+/[^/]+/landing/", file.url) or key.endswith("/manifest.json"):
+                    yield f"{key}: its file {file.url} is gone"
+                continue  # figures of the source lie in the landing, which a copy of the evidence may lack
+            if file.checksum not in self._checksums(at):
+                yield f"{at}: has another content than {key} says"
+
+    def _checksums(self, key: str) -> set[str]:
+        """What a file's checksum may be: the etag that this store gives, or S3 gave where it lay; or a sha256 of ours."""
+        data, etag = self._store.get(key) or (b"", "")
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        return {etag, f'"{md5}"', md5, hashlib.sha256(data).hexdigest(), digest(data)}
+
+    def _here(self, name: str) -> str | None:
+        """The key in this store of what was called ``name`` (a URL or a whole key): the longest end of it that is there."""
+        parts = name.split("/")
+        ends = ("/".join(parts[n:]) for n in range(len(parts) - 1))
+        return next((end for end in ends if end in self._keys), None)
+
+    def _read(self, key: str) -> bytes:
+        found = self._store.get(key)
+        return found[0] if found else b""
+
+
+def _key_of(verdict: Verdict) -> str:
+    return verdict_key(
+        verdict.migration, verdict.group, verdict.cut_id, verdict.kind, verdict.subject, verdict.inputs_hash
+    )
+
+
+def _ends(whole: str, key: str) -> bool:
+    """Whether a key of a partial copy, or one below a prefix, is this object's."""
+    return whole.endswith(f"/{key}") or key.endswith(f"/{whole}") or whole == key
