@@ -61,11 +61,13 @@ def content(store: ObjectStore, key: str) -> bytes:
 
 def test_an_absent_object_is_none(store: ObjectStore) -> None:
     assert store.get("a/b.json") is None
+    assert store.etag("a/b.json") is None
 
 
 def test_put_replaces_and_its_etag_is_the_one_that_get_gives(store: ObjectStore) -> None:
     first = store.put("a/b.json", b"one")
     assert store.get("a/b.json") == (b"one", first)
+    assert store.etag("a/b.json") == first
     second = store.put("a/b.json", b"two")
     assert store.get("a/b.json") == (b"two", second)
     assert first != second
