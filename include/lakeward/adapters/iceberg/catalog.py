@@ -16,7 +16,8 @@ from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.rest import RestCatalog
 from sqlalchemy.exc import SQLAlchemyError
 
-from lakeward.adapters.iceberg.properties import CONNECTION, secrets_of
+from lakeward.adapters.iceberg.properties import CONNECTION, is_true, secrets_of
+from lakeward.adapters.iceberg.read import keys_of
 from lakeward.errors import LakeError, LakewardError, redact
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ def open_catalog(properties: Mapping[str, str]) -> Catalog:
     """Connect; LakeError when the catalog is unreachable, refuses the keys or does not know the warehouse."""
     given: dict[str, str] = {name: value for name, value in properties.items() if not name.startswith("lakeward.")}
     name = properties.get(CONNECTION, "lakeward")
+    if is_true(given, "rest.sigv4-enabled") and not any(keys_of(given, "client", "s3")):
+        raise LakeError(
+            f"Connection {name!r} has no keys to sign catalog calls with.",
+            todo="Give it login (access key) and password (secret key), or client.access-key-id and client.secret-access-key.",
+        )
     with explained(properties, "open the catalog", ValueError, KeyError):
         nested = {key: json.loads(given[key]) for key in _NESTED if given.get(key, "").startswith("{")}
         if given.get("type") == "rest":

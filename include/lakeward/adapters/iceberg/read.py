@@ -103,21 +103,11 @@ def readable(url: str) -> str:
 
 def access_of(properties: Mapping[str, str]) -> StorageAccess:
     """How a table's files are reached: the properties of its own I/O, vended credentials included; else AWS's own chain."""
-
-    def first(*names: str) -> str:
-        return next((properties[n] for n in names if properties.get(n)), "")
-
-    key, secret = (
-        first("s3.access-key-id", "client.access-key-id"),
-        first("s3.secret-access-key", "client.secret-access-key"),
-    )
-    token = first("s3.session-token", "client.session-token")
-    if not key:
-        key, secret, token = _ambient(first("s3.profile-name", "client.profile-name"))
-    endpoint = first("s3.endpoint")
+    key, secret, token = keys_of(properties, "s3", "client")
+    endpoint = properties.get("s3.endpoint", "")
     return StorageAccess(
         endpoint=endpoint,
-        region=first("s3.region", "client.region") or "us-east-1",
+        region=properties.get("s3.region") or properties.get("client.region") or "us-east-1",
         access_key=key,
         secret_key=secret,
         session_token=token,
@@ -125,10 +115,15 @@ def access_of(properties: Mapping[str, str]) -> StorageAccess:
     )
 
 
-def _ambient(profile: str) -> tuple[str, str, str]:
+def keys_of(properties: Mapping[str, str], *families: str) -> tuple[str, str, str]:
+    """Access key, secret key and session token of the first family that has them, else AWS's own chain; empty when nobody has."""
+    for family in families:
+        if key := properties.get(f"{family}.access-key-id"):
+            return key, properties.get(f"{family}.secret-access-key", ""), properties.get(f"{family}.session-token", "")
     import boto3
 
-    credentials = boto3.Session(profile_name=profile or None).get_credentials()
+    profile = next((p for f in families if (p := properties.get(f"{f}.profile-name"))), None)
+    credentials = boto3.Session(profile_name=profile).get_credentials()
     if credentials is None:
         return "", "", ""
     frozen = credentials.get_frozen_credentials()

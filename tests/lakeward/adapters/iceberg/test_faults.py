@@ -5,15 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from lakeward.adapters.connections import Connection, from_environment
-from lakeward.adapters.iceberg import IcebergLake
+from lakeward.adapters.iceberg import IcebergLake, change
 from lakeward.domain.facts import StagedFile
 from lakeward.errors import ConflictError, LakeError
 from tests.fault_proxy import Faults, fault_proxy
@@ -116,33 +115,50 @@ def _metadata_files(live: object, ending: str) -> int:
     return sum(file.path.endswith(ending) for file in found)
 
 
-def _commit_in_another_process(connection: Connection, namespace: str, files: tuple[StagedFile, ...]) -> None:
+def _commit_and_die(connection: Connection, namespace: str, files: tuple[StagedFile, ...], when: str, nth: int) -> None:
+    """Commit, but be killed right before or after the nth question to the catalog."""
+    asked = 0
+
+    def deadly(ask: Callable[..., None]) -> Callable[..., None]:
+        def question(*given: object) -> None:
+            nonlocal asked
+            asked += 1
+            if (asked, when) == (nth, "before"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            ask(*given)
+            if (asked, when) == (nth, "after"):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return question
+
+    change.commit_one, change.commit_together = deadly(change.commit_one), deadly(change.commit_together)
     open_lake(connection, namespace).commit(group("c1", files), "c1", MIGRATION)
 
 
-@pytest.mark.parametrize("kind", ["sql", "rest"])
-@pytest.mark.parametrize("after", [0.0, 0.05, 0.1, 0.15, 0.25, 0.4])
-def test_a_process_killed_at_any_moment_lands_once_when_run_again(kind: str, after: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "when", "nth", "landed_before"),
+    [
+        ("sql", "before", 1, [False, False]),
+        ("sql", "after", 1, [True, False]),
+        ("sql", "after", 2, [True, True]),
+        ("rest", "before", 1, [False, False]),
+        ("rest", "after", 1, [True, True]),
+    ],
+)
+def test_a_process_killed_around_a_commit_lands_once_when_run_again(
+    kind: str, when: str, nth: int, landed_before: list[bool], tmp_path: Path
+) -> None:
     connection = sql_connection(tmp_path) if kind == "sql" else lab_connection()
     lake = open_lake(connection)
     lake.prepare(TABLES, MIGRATION)
     files = stage(lake, orders(30))
-    fork = multiprocessing.get_context("spawn")
-    worker = fork.Process(target=_commit_in_another_process, args=(connection, lake._namespace, files))
+    worker = multiprocessing.get_context("spawn").Process(
+        target=_commit_and_die, args=(connection, lake._namespace, files, when, nth)
+    )
     worker.start()
-    deadline = time.monotonic() + 60
-    while worker.is_alive() and not _has_begun(lake) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    time.sleep(after)
-    if worker.is_alive() and worker.pid:
-        os.kill(worker.pid, signal.SIGKILL)
     worker.join()
+    assert worker.exitcode == -signal.SIGKILL
     _, landed = lake.commit(group("c1", files), "c1", MIGRATION)
-    assert [c.rows for c in landed] == [30, 0]
+    assert [(c.rows, c.already) for c in landed] == list(zip([30, 0], landed_before, strict=True))
     landed_once(lake)
     lake.close()
-
-
-def _has_begun(lake: IcebergLake) -> bool:
-    """The worker has written its first manifest."""
-    return _metadata_files(lake._open("orders"), ".avro") > 0
