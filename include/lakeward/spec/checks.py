@@ -52,11 +52,7 @@ def made_by(group: GroupSpec) -> Iterator[tuple[str, Path]]:
     """Every lake table that a group surely makes, with the path (inside the group) of what names it."""
     for n, table in enumerate(group.tables):
         at: Path = ("tables", n)
-        if not is_glob(table.table):
-            try:
-                name = table.name or slug(split_table(table.table)[1])
-            except ValueError:
-                continue  # said elsewhere
+        if not is_glob(table.table) and (name := _main_name(table)):
             yield name, (*at, "name" if table.name else "table")
         for m, rule in enumerate(table.flatten):
             for k, child in enumerate(rule.children):
@@ -65,9 +61,22 @@ def made_by(group: GroupSpec) -> Iterator[tuple[str, Path]]:
                 yield one.table, (*at, "flatten", m, "maps", k, "table")
 
 
-def _undecidable(group: GroupSpec) -> bool:
-    """Globs and inferred children make tables that only the source knows."""
-    return any(is_glob(t.table) or any(f.fields == "infer" for f in t.flatten) for t in group.tables)
+def _may_make(group: GroupSpec, name: str) -> bool:
+    """Whether a glob, or a list found by inference, could make a table of that name; only the source knows."""
+    for table in group.tables:
+        if is_glob(table.table):
+            return True
+        inferred = any(f.fields == "infer" for f in table.flatten)
+        if inferred and name.startswith(f"{_main_name(table)}_"):
+            return True
+    return False
+
+
+def _main_name(table: TableSpec) -> str:
+    try:
+        return table.name or slug(split_table(table.table)[1])
+    except ValueError:  # said elsewhere
+        return ""
 
 
 def _names(spec: Migration) -> Iterator[Trouble]:
@@ -197,17 +206,16 @@ def _reference(group: GroupSpec, reference: Reference, at: Path, made: dict[str,
                 "so that rows of one could name rows that the other does not have yet",
                 "Put both tables into one group, or leave this reference out if they need not agree.",
             )
-        elif not _undecidable(group):
+        elif not _may_make(group, name):
             todo = meant(name, made[group.name]) or f"It makes: {', '.join(made[group.name])}."
             yield Trouble((*at, field), f"no table of the group `{group.name}` is called `{name}`", todo)
 
 
 def _kpis(spec: Migration) -> Iterator[Trouble]:
     made = [name for group in spec.groups for name, _ in made_by(group)]
-    decidable = not any(_undecidable(group) for group in spec.groups)
     for n, kpi in enumerate(spec.kpis):
         at: Path = ("kpis", n)
-        if decidable and kpi.table not in made:
+        if kpi.table not in made and not any(_may_make(group, kpi.table) for group in spec.groups):
             todo = meant(kpi.table, made) or f"The groups make: {', '.join(made)}."
             yield Trouble((*at, "table"), f"no group makes a table called `{kpi.table}`", todo)
         yield from _kpi(kpi, at)
@@ -216,7 +224,8 @@ def _kpis(spec: Migration) -> Iterator[Trouble]:
 def _unproved(spec: Migration) -> Iterator[Trouble]:
     measured = {kpi.table for kpi in spec.kpis}
     for n, group in enumerate(spec.groups):
-        if not _undecidable(group) and measured.isdisjoint(name for name, _ in made_by(group)):
+        proved = measured.intersection(name for name, _ in made_by(group))
+        if not proved and not any(_may_make(group, table) for table in measured):
             reason = f"no KPI proves the group `{group.name}`; counts of rows prove nothing"
             yield Trouble(("groups", n, "name"), reason, "Declare at least one KPI over its tables.")
 

@@ -1,0 +1,5 @@
+"""`python -m lakeward.cli`."""
+
+from lakeward.cli import main
+
+main()
