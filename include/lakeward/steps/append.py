@@ -55,10 +55,13 @@ def _check_pointer(plan: Plan, group: GroupPlan, ports: Ports) -> None:
 
 def _check_counts(group: GroupPlan, manifest: Manifest, staged: Staged) -> None:
     landed = {table.table: table for table in manifest.tables}
-    wrong = [said for table in staged.tables for said in _faults(table, landed.get(table.table), group.quarantine)]
+    wrong = [said for table in staged.tables for said in _faults(table, landed.get(table.table))]
     wrong += [f"{table.name} was not staged" for table in group.lake_tables if not _is_there(staged, table.name)]
     if not _is_there(staged, group.quarantine):
         wrong.append(f"{group.quarantine} was not staged")
+    aside = sum(table.quarantined for table in staged.tables if table.table in landed)
+    if not wrong and staged.table(group.quarantine).rows != aside:
+        wrong.append(f"{group.quarantine}: {staged.table(group.quarantine).rows} staged, {aside} rows were set aside")
     if wrong:
         raise DataError(
             f"Group {group.name}, cut {group.cut_id}: rows do not add up: {'; '.join(wrong)}. Nothing was committed.",
@@ -66,10 +69,10 @@ def _check_counts(group: GroupPlan, manifest: Manifest, staged: Staged) -> None:
         )
 
 
-def _faults(table: StagedTable, landed: LandedTable | None, quarantine: str) -> Iterator[str]:
+def _faults(table: StagedTable, landed: LandedTable | None) -> Iterator[str]:
     if landed and landed.rows != table.read:
         yield f"{table.table}: {landed.rows} landed, {table.read} read"
-    if table.table != quarantine and table.read != table.rows + table.quarantined:
+    if table.read != table.rows + table.quarantined:
         yield f"{table.table}: {table.read} read, {table.rows} staged and {table.quarantined} quarantined"
     in_files = sum(file.rows for file in table.files)
     if in_files != table.rows:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.lakes import MIGRATION, TABLES, lab_connection, open_lake, sql_connection
 
 from lakeward.adapters.connections import Connection
 from lakeward.adapters.iceberg import IcebergLake
-from tests.lakes import MIGRATION, TABLES, lab_connection, open_lake, sql_connection
 
 
 @pytest.fixture(params=["sql", pytest.param("rest", marks=pytest.mark.lab)])

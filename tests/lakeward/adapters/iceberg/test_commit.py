@@ -5,12 +5,6 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-
-from lakeward.adapters.connections import Connection
-from lakeward.adapters.iceberg import IcebergLake, properties_from
-from lakeward.domain.facts import LakeTable
-from lakeward.domain.identity import batch_id
-from lakeward.errors import LakeError, LakewardError, SpecError, UnsupportedError
 from tests.lakes import (
     ASIDE,
     MIGRATION,
@@ -25,6 +19,12 @@ from tests.lakes import (
     sql_connection,
     stage,
 )
+
+from lakeward.adapters.connections import Connection
+from lakeward.adapters.iceberg import IcebergLake, properties_from
+from lakeward.domain.facts import LakeTable
+from lakeward.domain.identity import batch_id
+from lakeward.errors import LakeError, LakewardError, SpecError, UnsupportedError
 
 
 def test_a_group_lands_tagged_and_recorded_empty_tables_too(lake: IcebergLake) -> None:

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.fault_proxy import Faults, fault_proxy
+from tests.lakes import MIGRATION, TABLES, group, ids_in, lab_connection, open_lake, orders, sql_connection, stage
 
 from lakeward.adapters.connections import Connection, from_environment
 from lakeward.adapters.iceberg import IcebergLake, change
 from lakeward.domain.facts import StagedFile
 from lakeward.errors import ConflictError, LakeError
-from tests.fault_proxy import Faults, fault_proxy
-from tests.lakes import MIGRATION, TABLES, group, ids_in, lab_connection, open_lake, orders, sql_connection, stage
 
 pytestmark = pytest.mark.usefixtures("lab")
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 from pyiceberg import types as t
+from tests.lakes import ASIDE, MIGRATION, ORDERS, TABLES, batch, column, open_lake, orders, stage
 
 from lakeward.adapters.connections import Connection
 from lakeward.adapters.iceberg import IcebergLake
 from lakeward.domain.facts import LakeTable, PartitionField, SortField
 from lakeward.errors import LakeError, UnsupportedError
-from tests.lakes import ASIDE, MIGRATION, ORDERS, TABLES, batch, column, open_lake, orders, stage
 
 WORDS = {
     "boolean": t.BooleanType(),

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from tests.lakes import MIGRATION, TABLES, lab_connection, open_lake, orders, sql_connection, stage
 
 from lakeward.adapters.connections import Connection, from_environment
 from lakeward.adapters.iceberg import IcebergLake, properties_from
 from lakeward.errors import LakeError
-from tests.lakes import MIGRATION, TABLES, lab_connection, open_lake, orders, sql_connection, stage
 
 WRONG = "wr0ng-s3cret"
 
@@ -76,7 +76,7 @@ def test_wrong_keys_for_the_store_behind_a_good_catalog() -> None:
     good = open_lake(lab_connection())
     good.prepare(TABLES, MIGRATION)
     bad = open_lake(lab_connection(**{"s3.secret-access-key": WRONG}), good._namespace)
-    with pytest.raises(LakeError, match="object store http://127.0.0.1:.* refuses the keys") as told:
+    with pytest.raises(LakeError, match=r"object store http://127\.0\.0\.1:.* refuses the keys") as told:
         stage(bad, orders(3))
     assert WRONG not in str(told.value)
     good.close()

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.lakes import ASIDE, MIGRATION, ORDERS, batch, group, ids_in, orders, stage
 
 from lakeward.adapters.iceberg import IcebergLake
 from lakeward.domain.facts import StagedFile
 from lakeward.domain.identity import batch_id
 from lakeward.errors import LakeError
-from tests.lakes import ASIDE, MIGRATION, ORDERS, batch, group, ids_in, orders, stage
 
 
 def test_the_first_cut_taken_out_leaves_an_empty_table_that_can_take_it_again(lake: IcebergLake) -> None:

@@ -9,13 +9,13 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.lakes import MIGRATION, ORDERS, batch, column, ids_in, open_lake, orders, read, stage
 
 from lakeward.adapters.connections import Connection
 from lakeward.adapters.iceberg import IcebergLake
 from lakeward.domain.facts import LakeTable
 from lakeward.errors import DataError, LakeError
 from lakeward.ports import silent
-from tests.lakes import MIGRATION, ORDERS, batch, column, ids_in, open_lake, orders, read, stage
 
 EVERY = {
     "boolean": [True, False, None],
