@@ -11,7 +11,7 @@ from lakeward.domain.flatten_checks import quarantine_sql
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.errors import DataError
 from lakeward.ports import Input, Ports, Progress, silent
-from lakeward.steps.artifacts import find_staged, read_manifest, write_staged
+from lakeward.steps.artifacts import check_landing, find_staged, read_manifest, write_staged
 from lakeward.steps.set_aside import SetAside, landing_of, set_aside
 
 
@@ -20,12 +20,14 @@ def flatten(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
 
     :param attempt: begins the names of this try's files.
     :raises DataError: too many rows would be quarantined, or the counts do not add up; nothing is left behind then.
+    :raises LakeError: a landed file is missing or changed.
     """
     group = plan.group(group_name)
     if staged := find_staged(ports.store, plan, group):
         return staged
     started = time.monotonic()
     manifest = read_manifest(ports.store, plan, group)
+    check_landing(ports.store, manifest)
     landing = landing_of(group, manifest, ports)
     set_aside(landing, manifest, ports.engine, progress)
     landed = {table.table: table.rows for table in manifest.tables}
