@@ -30,7 +30,6 @@ def home() -> Path:
 def open_run(migration_file: str, run_key: str) -> Iterator[tuple[Plan, Ports]]:
     """Open the plan that the run began with, and what it works on; errors that no retry mends fail the task at once."""
     from lakeward.adapters.open import open_ports
-
     from lakeward.spec.load import load
     from lakeward.steps.artifacts import read_plan
     from lakeward_airflow.connections import resolve

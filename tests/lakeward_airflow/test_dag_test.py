@@ -12,10 +12,13 @@ import pytest
 from airflow_home import write_dags
 from lakeward.lab import Lab
 
+pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 PLAY = """
 import json, sys
 from airflow.utils.db import initdb
 initdb()
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+DagBundlesManager().sync_bundles_to_db()
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 bag = DagBag(sys.argv[1])
 sync_bag_to_db(bag, "dags-folder", None)
@@ -42,7 +45,7 @@ def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
         }
     )
     command = [sys.executable, "-c", PLAY, str(dags), "lift_and_shift__rehearsed", json.dumps({"rehearsal": True})]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=580)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
 

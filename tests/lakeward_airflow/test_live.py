@@ -16,12 +16,13 @@ from lakeward.adapters.objects import S3Store
 from lakeward.domain.evidence import State
 from lakeward_airflow.demo.servers import DemoError
 
+pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 DAG = "lift_and_shift__small"
 RUN = "tested"
 FROZEN = {"source_frozen": True, "accept_quarantine": "", "why": "tested"}
 
 
-def wait(what: Callable[[], Any], seconds: float = 240.0) -> Any:
+def wait(what: Callable[[], Any], seconds: float = 600.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < deadline, "waited too long"

@@ -14,6 +14,7 @@ from lakeward.adapters.connections import from_environment
 from lakeward.adapters.objects import S3Store
 from lakeward.domain.identity import evidence_prefix
 
+pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 CUT = "0123456789abcdef"
 PAGE = f"/lakeward/evidence/small/sales/{CUT}"
 

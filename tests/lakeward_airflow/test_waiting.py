@@ -12,11 +12,12 @@ from lakeward.adapters.connections import from_environment
 from lakeward.adapters.objects import S3Store
 from lakeward_airflow.demo.api import TaskState
 
+pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 DAG = "lift_and_shift__held"
 RUN = "tested"
 
 
-def wait(live: Live, done: Callable[[TaskState], bool], task: str, seconds: float = 200.0) -> TaskState:
+def wait(live: Live, done: Callable[[TaskState], bool], task: str, seconds: float = 600.0) -> TaskState:
     deadline = time.monotonic() + seconds
     while True:
         tasks = live.api.tasks(DAG, RUN)

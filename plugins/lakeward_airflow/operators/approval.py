@@ -66,9 +66,10 @@ class ApproveCutoverOperator(ApprovalOperator):
     def __init__(
         self, *, migration_file: str, run_key: str = "{{ run_id }}", rehearsal: str = "False", **kwargs: Any
     ) -> None:
-        # Of the parameters only the task's own are asked for; Airflow hands in those of the DAG as well.
+        # Only this form is asked for: without the next line the DAG's parameters would count as the task's own.
+        kwargs.pop("params", None)
         form = {name: Param(**field, source="task") for name, field in FORM.items()}
-        super().__init__(subject="Cut over?", params={**(kwargs.pop("params", None) or {}), **form}, **kwargs)
+        super().__init__(subject="Cut over?", params=form, **kwargs)
         self.migration_file = migration_file
         self.run_key = run_key
         self.rehearsal = rehearsal

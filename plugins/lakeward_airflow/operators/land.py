@@ -23,7 +23,6 @@ class PlanMigrationOperator(RunOperator):
     def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
         """Plan; the same run again returns the plan that it began with."""
         from lakeward.adapters.open import open_ports
-
         from lakeward.steps.check import check_file
         from lakeward.steps.plan import make_plan
         from lakeward_airflow.connections import resolve
