@@ -48,7 +48,8 @@ def source_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> Sour
     selected = [f"{landed[s].expression} AS {alias['value', s]}" for s in plain]
     selected += [f"{_document(landed[s], _holding(s, table))} AS {alias['doc', s]}" for s in nested]
     inner = f"SELECT {', '.join(selected) or '1 AS one'} FROM {ident(plan.schema)}.{ident(plan.table)} {where(plan.filter, ident)}"
-    fence = " OFFSET 0" if nested else ""  # else the documents would be parsed once for every mention
+    parsed = any(_holding(s, table) != "jsonb" for s in nested)
+    fence = " OFFSET 0" if parsed else ""  # else the documents would be parsed once for every mention
     sql = f"({inner}{fence}) AS r"
     if table.kind != "main":
         sql += _items(table, f"r.{alias['doc', table.source]}")
@@ -125,16 +126,21 @@ def json_value(document: str, path: tuple[str, ...], lake_type: str) -> str:
     if lake_type == "uuid":
         return f"CASE WHEN {word} ~ {text(_UUID)} THEN CAST({word} AS uuid) END"
     if lake_type in {"int", "long", "float", "double"} or lake_type.startswith("decimal"):
-        return _number(word, lake_type)
+        return _number(f"({document} {_path('#>', path)})", word, lake_type)
     return word
 
 
-def _number(word: str, lake_type: str) -> str:
+def _number(value: str, word: str, lake_type: str) -> str:
     """Every digit that is there, and at least those of the type: what does not fit it must show in the figure."""
     decimal = LakeType(lake_type).decimal
     scale = decimal[1] if decimal else 0
-    form = f"^-?[0-9]{{1,{max(1, 38 - scale)}}}(\\.[0-9]+)?$"
-    return f"CASE WHEN {word} ~ {text(form)} THEN trim_scale(CAST({word} AS numeric)) + {Decimal(0):.{scale}f} END"
+    spelled = f"trim_scale(CAST({{}} AS numeric)) + {Decimal(0):.{scale}f}"
+    fits = f"abs(CAST({value} AS numeric)) < 1e{38 - scale}"  # beyond it nothing could be added up
+    written = text(f"^-?[0-9]{{1,{max(1, 38 - scale)}}}([.][0-9]+)?$")
+    return (
+        f"CASE WHEN jsonb_typeof({value}) = 'number' THEN CASE WHEN {fits} THEN {spelled.format(value)} END "
+        f"WHEN {word} ~ {written} THEN {spelled.format(word)} END"
+    )
 
 
 def _moment(word: str, lake_type: str) -> str:
