@@ -99,7 +99,7 @@ def test_what_the_file_gets_wrong_is_named(spec: dict[str, object], said: str) -
         (table(kind="foreign"), "foreign table"),
         (table(columns=()), "no columns"),
         (table(columns=(column("Id"), column("id")), primary_key=()), "differ by case"),
-        (table(columns=(column("a", "interval"), column("b", "money")), primary_key=()), "'a'.*\n.*'b'"),
+        (table(columns=(column("a", "interval"), column("b", "money")), primary_key=()), r"'a'.*\n.*'b'"),
     ],
 )
 def test_what_is_not_carried_is_refused_by_name(source: SourceTable, said: str) -> None:
@@ -108,7 +108,7 @@ def test_what_is_not_carried_is_refused_by_name(source: SourceTable, said: str) 
 
 
 def test_missing_rights_are_named() -> None:
-    with pytest.raises(SpecError, match="grant SELECT on public.Orders"):
+    with pytest.raises(SpecError, match=r"grant SELECT on public\.Orders"):
         plan({}, table(readable=False))
     with pytest.raises(SpecError, match="customer_id"):
         plan({}, table(unreadable_columns=("customer_id",)))
