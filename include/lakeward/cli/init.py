@@ -46,6 +46,8 @@ def init(
     from lakeward.steps.check import check_file
 
     connection = from_environment(conn)
+    if connection.conn_type not in {"", "postgres"}:
+        raise SpecError(f"Connection `{conn}` is of type {connection.conn_type!r}.", todo="Name one of type postgres.")
     migration = slug(name or connection.schema or conn)
     to_stdout = output == Path("-")
     folder = Path("dags/migrations")

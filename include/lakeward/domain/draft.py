@@ -108,7 +108,7 @@ def unique_names(tables: Sequence[SourceTable]) -> dict[str, str | None]:
     """``schema.table`` to the lake's name where the default one is taken by another table already."""
     taken: set[str] = set()
     names: dict[str, str | None] = {}
-    for table in tables:
+    for table in sorted(tables, key=lambda t: t.schema != "public"):  # whose tables keep the plain names
         short, name = slug(table.name), None
         if short in taken:
             stem = name = slug(f"{table.schema}_{table.name}")
