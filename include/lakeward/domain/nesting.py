@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from lakeward.domain.infer import Inferred, Path, infer_fields
 from lakeward.domain.shaping import partition_fields, sort_fields
 from lakeward.errors import SpecError
 from lakeward.spec.models import ChildSpec, FlattenSpec
+from lakeward.spec.names import slug
 from lakeward.spec.paths import format_path, parse_path
 from lakeward.spec.rules import Rule
 from lakeward.spec.scalars import LakeType, SortTerm, Transform
@@ -41,12 +41,6 @@ class Nested:
     columns: tuple[LakeColumn, ...]
     children: tuple[Child, ...]
     notes: tuple[str, ...]
-
-
-def slug(text: str) -> str:
-    """A name in snake case that any catalog takes."""
-    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", text)
-    return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_") or "x"
 
 
 def nest(

@@ -14,11 +14,12 @@ from lakeward.domain.facts import (
     SourceTable,
     TablePlan,
 )
-from lakeward.domain.nesting import Nested, child_table, nest, slug
+from lakeward.domain.nesting import Nested, child_table, nest
 from lakeward.domain.postgres_types import land_column
 from lakeward.domain.shaping import partition_fields, sort_fields, suggest
 from lakeward.errors import LakewardError, SpecError, UnsupportedError
 from lakeward.spec.models import GroupSpec, Reference, TableSpec
+from lakeward.spec.names import slug
 
 Sample = Callable[[SourceTable, str], Sequence[str | None]]
 """Values of an expression of a source table, as text."""

@@ -33,7 +33,9 @@ def test_every_key_is_explained() -> None:
 
 @pytest.mark.parametrize("name", PERMITTED)
 def test_every_expectation_is_listed_with_its_arguments(name: str) -> None:
-    row = next(line for line in (DOCS / "migration-file.md").read_text().splitlines() if line.startswith(f"| `{name}` |"))
+    row = next(
+        line for line in (DOCS / "migration-file.md").read_text().splitlines() if line.startswith(f"| `{name}` |")
+    )
     permitted = PERMITTED[name]
     assert all(f"`{argument}`" in row for argument in permitted.required)
     assert all(f"`{argument}`?" in row for argument in permitted.optional)
