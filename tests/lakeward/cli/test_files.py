@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from lakeward.cli.console import exits, progressing, table
+from lakeward.cli.verdicts import finding_json, verdict_json
+from lakeward.domain.evidence import Finding, Outcome, Verdict
+from lakeward.domain.kpi_rows import RowDifference
 from lakeward.errors import LakewardError
 
 Run = Callable[..., Result]
@@ -57,6 +61,16 @@ def test_the_schema_is_json(cli: Run) -> None:
     assert done.exit_code == 0
     assert json.loads(done.stdout)["$schema"].endswith("2020-12/schema")
     assert cli("schema", "--markdown").stdout.startswith("## Every key")
+
+
+def test_the_json_is_described() -> None:
+    page = (RETAIL.parents[2] / "docs" / "cli.md").read_text()
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    verdict = Verdict("kpi", "x", "m", "g", "c", Outcome.PASS, "h", "", 1, 0, at)
+    row = RowDifference("changed", {"id": "1"})
+    described = [verdict_json(verdict), finding_json("g", Finding("x", "source-lake"), [row])]
+    for name in (name for part in described for name in part):
+        assert f"`{name}`" in page or f".{name}[]`" in page, f"docs/cli.md does not describe {name}"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
