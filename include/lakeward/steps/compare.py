@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Pointer, Verdict
-from lakeward.domain.facts import GroupPlan, Manifest, Plan, to_json
+from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged, to_json
 from lakeward.domain.identity import digest, evidence_prefix, verdict_key
 from lakeward.errors import DataError, LakeError, LakewardError, SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
@@ -43,13 +43,14 @@ def compare(
         )
     case = Case(plan.migration.migration, group.name, group.cut_id, at)
     resolved = [kpi.resolve(k, group, plan.migration.calendar) for k in kpis_of(plan, group)]
+    staged = read_staged(ports.store, plan, group)
     verdicts: list[Verdict] = []
     failures: _Failures = []
     for n, r in enumerate(resolved):
         progress(f"compare {r.spec.name}", n, len(resolved) + 1)
-        verdicts.append(_at_cut(case, ports, manifest, r, pointer, failures))
+        verdicts.append(_at_cut(case, ports, manifest, staged, r, pointer, failures))
     progress("compare counts", len(resolved), len(resolved) + 1)
-    verdicts.append(_counts(case, plan, group, ports, manifest, pointer, failures))
+    verdicts.append(_counts(case, group, ports, manifest, staged, pointer, failures))
     progress("compare", len(resolved) + 1, len(resolved) + 1)
     _raise_first(group, failures)
     return tuple(verdicts)
@@ -102,7 +103,13 @@ def _subject(r: kpi.ResolvedKpi, ports: Ports, pointer: Pointer) -> tuple[str, .
 
 
 def _at_cut(
-    case: Case, ports: Ports, manifest: Manifest, r: kpi.ResolvedKpi, pointer: Pointer, failures: _Failures
+    case: Case,
+    ports: Ports,
+    manifest: Manifest,
+    staged: Staged,
+    r: kpi.ResolvedKpi,
+    pointer: Pointer,
+    failures: _Failures,
 ) -> Verdict:
     """The verdict on one KPI at the cut: the one that was reached before, or a new one, stored and recorded."""
     inputs = kpi_inputs(manifest, r, ports, pointer)
@@ -113,7 +120,8 @@ def _at_cut(
     def work() -> Measured:
         taken = source_figures(ports.store, manifest, r)
         lake, landing = pinned_files(ports, r, pointer.tables), landed_files(ports.store, manifest, r.plan)
-        return measure(ports, r, taken, lake, key.removesuffix(".json"), landing=landing)
+        aside = staged.table(r.plan.name).quarantined
+        return measure(ports, r, taken, lake, key.removesuffix(".json"), landing=landing, aside=aside)
 
     verdict, error = judge(case, r, inputs, work, _secrets(ports))
     _keep(ports, key, verdict)
@@ -146,14 +154,13 @@ def _as_of_now(
 
 def _counts(
     case: Case,
-    plan: Plan,
     group: GroupPlan,
     ports: Ports,
     manifest: Manifest,
+    staged: Staged,
     pointer: Pointer,
     failures: _Failures,
 ) -> Verdict:
-    staged = read_staged(ports.store, plan, group)
     inputs = counts_inputs(ports, group, manifest, staged, pointer.tables)
     if known := ports.ledger.verdict(case.migration, group.name, "counts", group.name, inputs):
         return known

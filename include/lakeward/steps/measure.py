@@ -67,6 +67,7 @@ class Measured:
     differences: Differences
     files: tuple[FileFact, ...]
     leg: str = "source-lake"
+    aside: int = 0  # rows of the source table that are in quarantine
 
 
 def pinned_files(ports: Ports, r: kpi.ResolvedKpi, snapshots: Mapping[str, int]) -> FileSet:
@@ -88,11 +89,13 @@ def measure(
     stem: str,
     *,
     landing: FileSet | None = None,
+    aside: int = 0,
     since: date | None = None,
 ) -> Measured:
     """Take the lake's figures and compare; everything is stored under keys that begin with ``stem``.
 
     :param landing: asked, when the figures differ, on which way they parted.
+    :param aside: rows of the source table that are in quarantine, for the summary.
     """
     taken = _take(ports, kpi.lake_sql(r, "lake"), "lake", lake, f"{stem}-lake.parquet")
     expected, found = as_input(ports.store, r, source), as_input(ports.store, r, taken)
@@ -107,7 +110,7 @@ def measure(
         leg = "source-landing" if early.failed else "landing-lake"
         files += (landed,)
     moved = replace(differences, findings=tuple(replace(f, leg=leg) for f in differences.findings))
-    return Measured(moved, files, leg)
+    return Measured(moved, files, leg, aside)
 
 
 def judge(
@@ -126,7 +129,8 @@ def judge(
     else:
         outcome = Outcome.WARN if r.spec.warn_only else Outcome.FAIL
         first = cells.findings[0]
-        summary = f"{cells.failed} of {cells.checked} cells differ{_ORIGINS.get(measured.leg, '')}; {place(first)}: {first.message}"
+        aside = f"; {measured.aside} rows of {r.plan.name} are in quarantine" if measured.aside else ""
+        summary = f"{cells.failed} of {cells.checked} cells differ{_ORIGINS.get(measured.leg, '')}{aside}; {place(first)}: {first.message}"
     verdict = case.verdict(
         "kpi",
         name,
