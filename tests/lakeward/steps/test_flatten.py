@@ -7,15 +7,19 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import cast
+from uuid import uuid4
 
+import psycopg
 import pyarrow as pa
 import pytest
 from flatten_world import GOOD, World, world
+from tests.chain import Chain
 
-from lakeward.domain.facts import LakeTable, StagedFile
+from lakeward.domain.facts import LakeTable, Staged, StagedFile
 from lakeward.errors import DataError, LakeError, LakewardError
+from lakeward.lab import Lab
 from lakeward.ports import Lake, Progress
-from lakeward.steps.artifacts import find_staged
+from lakeward.steps.artifacts import find_staged, read_plan
 
 
 def changed(table: str, position: int, row: tuple[object, ...]) -> dict[str, Sequence[tuple[object, ...]]]:
@@ -220,3 +224,51 @@ def test_a_group_that_has_not_landed_is_refused(tmp_path: Path) -> None:
         group = replace(here.plan.group("shop"), cut_id="another")
         with pytest.raises(LakewardError, match="has not landed"):
             replace(here, plan=replace(here.plan, groups=(group,))).flatten()
+
+
+@pytest.fixture
+def retail(lab: Lab, tmp_path: Path) -> Chain:
+    """The sample on the lab, into a namespace and a landing of its own."""
+    name = f"retail_{uuid4().hex[:8]}"
+    text = (Path(__file__).parents[3] / "dags/migrations/retail.yaml").read_text()
+    file = tmp_path / "retail.yaml"
+    file.write_text(
+        text.replace("namespace: retail", f"namespace: {name}").replace("landing/lakeward", f"landing/{name}")
+    )
+    return Chain(file, tmp_path, "run")
+
+
+SOURCE_FIGURES = """
+SELECT (SELECT count(*) FROM orders), count(i), sum((i ->> 'quantity')::numeric * (i ->> 'unit_price')::numeric)::text,
+    sum((i ->> 'discount')::numeric)::text, count(*) FILTER (WHERE NOT i ? 'discount'),
+    (SELECT count(*) FROM orders WHERE payload -> 'items' = '[]'),
+    (SELECT count(*) FROM orders WHERE payload -> 'items' = 'null'),
+    (SELECT count(*) FROM orders WHERE NOT payload ? 'items')
+FROM orders CROSS JOIN LATERAL jsonb_path_query(payload, '$.items[*]') AS i
+WHERE jsonb_typeof(i) = 'object'  -- a path takes `"items": null` for a list of one null
+"""
+LAKE_FIGURES = """
+SELECT (SELECT count(*) FROM orders), count(*), sum(quantity * unit_price)::VARCHAR, sum(discount)::VARCHAR,
+    count(*) FILTER (WHERE contains(shape, 'discount:missing')),
+    (SELECT count(*) FROM orders WHERE contains(payload_shape, 'items:empty')),
+    (SELECT count(*) FROM orders WHERE contains(payload_shape, 'items:null')),
+    (SELECT count(*) FROM orders WHERE contains(payload_shape, 'items:missing'))
+FROM order_items
+"""
+
+
+def test_the_sample_is_flattened_to_the_cent(lab: Lab, retail: Chain) -> None:
+    """From PostgreSQL's jsonb to the lab's lake: the source's own figures over its JSON are the staged rows' figures."""
+    staged = retail.run(until="flatten")["sales"]
+    assert isinstance(staged, Staged)
+    with retail.ports() as ports:
+        plan = read_plan(ports.store, retail.loaded.spec.migration, "run")
+        tables = {t.name: t for t in plan.group("sales").lake_tables if t.name in {"orders", "order_items"}}
+        files = {name: ports.lake.staged(table, staged.table(name).files) for name, table in tables.items()}
+        (found,) = ports.engine.table(LAKE_FIGURES, files).to_pylist()
+    with psycopg.connect(lab.env()["LAKEWARD_LAB_POSTGRES"], dbname="retail") as con:
+        expected = con.execute(SOURCE_FIGURES).fetchone()
+    assert expected is not None
+    assert tuple(found.values()) == expected
+    assert all(count for count in expected)
+    assert {t.quarantined for t in staged.tables} == {0}
