@@ -35,6 +35,8 @@ def verify(
     from lakeward.steps.evidence import verify as verify_store
 
     is_s3 = path.startswith("s3://")
+    if not is_s3 and not Path(path).is_dir():
+        raise DataError(f"There is no folder {path}.", todo="Name the folder of `landing.path`, or an s3:// URL.")
     landing = LandingSpec(path=path if is_s3 else str(Path(path).absolute()), connection=connection if is_s3 else None)
     with closing(open_store(landing, from_environment, home())) as store:
         found = verify_store(store)

@@ -177,6 +177,8 @@ def test_evidence_that_was_changed_is_found(cli: Run, shop: Path, first: str) ->
     assert done.exit_code == 1
     assert "revenue" in done.stderr
     assert cli("evidence", "verify", "s3://landing/nothing-here").exit_code == 1
+    assert cli("evidence", "verify", "./nothing-here").exit_code == 1
+    assert not Path("nothing-here").exists()
 
 
 def test_a_lost_ledger_is_made_again(cli: Run, shop: Path, first: str, home: Path) -> None:
