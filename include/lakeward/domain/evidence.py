@@ -125,5 +125,5 @@ class Transition:
     by: str
     why: str
     at: datetime
-    outcome: str  # done, refused, reverted
+    outcome: str  # begun, done, refused, reverted; planned in a dry run
     message: str = ""
