@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from lakeward.domain import kpi
-from lakeward.domain.evidence import Pointer, Verdict
+from lakeward.domain.evidence import Outcome, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged, to_json
 from lakeward.domain.identity import digest, evidence_prefix, verdict_key
 from lakeward.errors import DataError, LakeError, LakewardError, SourceError
@@ -113,7 +113,7 @@ def _at_cut(
 ) -> Verdict:
     """The verdict on one KPI at the cut: the one that was reached before, or a new one, stored and recorded."""
     inputs = kpi_inputs(manifest, r, ports, pointer)
-    if known := ports.ledger.verdict(case.migration, case.group, "kpi", r.spec.name, inputs):
+    if known := _known(case, ports, "kpi", r.spec.name, inputs):
         return known
     key = verdict_key(case.migration, case.group, case.cut_id, "kpi", r.spec.name, inputs)
 
@@ -162,7 +162,7 @@ def _counts(
     failures: _Failures,
 ) -> Verdict:
     inputs = counts_inputs(ports, group, manifest, staged, pointer.tables)
-    if known := ports.ledger.verdict(case.migration, group.name, "counts", group.name, inputs):
+    if known := _known(case, ports, "counts", group.name, inputs):
         return known
     try:
         verdict = count_rows(case, group, ports, manifest, staged, pointer.tables)
@@ -173,8 +173,20 @@ def _counts(
     return verdict
 
 
+def _known(case: Case, ports: Ports, kind: str, subject: str, inputs: str) -> Verdict | None:
+    """The verdict that was reached for these inputs; its evidence is put back when somebody has deleted it."""
+    known = ports.ledger.verdict(case.migration, case.group, kind, subject, inputs)
+    if known:
+        ports.store.put_new(verdict_key(case.migration, case.group, case.cut_id, kind, subject, inputs), to_json(known))
+    return known
+
+
 def _keep(ports: Ports, key: str, verdict: Verdict) -> None:
-    ports.store.put(key, to_json(verdict))
+    """Store, then record. What could not be measured never takes the place of what was."""
+    if verdict.outcome is Outcome.ERROR:
+        ports.store.put_new(key, to_json(verdict))
+    else:
+        ports.store.put(key, to_json(verdict))
     ports.ledger.record_verdict(verdict)
 
 

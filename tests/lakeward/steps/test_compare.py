@@ -98,8 +98,10 @@ def test_equal_figures_pass_are_stored_and_then_only_read(shop: World) -> None:
         found = shop.ports.store.get(verdict_key("parity", "shop", v.cut_id, v.kind, v.subject, v.inputs_hash))
         assert found
         assert from_json(Verdict, found[0]) == v
+    shop.ports.store.delete([verdict_key("parity", "shop", v.cut_id, v.kind, v.subject, v.inputs_hash)])
     idle = replace(shop.ports, engine=Idle())
     assert compare(shop.plan, "shop", idle, AT + timedelta(days=1)) == verdicts
+    assert shop.ports.store.get(verdict_key("parity", "shop", v.cut_id, v.kind, v.subject, v.inputs_hash))
 
 
 def test_both_figures_are_kept_and_are_those_of_the_source(shop: World) -> None:
