@@ -8,9 +8,10 @@ from pathlib import Path
 from airflow.sdk import DAG, Param, task_group
 
 from lakeward.spec.models import LiftAndShift
+from lakeward_airflow.assets import named_tables, published
 from lakeward_airflow.dag_docs import migration_doc
 from lakeward_airflow.dag_files import invalid_dag, of_pattern, read_migrations
-from lakeward_airflow.operators.append import AppendIcebergOperator, published
+from lakeward_airflow.operators.append import AppendIcebergOperator
 from lakeward_airflow.operators.approval import ApproveCutoverOperator
 from lakeward_airflow.operators.compact import TriggerCompactionOperator
 from lakeward_airflow.operators.land import (
@@ -61,7 +62,7 @@ def lift_and_shift(file: Path, spec: LiftAndShift) -> DAG:
 
         plan = PlanMigrationOperator(task_id="plan")
         groups = move_group.expand(group=[group.name for group in spec.groups])
-        gate = EvaluateGateOperator(task_id="gate")
+        gate = EvaluateGateOperator(task_id="gate", inlets=named_tables(spec))
         approve = ApproveCutoverOperator(
             task_id="approve", rehearsal="{{ params.rehearsal }}", response_timeout=spec.gate.timeout.delta, retries=0
         )

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, AssetAlias
+from airflow.sdk import AssetAlias
 
+from lakeward_airflow.assets import table_asset
 from lakeward_airflow.links import EvidenceLink
 from lakeward_airflow.operators.base import GroupOperator
 from lakeward_airflow.runs import now
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-
-def published(migration: str) -> AssetAlias:
-    """What stands for all tables that a migration publishes; which they are is known when a group was planned."""
-    return AssetAlias(name=f"lakeward__{migration}", group="lakeward")
 
 
 class AppendIcebergOperator(GroupOperator):
@@ -51,5 +47,4 @@ class AppendIcebergOperator(GroupOperator):
         events: Any = context["outlet_events"]
         for alias in (outlet for outlet in self.outlets if isinstance(outlet, AssetAlias)):
             for table, snapshot in snapshots.items():
-                asset = Asset(name=table, uri=f"iceberg://{connection}/{table.replace('.', '/')}", group="lakeward")
-                events[alias].add(asset, extra={"snapshot": str(snapshot)})
+                events[alias].add(table_asset(connection, table), extra={"snapshot": str(snapshot)})

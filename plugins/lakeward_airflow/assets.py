@@ -1,0 +1,39 @@
+"""The lake's tables as Airflow assets: named ``<namespace>.<table>``, updated when their group is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from airflow.sdk import Asset, AssetAlias
+
+from lakeward.spec.models import GroupSpec, Migration
+from lakeward.spec.names import is_glob, slug, split_table
+
+_GROUP = "lakeward"
+
+
+def table_asset(connection: str, qualified: str) -> Asset:
+    """The asset of one table: ``orders`` in namespace ``retail`` is ``retail.orders``."""
+    return Asset(name=qualified, uri=f"iceberg://{connection}/{qualified.replace('.', '/')}", group=_GROUP)
+
+
+def published(migration: str) -> AssetAlias:
+    """What stands for all tables that a migration publishes; which they are is known when a group was planned."""
+    return AssetAlias(name=f"lakeward__{migration}", group=_GROUP)
+
+
+def named_tables(spec: Migration) -> list[Asset]:
+    """The tables that the file names: Airflow shows assets that a DAG refers to. Those of a glob show once they are used."""
+    prefix = f"{spec.target.namespace}.{spec.target.table_prefix}"
+    names = (name for group in spec.groups for name in _names(group))
+    return [table_asset(spec.target.connection, f"{prefix}{name}") for name in dict.fromkeys(names)]
+
+
+def _names(group: GroupSpec) -> Iterator[str]:
+    for table in group.tables:
+        if not is_glob(table.table):
+            yield table.name or slug(split_table(table.table)[1])
+        for nested in table.flatten:
+            yield from (child.table for child in nested.children)
+            yield from (child.table for child in nested.maps)
+    yield f"{group.name}_quarantine"
