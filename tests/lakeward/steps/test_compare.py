@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -19,7 +18,6 @@ from lakeward.adapters.ledger import MemoryLedger
 from lakeward.domain.evidence import Finding, Outcome, Pointer, Verdict
 from lakeward.domain.facts import from_json, to_json
 from lakeward.domain.identity import pointer_key, verdict_key
-from lakeward.domain.report import parity_report
 from lakeward.errors import LakeError
 from lakeward.lab import Lab
 from lakeward.ports import Engine
@@ -295,24 +293,3 @@ def test_now_takes_one_kpi_and_late_periods_only(shop: World, source: None) -> N
     assert (late.subject, late.outcome) == ("revenue", Outcome.PASS)
     assert 0 < late.checked < early.checked
     assert early.outcome is Outcome.FAIL
-
-
-def test_the_report_is_plain_json_with_exact_text(shop: World) -> None:
-    publish(shop, CENT)
-    lines = by_name(compare(shop.plan, "shop", shop.ports, AT))["lines"]
-    drilled = {"lines": drill_verdict(shop.plan, lines, shop.ports, now=False)}
-    report = json.loads(json.dumps(parity_report([lines], drilled)))
-    assert report["verdicts"][0]["outcome"] == "fail"
-    assert [f.get("rows") for f in report["findings"]][:2] == [None, None]
-    assert report["findings"][2]["rows"] == [
-        {
-            "kind": "changed",
-            "key": {"sales_id": "7", "position": "1"},
-            "column": "price",
-            "expected": "0.90",
-            "found": "0.91",
-            "values": {},
-            "times": 1,
-        }
-    ]
-    assert all(isinstance(f["expected"], str) for f in report["findings"])
