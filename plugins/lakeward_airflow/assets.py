@@ -1,4 +1,4 @@
-"""The lake's tables as Airflow assets: named ``<namespace>.<table>``, updated when their group is published."""
+"""The lake's tables as Airflow assets: named ``<connection>.<namespace>.<table>``, updated when their group is published."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ _GROUP = "lakeward"
 
 
 def table_asset(connection: str, qualified: str) -> Asset:
-    """The asset of one table: ``orders`` in namespace ``retail`` is ``retail.orders``."""
-    return Asset(name=qualified, uri=f"iceberg://{connection}/{qualified.replace('.', '/')}", group=_GROUP)
+    """The asset of one table: ``lakehouse.retail.orders``. A URI of another scheme would make Airflow import every provider."""
+    uri = f"x-iceberg://{connection}/{qualified.replace('.', '/')}"
+    return Asset(name=f"{connection}.{qualified}", uri=uri, group=_GROUP)
 
 
 def published(migration: str) -> AssetAlias:

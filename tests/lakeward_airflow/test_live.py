@@ -103,8 +103,8 @@ def test_published_tables_are_assets(question: dict[str, Any], live: Live) -> No
     found = {
         asset["name"]: asset["uri"] for asset in live.api.request("GET", "assets", params={"limit": 100})["assets"]
     }
-    assert found["small.orders"] == "iceberg://lakehouse/small/orders"
-    assert "small.products" in found
+    assert found["lakehouse.small.orders"] == "x-iceberg://lakehouse/small/orders"
+    assert "lakehouse.small.products" in found
     events = live.api.request("GET", "assets/events", params={"limit": 100})["asset_events"]
     assert {e["extra"]["snapshot"].isdigit() for e in events if e["source_dag_id"] == DAG} == {True}
 

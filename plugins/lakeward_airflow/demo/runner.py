@@ -36,6 +36,7 @@ class Demo:
         self.home = lakeward_home()
         self.migration = PATTERNS[pattern]
         self.dag_id = f"{pattern}__{self.migration}"
+        self.known: dict[tuple[str, int], str] = {}
         self.run_id = f"demo_{datetime.now(UTC):%Y%m%dT%H%M%S}"
 
     def say(self, what: str) -> None:
@@ -88,7 +89,7 @@ class Demo:
 
     def _follow(self, api: AirflowApi, until: str | None = None) -> None:
         """Tell of every task that ends; return when the run has ended, or when task ``until`` waits for an answer."""
-        known: dict[tuple[str, int], str] = {}
+        known = self.known
         moved = time.monotonic()
         while True:
             for task in api.tasks(self.dag_id, self.run_id):

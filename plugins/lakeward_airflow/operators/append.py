@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class AppendIcebergOperator(GroupOperator):
     """Land a group's batches exactly once, in one commit where the catalog can, and publish the group.
 
-    Every published table is updated as an Airflow asset named ``<namespace>.<table>``.
+    Every published table is updated as an Airflow asset named ``<connection>.<namespace>.<table>``.
 
     :param group: name of the entity group. (templated)
     """
