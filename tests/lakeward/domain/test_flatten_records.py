@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -219,7 +220,7 @@ UNDECLARED = [
     "{}",
     "null",
 ]
-FLATTENING = {
+FLATTENING: dict[str, Any] = {
     "fields": {"a": "long", "o.x": "long"},
     "children": [{"path": "l", "table": "t_l", "fields": {"x": "long", "p.q": "long"}}],
     "maps": [{"path": "m", "table": "t_m", "value": "long"}],
