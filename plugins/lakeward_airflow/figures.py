@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Evidence, Verdict
@@ -14,7 +15,7 @@ _TOTAL = "SELECT value, n FROM f WHERE grain = 'total' AND dims = ''"
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """One business figure over everything: exact text of both sides, and the rows that enter it."""
+    """One business figure over everything: exact text of both sides, and the source's rows that enter it."""
 
     title: str
     measure: str
@@ -34,14 +35,29 @@ def totals(plan: Plan, ports: Ports, evidence: Evidence) -> tuple[Total, ...]:
     )
 
 
+def shown(function: str, value: object, rows: int) -> str:
+    """A figure as people read it; an average as it is compared, the sum and what it is divided by."""
+    if value is None:
+        return "none"
+    number = f"{value:,}" if isinstance(value, Decimal | int) else str(value)
+    return f"{number} \u00f7 {rows:,}" if function == "avg" else number
+
+
 def _total(resolved: kpi.ResolvedKpi, verdict: Verdict, ports: Ports) -> Total:
-    (source, rows), (lake, _) = (_read(resolved, file, ports) for file in verdict.files[:2])
-    return Total(resolved.spec.title or resolved.spec.name, str(resolved.spec.measure), source, lake, rows)
+    (source, rows), (lake, in_lake) = (_read(resolved, file, ports) for file in verdict.files[:2])
+    spec, function = resolved.spec, resolved.spec.measure.function
+    return Total(
+        spec.title or spec.name,
+        str(spec.measure),
+        shown(function, source, rows),
+        shown(function, lake, in_lake),
+        rows,
+    )
 
 
-def _read(resolved: kpi.ResolvedKpi, file: FileFact, ports: Ports) -> tuple[str, int]:
+def _read(resolved: kpi.ResolvedKpi, file: FileFact, ports: Ports) -> tuple[object, int]:
     from lakeward.steps.figures import as_input
 
     for row in ports.engine.table(_TOTAL, {"f": as_input(ports.store, resolved, file)}).to_pylist():
-        return ("none" if row["value"] is None else str(row["value"])), row["n"]
-    return "none", 0
+        return row["value"], row["n"]
+    return None, 0

@@ -30,12 +30,12 @@ def home() -> Path:
 def open_run(migration_file: str, run_key: str) -> Iterator[tuple[Plan, Ports]]:
     """Open the plan that the run began with, and what it works on; errors that no retry mends fail the task at once."""
     from lakeward.adapters.open import open_ports
-    from lakeward.spec.load import load
     from lakeward.steps.artifacts import read_plan
+    from lakeward.steps.check import check_file
     from lakeward_airflow.connections import resolve
 
     with final_errors():
-        loaded = load(Path(migration_file))
+        loaded = check_file(Path(migration_file))
         with open_ports(loaded.spec, resolve, home()) as ports:
             yield read_plan(ports.store, loaded.spec.migration, run_key), ports
 

@@ -95,25 +95,12 @@ class _Chain:
 
     def _do(self, step: Step, does: Callable[[datetime, Progress], tuple[int, str]]) -> None:
         """One step, timed, shown and kept in the ledger."""
-        from lakeward.ports import StepRecord
+        from lakeward.steps.journal import journal
 
-        at, started = now(), time.monotonic()
-
-        def keep(outcome: str, rows: int = 0, message: str = "") -> float:
-            seconds = round(time.monotonic() - started, 3)
-            name, key = self.plan.migration.migration, self.plan.run_key
-            self.ports.ledger.record_step(StepRecord(name, key, self.group, step, outcome, at, seconds, rows, message))
-            return seconds
-
-        keep("running")
-        try:
-            with progressing() as progress:
-                rows, told = does(at, progress)
-        except BaseException as error:
-            keep("failed", 0, (str(error) or type(error).__name__)[:500])
-            raise
-        seconds = keep("done", rows, told)
-        note(f"{self.group}  {step:<9} {seconds:7.1f} s  {told}")
+        at = now()
+        with journal(self.plan, self.ports, self.group, step, at) as entry, progressing() as progress:
+            entry.rows, entry.message = does(at, progress)
+        note(f"{self.group}  {step:<9} {entry.seconds:7.1f} s  {entry.message}")
 
     def _extract(self, _at: datetime, progress: Progress) -> tuple[int, str]:
         from lakeward.steps.extract import extract
@@ -183,16 +170,13 @@ def _attempt() -> str:
 
 
 def _gate(plan: Plan, ports: Ports) -> None:
-    from lakeward.ports import StepRecord
     from lakeward.steps.gate import evaluate
+    from lakeward.steps.journal import journal
 
-    at, started = now(), time.monotonic()
-    decision = evaluate(plan, ports)
-    outcome = "done" if decision.open else "held"
-    seconds, message = round(time.monotonic() - started, 3), "; ".join(decision.reasons)[:500]
-    name = plan.migration.migration
-    ports.ledger.record_step(StepRecord(name, plan.run_key, "", Step.GATE, outcome, at, seconds, 0, message))
-    finish_run(ports.store, plan, outcome)
+    with journal(plan, ports, "", Step.GATE, now()) as entry:
+        decision = evaluate(plan, ports)
+        entry.outcome, entry.message = "done" if decision.open else "held", "; ".join(decision.reasons)
+    finish_run(ports.store, plan, entry.outcome)
     for warning in decision.warnings:
         say(f"warning: {warning}")
     if not decision.open:
@@ -204,4 +188,6 @@ def _gate(plan: Plan, ports: Ports) -> None:
     say(f"The gate is open. Evidence {decision.evidence_hash}")
     if decision.quarantined:
         say(f"{decision.quarantined:,} rows are in quarantine; a signer must accept them by name.")
-    say(f"Cut over in Airflow: the DAG {plan.migration.pattern}__{name} makes a cut of its own and asks for approval.")
+    say(
+        f"Cut over in Airflow: the DAG {plan.migration.pattern}__{plan.migration.migration} makes a cut of its own and asks for approval."
+    )

@@ -72,7 +72,7 @@ def _marked(nest: Nest) -> list[Fault]:
     """Parts kept as JSON text can't be told from quoted numbers where they hold the mark; hardly a record ever does."""
     need = quoting(nest, nest.column.fields, _children(nest), numbers=False)
     doc = nest.doc
-    reason = "'holds the control character U+0001 beside numbers that are kept as they are spelled'"
+    reason = "'a string begins with the control character U+0001 beside numbers that are kept as they are spelled'"
     return [Fault(f"CASE WHEN {marked(doc)} THEN {need} END", reason)] if need else []
 
 

@@ -38,8 +38,8 @@ def respelled(doc: str, parts: str) -> str:
 
 
 def marked(doc: str) -> str:
-    """True where the document holds the mark itself, so that its parts could not be told from numbers."""
-    return f"contains({doc}, {text(MARK)})"
+    """True where a string begins with the mark itself, so that it could not be told from a number."""
+    return f"contains({doc}, {text(chr(34) + MARK)})"
 
 
 def quote_numbers(doc: str) -> str:

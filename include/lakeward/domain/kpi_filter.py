@@ -25,7 +25,7 @@ def typed_filter(found: Filter, lake_type: str, calendar: CalendarSpec) -> Filte
         return found
     if lake_type in {"float", "double", "binary", "json"}:
         raise ValueError(
-            f"values of type {lake_type} can't be compared exactly; only `is null` and `not null` are possible"
+            f"values of type {lake_type} can't be compared exactly; only `is null` and `is not null` are possible"
         )
     if found.op in {FilterOp.IN, FilterOp.NOT_IN}:
         values = found.value if isinstance(found.value, tuple) else (found.value,)
@@ -37,7 +37,7 @@ def typed_filter(found: Filter, lake_type: str, calendar: CalendarSpec) -> Filte
 
 def _typed(value: Scalar | None, lake_type: str, calendar: CalendarSpec) -> Scalar:
     if value is None:
-        raise ValueError("null compares with nothing; use `is null` or `not null`")
+        raise ValueError("null compares with nothing; use `is null` or `is not null`")
     try:
         result = _convert(value, lake_type, calendar)
     except (ValueError, OverflowError):

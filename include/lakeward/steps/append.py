@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 
 from lakeward.domain.facts import Appended, GroupPlan, LandedTable, Manifest, Plan, Staged, StagedTable
 from lakeward.domain.identity import WHOLE, batch_id
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.errors import DataError
-from lakeward.ports import Ports, Progress, StepRecord, TableCommit, silent
+from lakeward.ports import Ports, Progress, TableCommit, silent
 from lakeward.steps.artifacts import read_manifest, read_staged
 from lakeward.steps.publish import find_pointer, publish, require_legacy
-
-STEP = "append"
 
 
 def append(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Progress = silent) -> Appended:
@@ -27,17 +23,15 @@ def append(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Pr
     :raises ConflictError: others kept moving the tables or the pointer.
     """
     group = plan.group(group_name)
-    with _recorded(plan, group, ports, at) as rows:
-        staged = read_staged(ports.store, plan, group)
-        _check_counts(group, read_manifest(ports.store, plan, group), staged)
-        _check_pointer(plan, group, ports)
-        commits = _commits(group, staged)
-        progress(f"append {group.name}", 0, len(commits))
-        multi, committed = ports.lake.commit(commits, group.cut_id, plan.migration.migration)
-        rows.append(sum(one.rows for one in committed))
-        appended = Appended(group.name, group.cut_id, multi, committed)
-        publish(plan, group.name, ports, appended.snapshots, at, by=plan.run_key)
-        progress(f"append {group.name}", len(commits), len(commits))
+    staged = read_staged(ports.store, plan, group)
+    _check_counts(group, read_manifest(ports.store, plan, group), staged)
+    _check_pointer(plan, group, ports)
+    commits = _commits(group, staged)
+    progress(f"append {group.name}", 0, len(commits))
+    multi, committed = ports.lake.commit(commits, group.cut_id, plan.migration.migration)
+    appended = Appended(group.name, group.cut_id, multi, committed)
+    publish(plan, group.name, ports, appended.snapshots, at, by=plan.run_key)
+    progress(f"append {group.name}", len(commits), len(commits))
     return appended
 
 
@@ -81,23 +75,3 @@ def _faults(table: StagedTable, landed: LandedTable | None) -> Iterator[str]:
 
 def _is_there(staged: Staged, name: str) -> bool:
     return any(table.table == name for table in staged.tables)
-
-
-@contextmanager
-def _recorded(plan: Plan, group: GroupPlan, ports: Ports, at: datetime) -> Iterator[list[int]]:
-    """Keep in the ledger how the step went; the rows are what is put into the list."""
-    started, rows = time.monotonic(), list[int]()
-
-    def record(outcome: str, message: str = "") -> None:
-        seconds = round(time.monotonic() - started, 3)
-        migration = plan.migration.migration
-        ports.ledger.record_step(
-            StepRecord(migration, plan.run_key, group.name, STEP, outcome, at, seconds, sum(rows), message)
-        )
-
-    try:
-        yield rows
-    except Exception as error:
-        record("failed", str(error)[:500])
-        raise
-    record("done")

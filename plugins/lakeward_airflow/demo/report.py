@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 from rich.console import Console, Group
@@ -23,7 +23,9 @@ from lakeward.steps.artifacts import read_manifest, read_plan
 from lakeward.steps.gate import collect_evidence
 from lakeward_airflow.demo.api import TaskState
 from lakeward_airflow.demo.servers import DemoError
+from lakeward_airflow.figures import shown as show_figure
 
+_Figure: TypeAlias = tuple[object, int]
 _SHOWN = {"day": 3, "week": 2, "month": 3, "total": 1}
 _COLORS = {Outcome.PASS: "green", Outcome.WARN: "yellow", Outcome.FAIL: "red", Outcome.ERROR: "red"}
 
@@ -119,22 +121,23 @@ def _figures(plan: Plan, ports: Ports, group: GroupPlan, manifest: Manifest, poi
         for period, before, after in _periods(source, lake):
             if before != after:
                 raise DemoError(f"{kpi.name} {period}: the source says {before}, the lake {after}.")
-            shown.add_row(kpi.title or kpi.name, period, _number(before), _number(after), "[green]=[/]")
+            values = (show_figure(kpi.measure.function, *side) for side in (before, after))
+            shown.add_row(kpi.title or kpi.name, period, *values, "[green]=[/]")
         shown.add_section()
     return shown
 
 
-def _periods(source: pa.Table, lake: pa.Table) -> Iterator[tuple[str, object, object]]:
+def _periods(source: pa.Table, lake: pa.Table) -> Iterator[tuple[str, _Figure, _Figure]]:
     """The last few periods of each grain over all dimensions, with both figures."""
     sides = [
-        {(row["grain"], row["period"]): row["value"] for row in side.to_pylist() if row["dims"] == ""}
+        {(row["grain"], row["period"]): (row["value"], row["n"]) for row in side.to_pylist() if row["dims"] == ""}
         for side in (source, lake)
     ]
     for grain, count in _SHOWN.items():
         known = sorted(period or "" for g, period in sides[0] if g == grain)
         for period in known[-count:]:
             key = (grain, period or None)
-            yield f"{grain} {period}".strip(), sides[0].get(key), sides[1].get(key)
+            yield f"{grain} {period}".strip(), sides[0].get(key, (None, 0)), sides[1].get(key, (None, 0))
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> Table:
@@ -143,10 +146,6 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Table:
         color = _COLORS[v.outcome]
         shown.add_row(v.group, v.kind, v.subject, f"[{color}]{v.outcome}[/]", f"{v.checked:,}", v.summary)
     return shown
-
-
-def _number(value: object) -> str:
-    return f"{value:,}" if isinstance(value, Decimal | int) else str(value)
 
 
 def _copy_evidence(ports: Ports, plan: Plan, home: Path) -> Path:

@@ -30,8 +30,9 @@ class AppendIcebergOperator(GroupOperator):
         """Append; a batch that has landed already is not landed again."""
         from lakeward.steps.append import append
 
-        with self.opened() as (plan, ports):
+        with self.opened() as (plan, ports, entry):
             appended = append(plan, self.group, ports, now(), self.progress())
+            entry.rows = sum(table.rows for table in appended.tables)
             names = {table.table: ports.lake.qualified(table.table) for table in appended.tables}
             connection = plan.migration.target.connection
         self._update_assets(context, connection, {names[t.table]: t.snapshot_id for t in appended.tables})

@@ -10,10 +10,11 @@ from airflow.sdk import BaseOperator
 
 from lakeward.domain.facts import Plan
 from lakeward.ports import Ports
-from lakeward_airflow.runs import open_run, progress
+from lakeward_airflow.runs import now, open_run, progress
 
 if TYPE_CHECKING:
     from lakeward.ports import Progress
+    from lakeward.steps.journal import Entry
 
 
 class RunOperator(BaseOperator):
@@ -32,10 +33,19 @@ class RunOperator(BaseOperator):
         self.run_key = run_key
 
     @contextmanager
-    def opened(self) -> Iterator[tuple[Plan, Ports]]:
-        """The frozen plan and the ports."""
-        with open_run(self.migration_file, self.run_key) as run:
-            yield run
+    def opened(self) -> Iterator[tuple[Plan, Ports, Entry]]:
+        """The frozen plan, the ports, and the task's entry in the ledger."""
+        from lakeward.steps.journal import journal
+
+        with open_run(self.migration_file, self.run_key) as (plan, ports):
+            step = self.task_id.rsplit(".", 1)[-1]
+            with journal(plan, ports, self.entity_group, step, now()) as entry:
+                yield plan, ports, entry
+
+    @property
+    def entity_group(self) -> str:
+        """The group that is worked on; empty for the whole run."""
+        return ""
 
     def progress(self) -> Progress:
         """Report into the task's log."""
@@ -53,3 +63,8 @@ class GroupOperator(RunOperator):
     def __init__(self, *, group: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.group = group
+
+    @property
+    def entity_group(self) -> str:
+        """The group that is worked on."""
+        return self.group

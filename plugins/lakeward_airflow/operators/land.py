@@ -50,8 +50,9 @@ class ExtractGroupOperator(GroupOperator):
         """Land the group, or return the landing that an earlier try completed."""
         from lakeward.steps.extract import extract
 
-        with self.opened() as (plan, ports):
+        with self.opened() as (plan, ports, entry):
             manifest = extract(plan, self.group, ports, attempt(context), self.progress())
+            entry.rows = sum(table.rows for table in manifest.tables)
         return {
             "cut": manifest.cut_id,
             "taken_at": manifest.taken_at.isoformat(),
@@ -71,7 +72,7 @@ class PrepareTablesOperator(GroupOperator):
         """Create what is missing; a table that differs is an error that lists every difference."""
         from lakeward.steps.prepare import prepare
 
-        with self.opened() as (plan, ports):
+        with self.opened() as (plan, ports, _):
             return {"created": list(prepare(plan, self.group, ports))}
 
 
@@ -85,8 +86,9 @@ class FlattenGroupOperator(GroupOperator):
         """Stage the files, or return those that an earlier try completed."""
         from lakeward.steps.flatten import flatten
 
-        with self.opened() as (plan, ports):
+        with self.opened() as (plan, ports, entry):
             staged = flatten(plan, self.group, ports, attempt(context), self.progress())
+            entry.rows = sum(table.rows for table in staged.tables)
         return {
             "rows": {table.table: table.rows for table in staged.tables},
             "quarantined": sum(table.quarantined for table in staged.tables),

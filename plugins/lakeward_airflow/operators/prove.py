@@ -26,8 +26,9 @@ class ValidateRecordsOperator(GroupOperator):
         """Validate; DataError when a rule fails."""
         from lakeward.steps.validate import validate
 
-        with self.opened() as (plan, ports):
+        with self.opened() as (plan, ports, entry):
             verdict = validate(plan, self.group, ports, now(), self.progress())
+            entry.rows, entry.message = verdict.checked, verdict.summary
         self.log.info("%s: %s", verdict.outcome, verdict.summary)
         return verdict_summary(verdict)
 
@@ -43,7 +44,7 @@ class EvaluateGateOperator(RunOperator):
         """Evaluate; GateError when the gate stays shut."""
         from lakeward.steps.gate import evaluate
 
-        with self.opened() as (plan, ports):
+        with self.opened() as (plan, ports, _):
             decision = evaluate(plan, ports)
             for warning in decision.warnings:
                 self.log.warning("%s", warning)

@@ -36,7 +36,7 @@ class CutOverOperator(RunOperator):
         """Take the source's figures once more, then move the pointer or change nothing."""
         from lakeward.steps.switch import cut_over
 
-        with self.opened() as (plan, ports):
+        with self.opened() as (plan, ports, _):
             given = self._approval()
             transition = cut_over(
                 plan,
@@ -83,7 +83,7 @@ class CutBackOperator(RunOperator):
         """Move the pointer, or change nothing."""
         from lakeward.steps.switch import cut_back
 
-        with self.opened() as (plan, ports):
+        with self.opened() as (plan, ports, _):
             transition = cut_back(plan, ports, by=self.by, why=self.why, at=now(), dry_run=str(self.dry) == "True")
             return summary(transition)
 

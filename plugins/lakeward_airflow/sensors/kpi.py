@@ -41,12 +41,18 @@ class KpiComparisonSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
         """Compare, or read what was found for the same content; what could not be measured raises."""
         from lakeward.steps.compare import compare
+        from lakeward.steps.journal import journal
 
-        with open_run(self.migration_file, self.run_key) as (plan, ports):
+        with (
+            open_run(self.migration_file, self.run_key) as (plan, ports),
+            journal(plan, ports, self.group, "compare", now()) as entry,
+        ):
             verdicts = compare(plan, self.group, ports, now(), progress(self.log))
+            held = [f"{verdict.kind} {verdict.subject}" for verdict in verdicts if verdict.outcome is Outcome.FAIL]
+            entry.outcome, entry.message = "held" if held else "done", ", ".join(held)
         for verdict in verdicts:
             self.log.info("%s %s: %s, %s", verdict.kind, verdict.subject, verdict.outcome, verdict.summary)
-        if held := [f"{verdict.kind} {verdict.subject}" for verdict in verdicts if verdict.outcome is Outcome.FAIL]:
-            self.log.warning("%s holds the gate: repair it, or fail this run and start a new one.", ", ".join(held))
+        if held:
+            self.log.warning("%s holds the gate: repair it, or fail this run and start a new one.", entry.message)
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=[verdict_summary(verdict) for verdict in verdicts])

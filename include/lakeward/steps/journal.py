@@ -1,0 +1,55 @@
+"""How a step went, kept in the ledger by whoever runs it: running, then done, held or failed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from lakeward.domain.facts import Plan
+from lakeward.ports import Ports, StepRecord
+
+
+@dataclass(slots=True)
+class Entry:
+    """What the step tells of itself; ``seconds`` is known at its end."""
+
+    rows: int = 0
+    message: str = ""
+    outcome: str = "done"
+    seconds: float = 0.0
+
+
+@contextmanager
+def journal(plan: Plan, ports: Ports, group: str, step: str, at: datetime) -> Iterator[Entry]:
+    """Keep one execution of a step; an error is kept as ``failed`` and goes on.
+
+    :param group: empty for what concerns the whole run.
+    """
+    entry, started = Entry(), time.monotonic()
+
+    def keep(outcome: str, message: str) -> None:
+        entry.seconds = round(time.monotonic() - started, 3)
+        ports.ledger.record_step(
+            StepRecord(
+                plan.migration.migration,
+                plan.run_key,
+                group,
+                step,
+                outcome,
+                at,
+                entry.seconds,
+                entry.rows,
+                message[:500],
+            )
+        )
+
+    keep("running", "")
+    try:
+        yield entry
+    except BaseException as error:
+        keep("failed", str(error) or type(error).__name__)
+        raise
+    keep(entry.outcome, entry.message)
