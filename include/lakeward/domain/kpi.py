@@ -12,6 +12,7 @@ from lakeward.domain.sql import ident
 from lakeward.spec.models import KpiSpec
 
 __all__ = [
+    "NEEDS_16",
     "KpiError",
     "KpiSpec",
     "Measure",
@@ -23,6 +24,10 @@ __all__ = [
     "resolve",
     "source_sql",
 ]
+
+
+NEEDS_16 = "pg_input_is_valid"
+"""A function of PostgreSQL 16: SQL that names it does not run on older servers."""
 
 
 def source_sql(r: ResolvedKpi) -> str:

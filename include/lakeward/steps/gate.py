@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import PurePosixPath
 
 from pydantic import ValidationError
@@ -65,7 +66,7 @@ def collect_evidence(plan: Plan, ports: Ports) -> Evidence:
         cuts={group.name: group.cut_id for group in plan.groups},
         tables={name: dict(sorted(pointer.tables.items())) for name, pointer in pointers.items()},
         rows={group.name: _rows(plan, group, ports) for group in plan.groups},
-        verdicts=tuple(v for group in plan.groups for v in _newest(plan, group, ports.store)),
+        verdicts=tuple(v for group in plan.groups for v in _verdicts(plan, group, ports)),
     )
 
 
@@ -114,19 +115,21 @@ def _checks(plan: Plan, group: GroupPlan, ports: Ports) -> Iterator[Check]:
         yield Check(group.name, "kpi", spec.name, kpi_inputs(manifest, resolved, ports, pointer))
 
 
-def _newest(plan: Plan, group: GroupPlan, store: ObjectStore) -> tuple[Verdict, ...]:
-    """The newest verdict of each kind and subject on the group's cut."""
+def _verdicts(plan: Plan, group: GroupPlan, ports: Ports) -> tuple[Verdict, ...]:
+    """The verdict of each kind and subject on the group's cut: that on what is compared now, else the newest."""
     folder = f"{evidence_prefix(plan.migration.migration, group.name, group.cut_id)}/"
-    newest: dict[tuple[str, str], Verdict] = {}
-    for key, _ in store.list(folder):
+    expected = {(check.kind, check.subject): check.inputs_hash for check in _checks(plan, group, ports)}
+    found: dict[tuple[str, str], tuple[bool, datetime, Verdict]] = {}
+    for key, _ in ports.store.list(folder):
         path = PurePosixPath(key.removeprefix(folder))
         if len(path.parts) != 2 or path.parts[0] not in KINDS or path.suffix != ".json":
             continue
-        verdict = read_verdict(store, key)
+        verdict = read_verdict(ports.store, key)
         place = (verdict.kind, verdict.subject)
-        if place not in newest or newest[place].decided_at <= verdict.decided_at:
-            newest[place] = verdict
-    return tuple(newest[place] for place in sorted(newest))
+        rank = (verdict.inputs_hash == expected.get(place), verdict.decided_at)
+        if place not in found or found[place][:2] <= rank:
+            found[place] = (*rank, verdict)
+    return tuple(found[place][2] for place in sorted(found))
 
 
 def read_verdict(store: ObjectStore, key: str) -> Verdict:

@@ -68,7 +68,7 @@ def preview(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime, p
         groups += [planned] if planned else []
     if not problems:
         _check_names(groups, problems)
-        _check_kpis(spec, groups, problems)
+        _check_kpis(spec, groups, ports, problems)
         _check_rules(groups, problems)
     if problems:
         raise SpecError("\n\n".join([f"{loaded.path}: {len(problems)} problem(s).", *problems]))
@@ -167,7 +167,8 @@ def _check_names(groups: Sequence[GroupPlan], problems: list[str]) -> None:
                 )
 
 
-def _check_kpis(spec: LiftAndShift, groups: Sequence[GroupPlan], problems: list[str]) -> None:
+def _check_kpis(spec: LiftAndShift, groups: Sequence[GroupPlan], ports: Ports, problems: list[str]) -> None:
+    version = ports.source.identity().server_version
     homes = {table.name: group for group in groups for table in group.lake_tables}
     for figure in spec.kpis:
         if figure.table not in homes:
@@ -175,7 +176,12 @@ def _check_kpis(spec: LiftAndShift, groups: Sequence[GroupPlan], problems: list[
                 f"KPI {figure.name}: there is no lake table {figure.table!r}: {suggest(figure.table, homes)}"
             )
         else:
-            _collect(problems, partial(kpi.resolve, figure, homes[figure.table], spec.calendar))
+            resolved = _collect(problems, partial(kpi.resolve, figure, homes[figure.table], spec.calendar))
+            if resolved and kpi.NEEDS_16 in kpi.source_sql(resolved) and int(version[:2]) < 16:
+                problems.append(
+                    f"KPI {figure.name}: it looks into json or text, or at moments inside documents, which PostgreSQL can "
+                    f"do without failing on odd records from 16 on; the source runs {version}. Use jsonb and plain values."
+                )
     problems += [
         f"group {group.name}: no KPI proves it. Declare at least one over its tables; counts of rows prove nothing."
         for group in groups
