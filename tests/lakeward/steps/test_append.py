@@ -54,8 +54,6 @@ def test_a_group_lands_and_is_published_and_doing_it_again_changes_nothing(world
     assert again.snapshots == first.snapshots
     assert all(t.already for t in again.tables)
     assert pointer(world).version == 1
-    steps = world.ledger.steps("shop", "run 1")
-    assert [(s.step, s.outcome, s.rows) for s in steps] == [("append", "done", 896)]
 
 
 def test_a_second_cut_takes_the_firsts_place(world: World) -> None:
@@ -85,9 +83,6 @@ def test_a_group_that_was_cut_over_is_left_alone(world: World, state: State) -> 
     assert world.lake.state("orders") == before
     assert append(world.plan(), "sales", world.ports, AT).tables[0].already
     assert pointer(world).state is state
-    failed = world.ledger.steps("shop", "run 2")[0]
-    assert failed.outcome == "failed"
-    assert "already cut over" in failed.message
 
 
 @pytest.mark.parametrize(

@@ -243,8 +243,12 @@ def test_the_gate_reads_the_store_and_not_the_ledger(world: sw.World) -> None:
     world.ports.ledger.record_verdict(worse)
     assert evaluate(world.plan, world.ports).open
     world.ports.store.put(key.replace(verdict.inputs_hash[:16], "f" * 16), to_json(worse))
+    assert evaluate(world.plan, world.ports).open, "what was found on other inputs says nothing on these"
+    world.ports.store.delete([key])
     reasons = evaluate(world.plan, world.ports).reasons
     assert any("on other inputs" in reason for reason in reasons)
+    world.ports.store.put(key, to_json(replace(worse, inputs_hash=verdict.inputs_hash)))
+    reasons = evaluate(world.plan, world.ports).reasons
     assert any("assortment: fail" in reason for reason in reasons)
 
 
