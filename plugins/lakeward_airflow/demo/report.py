@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -13,13 +14,15 @@ from rich.table import Table
 
 from lakeward import reader
 from lakeward.adapters.connections import from_environment
-from lakeward.adapters.open import open_ports
+from lakeward.adapters.open import open_ports, open_store
 from lakeward.domain.evidence import Outcome, Pointer, State, Verdict
 from lakeward.domain.facts import FileSet, GroupPlan, Manifest, Plan
 from lakeward.domain.kpi import figure_columns, lake_sql, resolve
-from lakeward.ports import Ports
+from lakeward.errors import LakeError
+from lakeward.ports import ObjectStore, Ports
 from lakeward.spec.load import load
 from lakeward.steps.artifacts import read_manifest, read_plan
+from lakeward.steps.claim import last_claim
 from lakeward.steps.gate import collect_evidence
 from lakeward_airflow.demo.api import TaskState
 from lakeward_airflow.demo.servers import DemoError
@@ -52,6 +55,26 @@ def look(file: Path, run_key: str, home: Path) -> Result:
         verdicts = _verdicts(evidence.verdicts)
         folder = _copy_evidence(ports, plan, home)
     return Result(tuple(pointers.values()), Group(tables, "", *figures, "", verdicts), folder)
+
+
+def cut_over_by(file: Path, home: Path) -> str | None:
+    """The run that has moved the migration's readers to the lake, or None while they are where they were."""
+    spec = load(file).spec
+    with closing(open_store(spec.landing, from_environment, home)) as store:
+        moved = [group.name for group in spec.groups if _state(store, spec.migration, group.name) is not State.LEGACY]
+        if not moved:
+            return None
+        claim = last_claim(store, spec.migration)
+    if claim is None:
+        raise DemoError(f"{', '.join(moved)} of {spec.migration} is cut over, and nothing says by which run.")
+    return claim.transition.run_key
+
+
+def _state(store: ObjectStore, migration: str, group: str) -> State:
+    try:
+        return reader.resolve(store, migration, group).state
+    except LakeError:
+        return State.LEGACY  # never published
 
 
 def times(tasks: Sequence[TaskState]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -34,8 +35,8 @@ class Demo:
         self.orders = orders
         self.began = time.monotonic()
         self.home = lakeward_home()
-        self.migration = PATTERNS[pattern]
-        self.dag_id = f"{pattern}__{self.migration}"
+        self.file = CLONE / "dags" / "migrations" / f"{PATTERNS[pattern]}.yaml"
+        self.dag_id = f"{pattern}__{PATTERNS[pattern]}"
         self.known: dict[tuple[str, int], str] = {}
         self.run_id = f"demo_{datetime.now(UTC):%Y%m%dT%H%M%S}"
 
@@ -52,8 +53,9 @@ class Demo:
                 self.say(f"Airflow answers at {airflow.url}")
                 with AirflowApi(airflow) as api:
                     api.wait_for_dag(self.dag_id)
+                    self._cut_back(lab, api)
                     self._migrate(api)
-                    self._tell(lab, api, airflow)
+                    self._tell(api, airflow)
                 if keep:
                     self._keep(airflow)
 
@@ -61,16 +63,39 @@ class Demo:
     def _lab(self) -> Iterator[Lab]:
         lab = Lab(self.home)
         self.say("starting the lab: PostgreSQL and an object store with Iceberg REST catalog")
-        started = lab.up().started
+        ours = self.home / "demo_started_the_lab"  # says so even after a demo that was killed
+        if lab.up().started:
+            ours.touch()
         try:
             self.say(f"seeding {self.orders:,} orders")
             rows = lab.seed(orders=self.orders)
             self.say(", ".join(f"{count:,} {table}" for table, count in rows.items()))
             yield lab
         finally:
-            if started:
+            if ours.exists():
                 self.say("stopping the lab")
                 lab.down()
+                ours.unlink()
+
+    def _cut_back(self, lab: Lab, api: AirflowApi) -> None:
+        """The demo before this one has cut over, and tables that readers follow are not replaced: go back first."""
+        from lakeward_airflow.demo.report import cut_over_by
+
+        os.environ.update(lab.env())
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # Airflow has set it to tell of every connection
+        run = cut_over_by(self.file, self.home)
+        if run is None:
+            return
+        self.say(f"run {run} has cut over: cutting back by DAG [bold]cutover[/]")
+        api.wait_for_dag("cutover")
+        form = {"migration": self.file.name, "direction": "cut_back", "run": run, "why": "make demo", "dry_run": False}
+        api.trigger("cutover", self.run_id, form)
+        while (state := api.run_state("cutover", self.run_id)) not in {"success", "failed"}:
+            time.sleep(0.5)
+        for task in api.tasks("cutover", self.run_id):
+            if task.state == "failed":
+                self._note(api, task, "cutover")
+        self.say(f"cut back: {state}")
 
     def _migrate(self, api: AirflowApi) -> None:
         self.say(f"triggering [bold]{self.dag_id}[/], run {self.run_id}")
@@ -106,7 +131,7 @@ class Demo:
                 raise DemoError(f"No task has moved for {_PATIENCE / 60:.0f} minutes.", todo="See the scheduler's log.")
             time.sleep(0.5)
 
-    def _note(self, api: AirflowApi, task: TaskState) -> None:
+    def _note(self, api: AirflowApi, task: TaskState, dag_id: str = "") -> None:
         if task.state == "success":
             self.say(f"{escape(task.label):<28} [green]done[/] in {task.seconds:.1f} s")
         elif task.state == "up_for_retry":
@@ -114,15 +139,14 @@ class Demo:
         elif task.state == "up_for_reschedule":
             self.say(f"{escape(task.label):<28} [yellow]waits[/], without a slot")
         elif task.state in {"failed", "skipped"}:
-            log = api.log(self.dag_id, self.run_id, task)
+            log = api.log(dag_id or self.dag_id, self.run_id, task)
             self.console.print(f"[red]{escape(task.label)} {task.state}[/]; the end of its log:\n{escape(log)}")
             raise DemoError(f"Task {task.label} {task.state}.", todo="The end of its log stands above.")
 
-    def _tell(self, lab: Lab, api: AirflowApi, airflow: AirflowHome) -> None:
+    def _tell(self, api: AirflowApi, airflow: AirflowHome) -> None:
         from lakeward_airflow.demo.report import look, show, times
 
-        os.environ.update(lab.env())
-        result = look(CLONE / "dags" / "migrations" / f"{self.migration}.yaml", self.run_id, self.home)
+        result = look(self.file, self.run_id, self.home)
         for pointer in result.pointers:
             self.say(f"readers of {pointer.group} are at [bold]{pointer.state}[/], moved by {escape(pointer.moved_by)}")
         self.console.print()

@@ -39,8 +39,12 @@ class TriggerCompactionOperator(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
         from lakeward.steps.compact import inspect
+        from lakeward.steps.journal import journal
 
-        with open_run(self.migration_file, self.run_key) as (plan, ports):
+        with (
+            open_run(self.migration_file, self.run_key) as (plan, ports),
+            journal(plan, ports, self.group, "compact", now()),
+        ):
             report = inspect(plan, self.group, ports)
             spec = plan.migration.compaction
         for table in report.tables:
