@@ -9,7 +9,7 @@ from lakeward.domain.facts import LakeTable, LandedColumn, ReferencePlan, TableP
 from lakeward.domain.flatten import table_sql
 from lakeward.domain.flatten_faults import Fault, faults, first_fault
 from lakeward.domain.flatten_record import LIST, MAP, Path, pointer, sql_list
-from lakeward.domain.flatten_stages import KEY, POSITION, Nest, documents, items, nests, quoting, records
+from lakeward.domain.flatten_stages import KEY, POSITION, Nest, documents, items, nests, parts_of, quoting, records
 from lakeward.domain.json_numbers import inexact, marked
 from lakeward.domain.json_values import is_numeric
 from lakeward.domain.sql import ident, text
@@ -70,10 +70,9 @@ def _children(nest: Nest) -> list[tuple[str, Path, Sequence[tuple[Path, str]]]]:
 
 def _marked(nest: Nest) -> list[Fault]:
     """Parts kept as JSON text can't be told from quoted numbers where they hold the mark; hardly a record ever does."""
-    need = quoting(nest, nest.column.fields, _children(nest), numbers=False)
-    doc = nest.doc
+    need, parts = (of(nest, nest.column.fields, _children(nest)) for of in (quoting, parts_of))
     reason = "'a string begins with the control character U+0001 beside numbers that are kept as they are spelled'"
-    return [Fault(f"CASE WHEN {marked(doc)} THEN {need} END", reason)] if need else []
+    return [Fault(f"CASE WHEN {marked(nest.doc)} THEN {marked(parts)} AND ({need}) END", reason)] if parts else []
 
 
 def referring_sql(

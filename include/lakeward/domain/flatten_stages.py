@@ -74,27 +74,27 @@ def documents(nest: Nest, rows: str) -> str:
     return f"SELECT *, CASE WHEN {valid(column, nest.form)} THEN {column} END AS {doc} FROM {rows}"
 
 
-def quoting(nest: Nest, fields: Typed, children: Sequence[tuple[str, Path, Typed]], *, numbers: bool = True) -> str:
-    """True for a record whose numbers must be quoted before these are read; empty when that is never so.
-
-    :param children: lists and maps by kind, path and fields.
-    :param numbers: numbers are read too, not only parts that are kept as JSON text.
-    """
-    doc, terms, parts = nest.doc, [], []
-    if (
-        numbers
-        and not nest.exact
-        and any(is_numeric(kind) for _, kind in (*fields, *(f for _, _, fs in children for f in fs)))
-    ):
-        terms.append(inexact(doc))
+def parts_of(nest: Nest, fields: Typed, children: Sequence[tuple[str, Path, Typed]]) -> str:
+    """All of a record that is kept as JSON text, as DuckDB writes it, in one text; empty when nothing is."""
+    doc, parts = nest.doc, []
     if own := [pointer(path) for path, kind in fields if kind == JSON and path]:
         parts.append(f"json_extract({doc}, {sql_list(own)})")
     for kind, path, inner in children:
         every = ".*" if kind == MAP else "[*]"
         parts += [f"json_extract({doc}, {json_path(path, every, below)})" for below, of in inner if of == JSON]
-    if parts:
-        joined = " || ' ' || ".join(f"coalesce(array_to_string({part}, ' '), '')" for part in parts)
-        terms.append(respelled(doc, joined))
+    return " || ' ' || ".join(f"coalesce(array_to_string({part}, ' '), '')" for part in parts)
+
+
+def quoting(nest: Nest, fields: Typed, children: Sequence[tuple[str, Path, Typed]]) -> str:
+    """True for a record whose numbers must be quoted before these are read; empty when that is never so.
+
+    :param children: lists and maps by kind, path and fields.
+    """
+    terms = []
+    if not nest.exact and any(is_numeric(kind) for _, kind in (*fields, *(f for _, _, fs in children for f in fs))):
+        terms.append(inexact(nest.doc))
+    if parts := parts_of(nest, fields, children):
+        terms.append(respelled(nest.doc, parts))
     return " OR ".join(terms)
 
 

@@ -93,18 +93,27 @@ def test_exact_numbers_beside_tricky_strings(tmp_path: Path) -> None:
 
 def test_parts_kept_as_json_text_keep_their_numbers(tmp_path: Path) -> None:
     docs: list[str | None] = [
+        '{"s": "\\u00015", "n": 12345678901234567.5, "j": [1.10]}',
+        '{"s": "", "n": 12345678901234567.5, "j": "\\u00015"}',
+        '{"n": 1.5, "j": "\\u00015"}',
         '{"j": {"a": 1.10, "b": [1e5, -0, 12345678901234567890.123]}, "l": [{"j": 2.50}, {"j": "2.50"}]}',
-        '{"j": "x\\u0001y", "l": [{"j": [1.0]}]}',
+        '{"j": "\\u00015", "l": [{"j": [1.0]}]}',
+        '{"j": "\\\\u00015x\\u0001", "l": [{"j": [1.0]}]}',
     ]
     found = one(
         tmp_path,
         docs,
-        fields={"j": "json"},
+        fields={"j": "json", "n": "decimal(20,1)", "s": "string"},
         children=[{"path": "l", "table": "t_l", "fields": {"j": "json"}}],
     )
-    assert by_id(found.tables["t"])[0]["doc_j"] == '{"a":1.10,"b":[1e5,-0,12345678901234567890.123]}'
-    assert [r["j"] for r in found.tables["t_l"]] == ["2.50", '"2.50"']
-    assert reasons(found) == {1: "holds the control character U+0001 beside numbers that are kept as they are spelled"}
+    rows = by_id(found.tables["t"])
+    assert (rows[0]["doc_s"], rows[0]["doc_j"]) == ("\x015", "[1.10]")
+    assert rows[2]["doc_j"] == '"\\u00015"'
+    assert rows[3]["doc_j"] == '{"a":1.10,"b":[1e5,-0,12345678901234567890.123]}'
+    assert rows[5]["doc_j"] == '"\\\\u00015x\\u0001"'
+    assert [r["j"] for r in found.tables["t_l"]] == ["2.50", '"2.50"', "[1.0]"]
+    why = "a string begins with the control character U+0001 beside numbers that are kept as they are spelled"
+    assert reasons(found) == {1: why, 4: why}
 
 
 def test_types_are_strict(tmp_path: Path) -> None:
