@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -17,10 +17,9 @@ from pathlib import Path
 import httpx
 
 from lakeward.errors import LakewardError
-from lakeward.lab.processes import Piece, is_alive, start, wait_until
+from lakeward.lab.processes import Piece, birth_of, interrupts_deferred, is_alive, start, wait_until
 from lakeward_airflow.demo.settings import AirflowHome
 
-_TOKEN = "LAKEWARD_STARTED_BY"  # noqa: S105 - the name of a variable
 _INIT = "from airflow.utils.db import initdb; initdb()"
 _READY_WITHIN = 120.0
 
@@ -33,24 +32,26 @@ class DemoError(LakewardError):
 def running(airflow: AirflowHome, environment: Mapping[str, str]) -> Iterator[dict[str, Path]]:
     """Start api-server, scheduler, dag-processor and triggerer; hand out their logs; end them whatever happens."""
     airflow.folder.mkdir(parents=True, exist_ok=True)
-    with _only_one(airflow.folder) as note:
-        _end(note.read_text().strip() if note.exists() else "")  # of a demo that was killed
-        token = secrets.token_hex(16)
-        note.write_text(token)
-        env = dict(environment) | {_TOKEN: token}
+    with _only_one(airflow.folder):
+        note = airflow.folder / "sessions.json"
+        _end(_noted(note))  # of a demo that was killed
         pieces: list[Piece] = []
         try:
-            _fresh_database(airflow, env)
+            _fresh_database(airflow, environment)
             logs = {name: airflow.folder / f"{name}.log" for name in _commands(airflow)}
             for name, command in _commands(airflow).items():
                 logs[name].unlink(missing_ok=True)
-                pieces.append(start(name, [sys.executable, "-m", "airflow", *command], log=logs[name], env=env))
+                with interrupts_deferred():
+                    argv = [sys.executable, "-m", "airflow", *command]
+                    pieces.append(start(name, argv, log=logs[name], env=environment))
+                    note.write_text(json.dumps([(piece.pid, piece.birth) for piece in pieces]))
             wait_until(pieces[0], lambda: _answers(airflow), log=logs["api-server"], seconds=_READY_WITHIN)
             yield logs
         finally:
-            _stop(pieces)
-            _end(token)
-            note.unlink(missing_ok=True)
+            with interrupts_deferred():
+                _stop(pieces)
+                _end([(piece.pid, piece.birth) for piece in pieces])
+                note.unlink(missing_ok=True)
 
 
 def _commands(airflow: AirflowHome) -> dict[str, list[str]]:
@@ -94,7 +95,7 @@ def _answers(airflow: AirflowHome) -> bool:
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[Path]:
+def _only_one(folder: Path) -> Iterator[None]:
     with (folder / "lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -102,7 +103,7 @@ def _only_one(folder: Path) -> Iterator[Path]:
             raise DemoError(
                 f"An Airflow runs in {folder} already.", todo="End it, or give LAKEWARD_HOME another folder."
             ) from None
-        yield folder / "started_by"
+        yield
 
 
 def _stop(pieces: Sequence[Piece], patience: float = 15.0) -> None:
@@ -116,12 +117,20 @@ def _stop(pieces: Sequence[Piece], patience: float = 15.0) -> None:
         time.sleep(0.05)
 
 
-def _end(token: str) -> None:
-    """End everything that carries the token in its environment: children of children, in whatever session they are."""
-    if not token:
-        return
+Session = tuple[int, str]
+"""The pid of the process that a session was started with, and its birth."""
+
+
+def _noted(note: Path) -> list[Session]:
+    with suppress(FileNotFoundError, json.JSONDecodeError):
+        return [(int(pid), str(birth)) for pid, birth in json.loads(note.read_text())]
+    return []
+
+
+def _end(sessions: Sequence[Session]) -> None:
+    """Kill what is left of the sessions that were started: children of children too, whatever they call themselves."""
     for _ in range(50):
-        found = [pid for pid in _processes() if _carries(pid, f"{_TOKEN}={token}")]
+        found = [pid for pid in _processes() if any(_belongs(pid, session) for session in sessions)]
         if not found:
             return
         for pid in found:
@@ -131,13 +140,15 @@ def _end(token: str) -> None:
 
 
 def _processes() -> list[int]:
-    return [
-        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()
-    ]
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
-def _carries(pid: int, variable: str) -> bool:
+def _belongs(pid: int, session: Session) -> bool:
+    """Its session has that leader's pid, and the leader lives as it was born, or is dead: a session's pid is not given anew."""
+    leader, birth = session
     with suppress(OSError):
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state != "Z" and variable.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        now = birth_of(leader)
+        same_boot = (birth_of(pid) or "").partition(":")[0] == birth.partition(":")[0]
+        return fields[0] != "Z" and int(fields[3]) == leader and now in {None, birth} and same_boot
     return False
