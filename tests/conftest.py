@@ -21,7 +21,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """
     given = os.environ.get("LAKEWARD_TEST_LAB_HOME")
     one = Lab(Path(given) if given else tmp_path_factory.mktemp("lab_home"))
-    before = dict(os.environ)
+    before, owner = dict(os.environ), os.getpid()
     try:
         if not (given and one.status()):
             one.up()
@@ -31,13 +31,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-        if not given:
+        if (
+            not given and os.getpid() == owner
+        ):  # a process that was forked off, as Airflow does, must not end what others use
             one.down(purge=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker by which `make unit` leaves out what needs servers."""
-    config.addinivalue_line("markers", "lab: needs the lab's servers; set by itself on tests that use the fixture `lab`")
+    config.addinivalue_line(
+        "markers", "lab: needs the lab's servers; set by itself on tests that use the fixture `lab`"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
