@@ -57,8 +57,20 @@ groups:
   - name: sales
     tables:
       - table: public.orders
-        drop: [payload]
-        types: {total: "decimal(5,2)"}     # what does not fit is set aside, and then the revenue is not the source's
+        flatten:
+          - column: payload
+            undeclared: quarantine     # orders with a coupon are set aside, and then the revenue is not the source's
+            fields:
+              channel: string
+              shipping.method: string
+              shipping.cost: decimal(10,2)
+              shipping.address.zip: string
+              shipping.address.city: string
+              shipping.address.country: string
+            children:
+              - path: items
+                table: order_items
+                fields: {sku: string, quantity: int, unit_price: "decimal(14,2)", discount: "decimal(14,2)"}
     quarantine: {max_share: 1}
 kpis:
   - {name: revenue, table: orders, measure: sum(total), date: ordered_at, grains: [month]}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from airflow_home import Live
 from lakeward import reader
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.objects import S3Store
-from lakeward.domain.evidence import State
+from lakeward.domain.evidence import State, Verdict
+from lakeward.domain.facts import from_json, to_json
 from lakeward_airflow.demo.servers import DemoError
 
 pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
@@ -133,6 +135,27 @@ def test_a_cleared_approval_asks_anew_and_carries_no_old_answer_over(question: d
     assert again["chosen_options"] is None
     assert (again["subject"], again["body"]) == (question["subject"], question["body"])
     assert pointers() == {State.LEGACY}
+
+
+def test_old_figures_are_not_shown_for_new_evidence(live: Live, question: dict[str, Any]) -> None:
+    store = S3Store("s3://landing/small", from_environment("landing"))
+    key = next(
+        key for key, _ in store.list("small/evidence/sales/") if "/kpi/revenue-" in key and key.endswith(".json")
+    )
+    found = store.get(key)
+    assert found is not None
+    later = replace(v := from_json(Verdict, found[0]), decided_at=v.decided_at + timedelta(seconds=1))
+    try:
+        store.put(key, to_json(later))
+        live.api.clear(DAG, RUN, "approve")
+        assert ended(live) == "failed"
+        task = next(t for t in live.api.tasks(DAG, RUN) if t.task == "approve")
+        assert "The evidence has changed since this run first asked" in live.api.log(DAG, RUN, task)
+    finally:
+        store.put(key, found[0])
+        store.close()
+    live.api.clear(DAG, RUN, "approve")
+    assert asked(live)["body"] == question["body"]
 
 
 def test_an_approval_without_a_frozen_source_switches_nothing(live: Live, question: dict[str, Any]) -> None:

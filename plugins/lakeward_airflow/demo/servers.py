@@ -106,7 +106,7 @@ def _only_one(folder: Path) -> Iterator[None]:
         yield
 
 
-def _stop(pieces: Sequence[Piece], patience: float = 15.0) -> None:
+def _stop(pieces: Sequence[Piece], patience: float = 8.0) -> None:
     """End all of them at once, the scheduler first, so that it fails no task whose server has gone."""
     for piece in sorted(pieces, key=lambda piece: piece.name != "scheduler"):
         if is_alive(piece):
