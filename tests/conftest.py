@@ -45,7 +45,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the lab, directly or through another fixture."""
+    """Mark what uses the lab, directly or through another fixture; files stay whole, and one worker begins with Airflow."""
     for item in items:
-        if "lab" in getattr(item, "fixturenames", ()):
+        names = getattr(item, "fixturenames", ())
+        if "lab" in names:
             item.add_marker("lab")
+        item.add_marker(pytest.mark.xdist_group("airflow" if "live" in names else str(item.path)))
+    items.sort(key=lambda item: "live" not in getattr(item, "fixturenames", ()))
