@@ -31,7 +31,7 @@ ui: setup ## The demo, left running: prints Airflow's URL and login, ends on Ctr
 	@$(BIN)/python -m lakeward_airflow.demo --keep
 
 test: setup ## The whole suite, with real servers
-	@$(BIN)/pytest -n auto --dist loadgroup
+	@$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 unit: setup ## The tests that need no server
 	@$(BIN)/pytest -m "not lab"
