@@ -102,7 +102,7 @@ def test_one_wrong_cent_is_found_and_a_second_cut_mends_it(
     failed = {v.subject: v for v in verdicts if v.outcome is Outcome.FAIL}
     assert set(failed) == {"order_value"}
     assert {(f.grain, f.expected is None, f.found is None) for f in failed["order_value"].findings} == {
-        (grain, False, False) for grain in ("day", "week", "month")
+        (grain, False, False) for grain in ("day", "week", "month", "total")
     }
     again = Chain(HERE / "migration.yaml", tmp_path, "third")
     (verdicts,) = again.run().values()

@@ -65,7 +65,12 @@ def open_catalog(properties: Mapping[str, str]) -> Catalog:
         nested = {key: json.loads(given[key]) for key in _NESTED if given.get(key, "").startswith("{")}
         if given.get("type") == "rest":
             return RestCatalogWithTimeout(name, **{**given, **nested})
-        return load_catalog(name, **{**given, **nested})
+        try:
+            return load_catalog(name, **{**given, **nested})
+        except (
+            SQLAlchemyError
+        ):  # two workers that are the first ones make the catalog's own tables at once, and one fails
+            return load_catalog(name, **{**given, **nested})
 
 
 @contextmanager

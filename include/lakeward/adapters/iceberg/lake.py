@@ -13,6 +13,7 @@ from pyiceberg.exceptions import (
     TableAlreadyExistsError,
 )
 from pyiceberg.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from lakeward.adapters.iceberg.catalog import explained, open_catalog
 from lakeward.adapters.iceberg.change import can_commit_together
@@ -80,7 +81,7 @@ class IcebergLake:
                 todo="Change the migration file to what the lake has, drop the tables, or choose another namespace or prefix.",
             )
         with explained(self._properties, f"create namespace {self._namespace}"):
-            self._catalog.create_namespace_if_not_exists(self._namespace)
+            self._create_namespace()
         created = tuple(table.name for table in tables if self._create(table, migration))
         if created and (found := self.differences(tables, migration)):
             raise LakeError(
@@ -178,6 +179,14 @@ class IcebergLake:
                 return self._open(table)
             except (NoSuchTableError, NoSuchNamespaceError):
                 return None
+
+    def _create_namespace(self) -> None:
+        """Another worker may be quicker at any moment; a SQL catalog then tells its database's error."""
+        try:
+            self._catalog.create_namespace_if_not_exists(self._namespace)
+        except SQLAlchemyError:
+            if not self._catalog.namespace_exists(self._namespace):
+                raise
 
     def _create(self, table: LakeTable, migration: str) -> bool:
         if self._find(table.name):

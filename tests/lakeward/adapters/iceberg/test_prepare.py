@@ -105,8 +105,8 @@ def test_rows_of_somebody_else_are_refused(lake: IcebergLake) -> None:
 
 def test_two_workers_may_create_at_once(connection: Connection) -> None:
     lakes = [open_lake(connection)]
-    lakes.append(open_lake(connection, lakes[0]._namespace))
-    with ThreadPoolExecutor(2) as pool:
+    lakes += [open_lake(connection, lakes[0]._namespace) for _ in range(3)]
+    with ThreadPoolExecutor(4) as pool:
         created = list(pool.map(lambda lake: lake.prepare(TABLES, MIGRATION), lakes))
     # The stand-in's catalog may tell both that they created a table; what counts is that it is there, and good.
     assert {name for names in created for name in names} == {ORDERS.name, ASIDE.name}
