@@ -13,7 +13,7 @@ import httpx
 from lakeward_airflow.demo.servers import DemoError
 from lakeward_airflow.demo.settings import USER, AirflowHome
 
-_READING = 5.0
+_NOTICED_WITHIN = 30.0
 _FINISHED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
@@ -50,6 +50,7 @@ class AirflowApi:
     """A logged-in client of one Airflow."""
 
     def __init__(self, airflow: AirflowHome) -> None:
+        self._scheduler_log = airflow.folder / "scheduler.log"
         self._client = httpx.Client(base_url=airflow.url, timeout=120, trust_env=False)
         answer = self._client.post("/auth/token", json={"username": USER, "password": airflow.password})
         answer.raise_for_status()
@@ -123,11 +124,19 @@ class AirflowApi:
     def answer(
         self, dag_id: str, run_id: str, option: str, params: dict[str, object], task_id: str = "approve"
     ) -> None:
-        """Answer the approval, as the form under Required Actions does, and not faster than a person.
+        """Answer the approval, as the form under Required Actions does, and not before Airflow is ready for it.
 
-        A scheduler that has not yet seen a task parked takes the end of its first half for the end of the resumed one.
+        A worker reports up to five seconds late that it has parked a task. Answered before, the resumed task is
+        failed, because the scheduler takes that report for its end.
         """
-        time.sleep(_READING)
+        (asked,) = (task for task in self.tasks(dag_id, run_id) if task.task == task_id)
+        parked = (
+            f"Received executor event with state success for task instance TaskInstanceKey(dag_id={dag_id!r}, "
+            f"task_id={task_id!r}, run_id={run_id!r}, try_number={asked.try_number},"
+        )
+        deadline = time.monotonic() + _NOTICED_WITHIN
+        while parked not in self._scheduler_log.read_text(errors="replace") and time.monotonic() < deadline:
+            time.sleep(0.3)
         body = {"chosen_options": [option], "params_input": params}
         self.request("PATCH", f"{self._task(dag_id, run_id, task_id)}/-1/hitlDetails", json=body)
 

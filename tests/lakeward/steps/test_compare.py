@@ -227,18 +227,19 @@ def test_findings_are_few_sorted_and_their_table_is_whole(shop: World) -> None:
 
 def test_what_cannot_be_measured_is_recorded_then_raised_after_all_were_tried(shop: World) -> None:
     publish(shop)
+    ports = replace(shop.ports, ledger=MemoryLedger())
     pointer = resolve(shop.ports.store, "parity", "shop")
     lost = {name: 1 if name.endswith("sales_lines") else pin for name, pin in pointer.tables.items()}
     shop.ports.store.put(pointer_key("parity", "shop"), to_json(replace(pointer, tables=lost)))
     with pytest.raises(
         LakeError, match=r"no figures of lines, shop\. lines could not be measured: .*no longer has snapshot 1"
     ):
-        compare(shop.plan, "shop", shop.ports, AT)
-    newest = by_name(shop.ports.ledger.verdicts("parity", shop.plan.group("shop").cut_id))
+        compare(shop.plan, "shop", ports, AT)
+    newest = by_name(ports.ledger.verdicts("parity", shop.plan.group("shop").cut_id))
     assert newest["lines"].outcome is Outcome.ERROR
     assert (newest["shop"].outcome, newest["visits"].outcome) == (Outcome.ERROR, Outcome.PASS)
     publish(shop)
-    assert failing(compare(shop.plan, "shop", shop.ports, AT + timedelta(minutes=1))) == set()
+    assert failing(compare(shop.plan, "shop", ports, AT + timedelta(minutes=1))) == set()
 
 
 def test_changed_source_figures_are_refused(shop: World) -> None:
