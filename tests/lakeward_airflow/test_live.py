@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -51,7 +52,9 @@ def asked(live: Live) -> dict[str, Any]:
 
 def ended(live: Live, dag: str = DAG, run: str = RUN) -> str:
     state = wait(lambda: (s := live.api.run_state(dag, run)) in {"success", "failed"} and s)
-    print(*(live.api.log(dag, run, task) for task in live.api.tasks(dag, run) if task.state == "failed"), sep="\n\n")
+    for task in live.api.tasks(dag, run):
+        if task.state == "failed":
+            logging.getLogger(__name__).warning("%s failed:\n%s", task.label, live.api.log(dag, run, task))
     return state
 
 
