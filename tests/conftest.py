@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what uses the lab, directly or through another fixture; files stay whole, and one worker begins with Airflow."""
     for item in items:
