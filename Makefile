@@ -9,7 +9,7 @@ DEMO_ORDERS ?= 20000
 PATTERN ?= lift_and_shift
 export DEMO_ORDERS PATTERN
 
-.PHONY: help setup demo ui test unit lint clean
+.PHONY: help setup demo ui test soak unit bench lint clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,10 +31,18 @@ ui: setup ## The demo, left running: prints Airflow's URL and login, ends on Ctr
 	@$(BIN)/python -m lakeward_airflow.demo --keep
 
 test: setup ## The whole suite, with real servers
-	@$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder -m 'not soak'
+
+soak: setup ## The campaigns of faults in full length
+	@$(BIN)/pytest -n auto --dist loadgroup -m soak
 
 unit: setup ## The tests that need no server
-	@$(BIN)/pytest -m "not lab"
+	@$(BIN)/pytest -m "not lab and not soak"
+
+bench: setup ## The data plane beside its peers, medians of three: docs/bench.md (about half an hour; BENCH="--help")
+	@test -x .venv-bench/bin/python || $(BIN)/python -m venv .venv-bench
+	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --requirement tests/bench/requirements.txt
+	@$(BIN)/python -m tests.bench --report docs $(BENCH)
 
 lint: setup ## ruff, mypy and the layers
 	@$(BIN)/ruff check

@@ -20,6 +20,9 @@ os.environ |= {
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
 }
 
+RUN = "tested"
+"""The run of each of the live migrations, triggered when Airflow is up."""
+
 CLONE = Path(__file__).resolve().parents[1]
 
 SMALL = """\

@@ -38,7 +38,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker by which `make unit` leaves out what needs servers."""
+    """Register the markers by which `make unit` leaves out what needs servers, and `make test` the long campaigns."""
+    config.addinivalue_line(
+        "markers", "soak: a campaign in full length, run by `make soak`; a short form is in the suite"
+    )
     config.addinivalue_line(
         "markers", "lab: needs the lab's servers; set by itself on tests that use the fixture `lab`"
     )

@@ -57,7 +57,7 @@ def main() -> None:
         deadly: Ports = replace(ports, **{port: Deadly(getattr(ports, port), call, when)})
         group: GroupPlan
         for group in plan.groups:
-            STEPS[step](plan, group.name, deadly, "killed")
+            STEPS[step](plan, group.name, deadly, f"killed-{when}-{call}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_home import HELD, SMALL, Live, write_dags
+from airflow_home import HELD, RUN, SMALL, Live, write_dags
 from lakeward.lab import Lab
 from lakeward.lab.processes import free_ports
 
@@ -26,4 +26,7 @@ def live(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     (dags / "migrations" / "held.yaml").write_text(HELD)
     airflow = AirflowHome(home / "airflow", free_ports(1)[0], dags)
     with running(airflow, airflow.environment(home / "lakeward", lab.env())), AirflowApi(airflow) as api:
+        for dag in ("lift_and_shift__small", "lift_and_shift__held"):  # beside each other, since each waits a lot
+            api.wait_for_dag(dag)
+            api.trigger(dag, RUN)
         yield Live(api, airflow.url, dags, home / "lakeward")

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from airflow_home import Live
+from airflow_home import RUN, Live
 from lakeward import reader
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.objects import S3Store
@@ -22,7 +22,6 @@ from lakeward_airflow.demo.servers import DemoError
 
 pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 DAG = "lift_and_shift__small"
-RUN = "tested"
 FROZEN = {"source_frozen": True, "accept_quarantine": "", "why": "tested"}
 
 
@@ -69,8 +68,6 @@ def pointers() -> set[State]:
 @pytest.fixture(scope="module")
 def question(live: Live) -> dict[str, Any]:
     """The run, brought to its approval."""
-    live.api.wait_for_dag(DAG)
-    live.api.trigger(DAG, RUN)
     return asked(live)
 
 

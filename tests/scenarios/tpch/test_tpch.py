@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +10,8 @@ import duckdb
 import psycopg
 import pytest
 from tests.chain import Chain
-from tests.databases import airflow_connection, create_database
+from tests.databases import airflow_connection
+from tests.scenarios.tpch.load import load
 
 from lakeward.domain.evidence import Outcome, Verdict
 from lakeward.domain.facts import Appended, Plan, to_json
@@ -21,23 +20,12 @@ from lakeward.lab import Lab
 from lakeward.steps.artifacts import key_of, read_manifest
 
 HERE = Path(__file__).parent
-TABLES = ("region", "nation", "supplier", "customer", "part", "partsupp", "orders", "lineitem")
 
 
 @pytest.fixture(scope="module")
 def uri(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database that holds TPC-H SF0.1."""
-    folder = tmp_path_factory.mktemp("tpch")
-    generator = Path(sys.executable).with_name("tpchgen-cli")
-    subprocess.run([generator, "csv", "-s", "0.1", "--output-dir", folder], check=True, capture_output=True)
-    uri = create_database(lab, (HERE / "schema.sql").read_text())
-    with psycopg.connect(uri) as con:
-        for table in TABLES:
-            with con.cursor().copy(f"COPY {table} FROM STDIN (FORMAT csv, HEADER)".encode()) as copy:
-                copy.write((folder / f"{table}.csv").read_bytes())
-        con.commit()
-        con.execute("ANALYZE")
-    return uri
+    return load(lab, 0.1, tmp_path_factory.mktemp("tpch"))
 
 
 def in_the_lake(chain: Chain, plan: Plan, appended: Appended, table: str, sql: str) -> list[tuple[object, ...]]:

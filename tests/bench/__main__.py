@@ -1,0 +1,140 @@
+"""Run the bench: ``python -m tests.bench --help``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from tests.bench import migrations, report
+from tests.bench.measure import PEERS, Measured, run, steps
+from tests.databases import airflow_connection
+from tests.scenarios.tpch.load import load
+
+from lakeward.lab import Lab
+from lakeward.lab.postgres import binaries
+
+MOVE = ("plan", "extract", "prepare", "flatten", "append")
+_ROUND = 13
+_LARGE = 4
+GX = "import great_expectations"
+
+
+class Bench:
+    """One run: servers of its own, rounds of every case, and what each took."""
+
+    def __init__(self, folder: Path, lab: Lab, scale: float, orders: int, say: Callable[[str], None]) -> None:
+        self.folder = folder
+        self.say = say
+        say(f"loading TPC-H at scale {scale:g} and {orders:,} orders with JSON")
+        self.uri = load(lab, scale, folder)
+        lab.seed(orders=orders)
+        os.environ.update(lab.env())
+        os.environ["AIRFLOW_CONN_TPCH_SOURCE"] = airflow_connection(self.uri)
+        self.retail = f"{self.uri.rpartition('/')[0]}/retail"
+        self.files = migrations.write(folder)
+        self.taken: dict[str, Measured] = defaultdict(Measured)
+        self.runs = 0
+
+    def rounds(self, count: int) -> None:
+        """Every case ``count`` times; other cases lie between two rounds of one."""
+        for _ in range(count):
+            self._round()
+
+    def _round(self) -> None:
+        """Every case once, beside its peers."""
+        self._peer("copy", [binaries() / "psql", self.uri, "-c", r"\copy lineitem TO /dev/null (FORMAT binary)"])
+        self._run("lineitem", ("plan",), ("extract",))
+        self._run("figures", ("plan",), ("extract",))
+        self._peer("import", [sys.executable, "-c", GX])
+        self.tpch()
+        self._peer("dlt", [PEERS, Path(__file__).with_name("dlt_lineitem.py"), self.uri, self._empty()])
+        self._peer("duckdb tpch", [sys.executable, "-m", "tests.bench.duck", "tpch", self.uri, self._empty()])
+        self._run("orders", MOVE)
+        self._peer("duckdb orders", [sys.executable, "-m", "tests.bench.duck", "orders", self.retail, self._empty()])
+
+    def tpch(self) -> None:
+        """All eight tables: moved, then proved."""
+        self._run("tpch", MOVE, ("validate",), ("compare",))
+
+    def appends(self, count: int) -> list[float]:
+        """Seconds of small batches, one after the other."""
+        self.say(f"{count} small appends")
+        printed = run(
+            [sys.executable, "-m", "tests.bench.job", "appends", str(count)],
+            self.taken["appends"],
+            os.environ,
+            self.folder / "appends.log",
+        )
+        return [float(line) for line in printed.split()]
+
+    def _run(self, file: str, *processes: tuple[str, ...]) -> None:
+        """A new run of a file, in as many processes as given."""
+        self.runs += 1
+        for names in processes:
+            case = f"{file} {names[0] if len(names) == 1 else 'move'}"
+            self.say(case)
+            steps(names, self.files[file], self.folder, f"r{self.runs}", self.taken[case])
+
+    def _peer(self, name: str, argv: list[str | Path]) -> None:
+        self.say(name)
+        run(argv, self.taken[name], os.environ, self.folder / "peer.log")
+
+    def _empty(self) -> Path:
+        folder = self.folder / "peer"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        return folder
+
+
+def main() -> None:
+    """Measure, print the table and write the report."""
+    options = _options()
+    bar = Progress(BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"), transient=True)
+    with tempfile.TemporaryDirectory(prefix="lakeward-bench-") as folder, bar:
+        task = bar.add_task("starting a lab", total=options.rounds * _ROUND + 1 + _LARGE * bool(options.large))
+        home, done = Path(folder), -2
+
+        def say(what: str) -> None:
+            nonlocal done
+            done += 1
+            bar.update(task, description=what, completed=max(done, 0))
+
+        lab = Lab(home)
+        lab.up()
+        try:
+            bench = Bench(home, lab, options.scale, options.orders, say)
+            bench.rounds(options.rounds)
+            appended = bench.appends(options.appends)
+            large = None
+            if options.large:
+                (home / "large").mkdir()
+                large = Bench(home / "large", lab, options.large, options.orders, say)
+                large.tpch()
+        finally:
+            lab.down(purge=True)
+    found = report.Report(options.scale, options.orders, bench.taken, appended, options.large, large and large.taken)
+    sys.stdout.write(found.markdown())
+    if options.report:
+        found.write(options.report)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--scale", type=float, default=1, help="TPC-H scale factor (1: 6 million lines)")
+    parser.add_argument("--orders", type=int, default=2_000_000, help="orders with nested JSON")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds; the report shows medians")
+    parser.add_argument("--appends", type=int, default=1000, help="small batches, one after the other")
+    parser.add_argument("--large", type=float, default=3, help="scale factor of one more round, for memory; 0: none")
+    parser.add_argument("--report", type=Path, help="folder for bench.md and its plots")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""What the bench found: a table of ratios and targets, and plots."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.measure import PEERS, Measured
+
+_OURS = ("lineitem extract", "figures extract", "tpch move", "tpch compare", "orders move")
+_EDGE = 25
+"""Appends of which a median is taken, at the beginning and at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One promise: what was measured, beside what, and what it may be."""
+
+    what: str
+    ours: float
+    peer: str
+    target: float
+    unit: str = "s"
+    theirs: float | None = None
+
+    @property
+    def value(self) -> float:
+        """What is held against the target: the ratio to the peer, or the figure itself."""
+        return self.ours / self.theirs if self.theirs else self.ours
+
+    def line(self) -> str:
+        """A line of the table."""
+        theirs = f"{self.peer}: {self.theirs:.1f} {self.unit}" if self.theirs else self.peer
+        value = f"{self.value:.2f} ×" if self.theirs else f"{self.value:.1f} {self.unit}"
+        limit = f"{self.target:g} {'×' if self.theirs else self.unit}"
+        met = "yes" if self.value <= self.target else "**no**"
+        return f"| {self.what} | {self.ours:.2f} {self.unit} | {theirs} | {value} | {limit} | {met} |"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that one run measured."""
+
+    scale: float
+    orders: int
+    taken: Mapping[str, Measured]
+    appends: Sequence[float]
+    large_scale: float
+    large: Mapping[str, Measured] | None
+
+    def rows(self) -> list[Row]:
+        """Every promise."""
+        imports = self.taken["import"].median
+        moved, orders = self.taken["tpch move"].median, self.taken["orders move"].median
+        validate = self.taken["tpch validate"]
+        proved = moved + validate.median - imports + self.taken["tpch compare"].median
+        dlt, bare = self.taken["dlt"].median, self.taken["duckdb tpch"].median
+        extract = self.taken["lineitem extract"].median
+        rows = [
+            Row("extract lineitem", extract, "psql COPY binary to /dev/null", 1.2, theirs=self.taken["copy"].median),
+            Row("plan, extract, flatten, sort and append all eight tables", moved, "dlt, lineitem alone", 1.0, theirs=dlt),
+            Row("the same", moved, "bare DuckDB to Parquet", 2.5, theirs=bare),
+            Row("the same, with validation and every KPI compared", proved, "dlt, lineitem alone", 1.5, theirs=dlt),
+            Row("nested orders with a child table, flattened and landed", orders,
+                "bare DuckDB", 1.5, theirs=self.taken["duckdb orders"].median),
+            Row("record validation, beside the import", validate.median - imports, "", 10),
+            Row("peak memory of validation", validate.peak, "", 1200, "MB"),
+            Row("peak memory of any other step", max(self.taken[name].peak for name in _OURS), "", 800, "MB"),
+            Row("append of a small batch", statistics.median(self.appends[:_EDGE]), "", 1.0),
+            Row(f"the same, {len(self.appends):,} batches later", statistics.median(self.appends[-_EDGE:]), "", 1.5),
+        ]  # fmt: skip
+        if self.large:
+            ratios = {n: m.peak / self.taken[n].peak for n, m in self.large.items()}
+            worst = max(ratios, key=lambda name: ratios[name])
+            rows.append(
+                Row(f"peak memory at scale {self.large_scale:g} ({worst.removeprefix('tpch ')})", self.large[worst].peak,
+                    f"at scale {self.scale:g}", 1.2, "MB", self.taken[worst].peak)
+            )  # fmt: skip
+        return rows
+
+    def markdown(self) -> str:
+        """The report, without plots."""
+        rounds = len(self.taken["copy"].seconds)
+        head = (
+            f"TPC-H at scale {self.scale:g} and {self.orders:,} orders with nested JSON, from PostgreSQL 18 to an object store"
+            f" with an Iceberg REST catalog, servers and steps on the same machine ({os.cpu_count()} cores,"
+            f" {platform.machine()}). Medians of {rounds} rounds, each case a process of its own, imports"
+            " included unless said otherwise. `make bench` measures anew."
+        )
+        figures = self.taken["figures extract"].median - self.taken["lineitem extract"].median
+        apart = (
+            f"Importing Great Expectations takes {self.taken['import'].median:.1f} s of validation. The source's own"
+            f" figures of one KPI take {figures:.1f} s of extraction."
+        )
+        lines = [
+            "# What the data plane costs",
+            "",
+            head,
+            "",
+            "| what | lakeward | beside | result | target | met |",
+            "|---|---|---|---|---|---|",
+            *(row.line() for row in self.rows()),
+            "",
+            apart,
+            "",
+            "| process | seconds | peak MB |",
+            "|---|---|---|",
+            *(f"| {name} | {m.median:.2f} | {m.peak:.0f} |" for name, m in self.taken.items()),
+            "",
+        ]
+        return "\n".join(lines)
+
+    def write(self, folder: Path) -> None:
+        """``bench.md`` and its plots below ``images``, drawn in the peers' environment."""
+        images = folder / "images"
+        images.mkdir(parents=True, exist_ok=True)
+        bars = [(row.what, row.ours, row.peer, row.theirs) for row in self.rows() if row.theirs and row.unit == "s"]
+        figures = json.dumps({"bars": bars, "appends": list(self.appends)})
+        subprocess.run([PEERS, Path(__file__).with_name("plots.py"), images], input=figures, text=True, check=True)
+        pictures = (
+            "\n![Seconds by case](images/bench-seconds.svg)\n\n![Seconds of small appends](images/bench-appends.svg)\n"
+        )
+        (folder / "bench.md").write_text(self.markdown() + pictures)
