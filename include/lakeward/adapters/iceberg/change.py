@@ -17,6 +17,7 @@ from pyiceberg.catalog.rest.response import _handle_non_200_response
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
 from pyiceberg.manifest import DataFile, ManifestEntry, ManifestEntryStatus, ManifestFile
 from pyiceberg.table import CommitTableRequest, Namespace, Table, TableIdentifier, Transaction
+from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update import (
@@ -50,6 +51,14 @@ class Change:
         """Delete the manifests of a change that certainly did not land."""
         if self.producer:
             self.producer._clean_all_uncommitted()
+
+
+class _Unstaged(Transaction):
+    """A transaction in which nothing is staged: its metadata are the table's, not a deep copy of them at every look."""
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        return self._table.metadata
 
 
 class _ReplaceAll(_OverwriteFiles):
@@ -87,7 +96,7 @@ def replace_rows(
 
     :param live: the entries of every live data file now.
     """
-    transaction = Transaction(table)
+    transaction = _Unstaged(table)
     made = dict(summary)
     producer: _SnapshotProducer[object]
     if live:
