@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,8 +39,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             one.down(purge=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest makes its own
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers by which `make unit` leaves out what needs servers, and `make test` the long campaigns."""
+    """Register the markers by which `make unit` leaves out what needs servers, and `make test` the long campaigns.
+
+    Temporary files of a run get a folder of its own: pytest closes its usual one to others whenever a run starts, also to the
+    user that PostgreSQL runs as when another run by root is under way.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="lakeward-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
     config.addinivalue_line(
         "markers", "soak: a campaign in full length, run by `make soak`; a short form is in the suite"
     )
