@@ -21,7 +21,7 @@ def init(
     conn: Annotated[str, typer.Argument(metavar="CONN", help="Connection id of the source.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to write; `-` is stdout. Default: dags/migrations/<database>.yaml."),
+        typer.Option("--output", "-o", help="Where to write; `-` is stdout. Default: `dags/migrations/DATABASE.yaml`."),
     ] = None,
     tables: Annotated[
         list[str] | None, typer.Option("--table", "-t", help="`schema.table`, may be a glob; can be repeated.")
@@ -36,6 +36,8 @@ def init(
     """Write a runnable, commented migration file from a database's catalog: tables, groups, nested columns, KPIs.
 
     Tables that refer to each other come into one group. What can't be carried is named in a comment.
+
+    Exits 0 when it was written, 2 when it could not be.
 
     Example: `lakeward init shop_source --table 'public.*'`
     """

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def plan(file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")]) -> None:
     """Show what would be done and why: tables, columns and types (inferred ones too), references, KPIs. Writes nothing.
 
+    Exits 0 when it can be done, 2 when the file contradicts source or lake, or one of them is not there.
+
     Example: `lakeward plan dags/migrations/retail.yaml`
     """
     from lakeward.cli.session import now, open_run, opened

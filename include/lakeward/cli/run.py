@@ -16,7 +16,7 @@ import typer
 from lakeward.cli.console import exits, note, progressing, say
 from lakeward.cli.session import finish_run, now, open_run, opened
 from lakeward.cli.verdicts import show_verdicts
-from lakeward.errors import SpecError
+from lakeward.errors import LakewardError, SpecError
 
 if TYPE_CHECKING:
     from lakeward.domain.facts import Plan
@@ -44,11 +44,15 @@ def run(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")],
     group: Annotated[str, typer.Option("--group", "-g", help="Only this entity group; then the gate is not put.")] = "",
     until: Annotated[Step, typer.Option(help="Stop after this step.")] = Step.GATE,
+    new: Annotated[
+        bool, typer.Option("--new", help="Give up the run that is under way and begin a new one, with a new cut.")
+    ] = False,
 ) -> None:
     """Run a migration up to the gate: plan, extract, prepare, flatten, validate, append, compact, compare.
 
-    A run that was killed, or stopped by `--until`, goes on where it was. One that came to the gate is over: the next
-    makes a new cut, which replaces the tables' contents. Cutting over is Airflow's: its DAG makes a cut of its own.
+    A run that was killed, failed, or was stopped by `--until`, goes on where it was. One that came to the gate is over: the
+    next makes a new cut, which replaces the tables' contents. So does `--new`, for a run whose cut is no good: rows were mended
+    at the source since. Cutting over is Airflow's: its DAG makes a cut of its own.
 
     Exits 0 when the gate is open (or `--until` is reached), 1 when a step failed, 3 when the gate is held.
 
@@ -61,7 +65,7 @@ def run(
         if group and group not in names:
             raise SpecError(f"{file} has no group {group!r}.", todo=f"It has: {', '.join(names)}.")
         with progressing() as progress:
-            plan = make_plan(loaded, ports, open_run(ports.store, loaded), now(), progress)
+            plan = make_plan(loaded, ports, open_run(ports.store, loaded, new=new), now(), progress)
         note(f"run {plan.run_key} of {plan.migration.migration}, planned {plan.planned_at:%Y-%m-%d %H:%M:%SZ}")
         for name in [group] if group else names:
             _Chain(plan, ports, name).run(until)
@@ -98,8 +102,14 @@ class _Chain:
         from lakeward.steps.journal import journal
 
         at = now()
-        with journal(self.plan, self.ports, self.group, step, at) as entry, progressing() as progress:
-            entry.rows, entry.message = does(at, progress)
+        try:
+            with journal(self.plan, self.ports, self.group, step, at) as entry, progressing() as progress:
+                entry.rows, entry.message = does(at, progress)
+        except LakewardError:
+            note(
+                f"{self.group}  {step:<9} failed. `lakeward run` goes on with this cut, `lakeward run --new` makes a new one."
+            )
+            raise
         note(f"{self.group}  {step:<9} {entry.seconds:7.1f} s  {entry.message}")
 
     def _extract(self, _at: datetime, progress: Progress) -> tuple[int, str]:

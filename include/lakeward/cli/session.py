@@ -33,16 +33,29 @@ def opened(path: Path) -> Iterator[tuple[LoadedMigration, Ports]]:
         yield loaded, ports
 
 
-def open_run(store: ObjectStore, loaded: LoadedMigration) -> str:
-    """The run that this command goes on with: the one after those of this very file that came to the gate."""
-    prefix = f"cli-{loaded.file_hash[:12]}-"
-    finished = sum(1 for _ in store.list(f"{loaded.spec.migration}/cli/{prefix}"))
-    return f"{prefix}{finished + 1}"
+def open_run(store: ObjectStore, loaded: LoadedMigration, *, new: bool = False) -> str:
+    """The run that this command goes on with: the one after those of this very file that are over.
+
+    :param new: give up a run that is under way; what it left is never published.
+    """
+    from lakeward.domain.identity import plan_key
+
+    migration, prefix = loaded.spec.migration, f"cli-{loaded.file_hash[:12]}-"
+    number = sum(1 for _ in store.list(_over(migration, prefix))) + 1
+    if new and store.etag(plan_key(migration, f"{prefix}{number}")):
+        store.put_new(_over(migration, f"{prefix}{number}.json"), b"given up")
+        number += 1
+    return f"{prefix}{number}"
 
 
 def finish_run(store: ObjectStore, plan: Plan, how: str) -> None:
     """Remember that a run came to the gate; the next one makes a new cut."""
-    store.put_new(f"{plan.migration.migration}/cli/{plan.run_key}.json", how.encode())
+    store.put_new(_over(plan.migration.migration, f"{plan.run_key}.json"), how.encode())
+
+
+def _over(migration: str, name: str) -> str:
+    """Where the command line keeps which of its runs are over."""
+    return f"{migration}/cli/{name}"
 
 
 def run_of_cut(store: ObjectStore, migration: str, group: str, cut_id: str) -> str | None:

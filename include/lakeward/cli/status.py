@@ -36,6 +36,8 @@ def status(
 ) -> None:
     """Show states, progress and last verdicts from the ledger; with a file also what its pointers say.
 
+    Exits 0, whatever it shows; 1 when ledger or store can't be read.
+
     Example: `lakeward status dags/migrations/retail.yaml`
     """
     from lakeward.adapters.connections import from_environment

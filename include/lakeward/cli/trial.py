@@ -26,6 +26,8 @@ def discard(
 
     Refused when readers or writers were switched to the cut: cut back first, in Airflow. Landing and evidence stay.
 
+    Exits 0 when it is shown or done, 1 when it is refused or failed.
+
     Example: `lakeward discard dags/migrations/retail.yaml --cut 3f2a9c0d1e4b5a67 --yes`
     """
     from lakeward.cli.session import opened

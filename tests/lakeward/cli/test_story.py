@@ -228,3 +228,31 @@ def test_a_cut_that_is_not_there(cli: Run, shop: Path) -> None:
     done = cli("discard", shop, "--cut", "0" * 16)
     assert done.exit_code == 1
     assert "has no cut" in done.stderr
+
+
+def test_a_cut_with_a_row_that_fails_its_rules_is_given_up_for_a_new_one(
+    cli: Run, source: Source, shop: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "mended.yaml"
+    text = shop.read_text().replace(f"namespace: {shop_name(shop)}", f"namespace: mended_{uuid4().hex[:8]}")
+    rule = "- table: customers\n        rules: [{expect: expect_column_values_to_not_be_null, args: {column: nick}}]"
+    path.write_text(text.replace(shop_name(shop), f"mended_{uuid4().hex[:8]}", 1).replace("- table: customers", rule))
+    source.execute("ALTER TABLE customers ADD nick text DEFAULT 'n'", "UPDATE customers SET nick = NULL WHERE id = 7")
+    try:
+        failed = cli("run", path)
+        assert failed.exit_code == 1, failed.output
+        assert "`lakeward run --new` makes a new one" in failed.stderr
+        source.execute("UPDATE customers SET nick = 'n' WHERE id = 7")
+        again = cli("run", path)
+        assert again.exit_code == 1, "the same cut still holds the row"
+        mended = cli("run", path, "--new")
+        assert mended.exit_code == 0, mended.output
+        cut = group_of(cli, path)["cut"]
+        assert f"landed at cut {cut}" in mended.stderr
+    finally:
+        source.execute("ALTER TABLE customers DROP nick")
+
+
+def shop_name(path: Path) -> str:
+    """The name of the migration in a file."""
+    return next(line.removeprefix("migration: ") for line in path.read_text().splitlines() if line.startswith("migr"))
