@@ -46,14 +46,16 @@ def schema(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="The reference (docs/migration-file.md) instead.")
     ] = False,
+    types: Annotated[bool, typer.Option("--types", help="What becomes of each type (docs/types.md) instead.")] = False,
 ) -> None:
-    """Print the JSON schema of migration files, for editors; or their reference.
+    """Print the JSON schema of migration files, for editors; or their reference, or the table of types.
 
     Editors with a YAML language server complete and check a file that begins with the line
     `# yaml-language-server: $schema=<path or URL of the schema>`.
 
     Example: `lakeward schema > migration.schema.json`
     """
+    from lakeward.domain.postgres_page import types_page
     from lakeward.spec.reference import json_schema, reference
 
-    say(reference() if markdown else json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    say(types_page() if types else reference() if markdown else json.dumps(json_schema(), indent=2, ensure_ascii=False))

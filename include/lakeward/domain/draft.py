@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from lakeward.domain import kpi
 from lakeward.domain.facts import GroupPlan, SourceColumn, SourceTable, TablePlan
-from lakeward.domain.planning import Sample, plan_table
+from lakeward.domain.planning import Sample, measure_numeric, plan_table
+from lakeward.domain.postgres_numbers import UnboundedError, advice
 from lakeward.domain.postgres_types import land_column
-from lakeward.errors import LakewardError, UnsupportedError
+from lakeward.errors import LakewardError
 from lakeward.spec.models import CalendarSpec, FlattenSpec, KpiSpec, TableSpec
 from lakeward.spec.names import slug
 from lakeward.spec.scalars import Expression, LakeType
@@ -51,7 +52,7 @@ class Draft:
 
 def draft_table(source: SourceTable, name: str | None, sample: Sample) -> Drafted:
     """Find out how a table can be migrated, by planning it."""
-    types, drop, remarks = _carry(source)
+    types, drop, remarks = _carry(source, sample)
     flattened = [
         c for c in source.columns if c.base in {"json", "jsonb"} and c.name not in drop and c.name not in types
     ]
@@ -69,7 +70,7 @@ def draft_table(source: SourceTable, name: str | None, sample: Sample) -> Drafte
     return Drafted(source, refused=str(when.what if when else ""))
 
 
-def _carry(source: SourceTable) -> tuple[dict[str, LakeType], list[str], list[str]]:
+def _carry(source: SourceTable, sample: Sample) -> tuple[dict[str, LakeType], list[str], list[str]]:
     """Types that must be declared, columns that can't be carried, and what to say about both."""
     types: dict[str, LakeType] = {}
     drop: list[str] = []
@@ -77,24 +78,24 @@ def _carry(source: SourceTable) -> tuple[dict[str, LakeType], list[str], list[st
     for column in source.columns:
         try:
             land_column(column)
+        except UnboundedError as error:
+            types[column.name], remark = _bounded(source, column, sample)
+            remarks.append(f"{error.what}{remark}")
         except LakewardError as error:
-            found = _declared(column)
-            remarks.append(f"{error.what}{'' if found else '; it is left behind'}")
-            if found:
-                types[column.name] = found
-            else:
-                drop.append(column.name)
+            drop.append(column.name)
+            remarks.append(f"{error.what}; it is left behind")
     return types, drop, remarks
 
 
-def _declared(column: SourceColumn) -> LakeType | None:
-    for word in ("decimal(38,9)",) if column.base == "numeric" else ("string",):
-        try:
-            land_column(column, wanted=LakeType(word))
-        except UnsupportedError:
-            continue
-        return LakeType(word)
-    return None
+def _bounded(source: SourceTable, column: SourceColumn, sample: Sample) -> tuple[LakeType, str]:
+    """A type for a numeric without bounds that holds what there is and leaves room; why the table can't be read is told later."""
+    try:
+        found = measure_numeric(source, column, sample)
+    except LakewardError:
+        found = None
+    if found is None:
+        return LakeType("decimal(38,9)"), ""
+    return found.roomy or LakeType("string"), f": {advice(column, found)}"
 
 
 def _qualified(source: SourceTable) -> str:

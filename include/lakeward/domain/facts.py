@@ -25,8 +25,11 @@ class SourceColumn:
     length: int | None = None
     precision: int | None = None
     scale: int | None = None
-    category: str = "plain"  # plain, array, composite, enum, domain base kinds resolved
+    category: str = (
+        "plain"  # plain, array, composite, enum, domain, extension: of what a domain stands on, if that is special
+    )
     comment: str = ""
+    element: str = ""  # of an array, the base type of its elements; ``record`` for composite ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class SourceTable:
 
     schema: str
     name: str
-    kind: str  # table, partitioned, view, materialized view, foreign
+    kind: str  # table, partitioned, view, materialized view, foreign, partly foreign
     columns: tuple[SourceColumn, ...]
     primary_key: tuple[str, ...]
     foreign_keys: tuple[ForeignKey, ...]
@@ -56,6 +59,7 @@ class SourceTable:
     bytes: int
     indexes: tuple[str, ...] = ()
     unreadable_columns: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()  # labels of every table that it inherits from, whose rows hold its own
 
     @property
     def label(self) -> str:
@@ -72,7 +76,8 @@ class LandedColumn:
 
     ``type`` is the lake's type of the landed value (``json`` for nested ones). ``expression`` is the SQL by which the source
     itself gives the exact value: ``"name"``, a cast, or a text form; ``native`` says that the fast scanner gives the same.
-    ``pad`` is the length of a fixed char(n), which the scanner trims.
+    ``pad`` is the length of a fixed char(n), which the scanner trims. ``policy`` is what the file declares for values that a
+    guard finds; without one they are refused.
     """
 
     source: str
@@ -83,7 +88,15 @@ class LandedColumn:
     nullable: bool
     pad: int | None = None
     mask: str | None = None
-    guards: tuple[str, ...] = ()  # nan, infinity, scale, time24: counted at the source, refused when not zero
+    guards: tuple[str, ...] = ()  # nan, infinity, scale, ...: counted at the source, refused when not zero
+    policy: str = ""  # null, text, trim
+    bounds: str = ""  # where bounds of arrays are looked for: array, composite, both
+    name: str = ""  # the source's own name, where ``source`` had to differ from it by more than case
+
+    @property
+    def column(self) -> str:
+        """The column's name at the source."""
+        return self.name or self.source
 
 
 @dataclass(frozen=True, slots=True)

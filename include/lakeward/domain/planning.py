@@ -9,16 +9,18 @@ from lakeward.domain.facts import (
     LakeColumn,
     LakeTable,
     LandedColumn,
-    ReferencePlan,
     SourceColumn,
     SourceTable,
     TablePlan,
 )
+from lakeward.domain.guards import announced
 from lakeward.domain.nesting import Nested, child_table, nest
+from lakeward.domain.postgres_numbers import UnboundedError, Widest, advice, widest, widest_sql
 from lakeward.domain.postgres_types import land_column
+from lakeward.domain.same_names import check_same_names, tell_apart
 from lakeward.domain.shaping import partition_fields, sort_fields, suggest
 from lakeward.errors import LakewardError, SpecError, UnsupportedError
-from lakeward.spec.models import GroupSpec, Reference, TableSpec
+from lakeward.spec.models import SpecialPolicy, TableSpec
 from lakeward.spec.names import slug
 
 Sample = Callable[[SourceTable, str], Sequence[str | None]]
@@ -34,7 +36,7 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
     _check_access(spec, source)
     kept = [c for c in source.columns if not any(fnmatchcase(c.name, pattern) for pattern in spec.drop)]
     _check_names(spec, source, kept)
-    landed = _land(spec, source, kept)
+    landed = _land(spec, source, kept, sample)
     key = source.primary_key if spec.key is None else spec.key
     keyed = bool(key) and all(any(c.source == k for c in landed) for k in key)
     nested = _nest(spec, source, kept, landed, keyed=keyed, sample=sample)
@@ -42,7 +44,7 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
     _check_clashes(source, lake)
     plain = source.kind == "table" and not source.has_children
     scan = all(c.native for c in landed) and not spec.filter and (plain or source.kind in {"view", "materialized view"})
-    return TablePlan(
+    plan = TablePlan(
         schema=source.schema,
         table=source.name,
         filter=spec.filter,
@@ -54,6 +56,7 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
         estimated_rows=source.estimated_rows,
         notes=(*(note for n in nested.values() for note in n.notes), *_notes(source, landed, lake[0])),
     )
+    return tell_apart(plan)
 
 
 def _check_access(spec: TableSpec, source: SourceTable) -> None:
@@ -70,11 +73,14 @@ def _check_access(spec: TableSpec, source: SourceTable) -> None:
     if source.row_security:
         raise UnsupportedError(
             f"{source.label}: row-level security applies to the connection's role, so that it may not see every row",
-            todo="use a role with BYPASSRLS, or a policy that lets it read all rows and a view over them.",
+            todo="use a role with BYPASSRLS, or one that owns the table.",
         )
-    if source.kind == "foreign":
+    if source.kind in {"foreign", "partly foreign"}:
+        what = (
+            "is a foreign table" if source.kind == "foreign" else "has a foreign table among its partitions or children"
+        )
         raise UnsupportedError(
-            f"{source.label} is a foreign table, which has no snapshot", todo="migrate it from its own server."
+            f"{source.label} {what}, which has no snapshot", todo="migrate what is foreign from its own server."
         )
 
 
@@ -86,6 +92,7 @@ def _check_names(spec: TableSpec, source: SourceTable, kept: Sequence[SourceColu
         "mask": spec.mask,
         "rename": spec.rename,
         "types": spec.types,
+        "special": spec.special,
         "flatten": (f.column for f in spec.flatten),
     }
     glob = any(c in spec.table for c in "*?[")
@@ -96,24 +103,18 @@ def _check_names(spec: TableSpec, source: SourceTable, kept: Sequence[SourceColu
                 raise SpecError(
                     f"{where} of {source.label}: there is no column {column!r}", todo=suggest(column, known)
                 )
-    for pattern in spec.drop:
+    for where, pattern in [("drop", p) for p in spec.drop] + [("trim", p) for p in spec.trim]:
         if not glob and not any(fnmatchcase(c.name, pattern) for c in source.columns):
             raise SpecError(
-                f"drop of {source.label}: no column matches {pattern!r}",
+                f"{where} of {source.label}: no column matches {pattern!r}",
                 todo=suggest(pattern, (c.name for c in source.columns)),
             )
-    lower: dict[str, str] = {}
-    for name in names:
-        if (other := lower.setdefault(name.lower(), name)) != name:
-            raise UnsupportedError(
-                f"{source.label}: the columns {other!r} and {name!r} differ by case alone, which is not carried yet",
-                todo="drop one of them, or read a view that names them apart.",
-            )
+    check_same_names(spec, source, [c.name for c in kept])
     if not kept:
         raise UnsupportedError(f"{source.label} has no columns to migrate", todo="take it out of the file.")
 
 
-def _land(spec: TableSpec, source: SourceTable, kept: Sequence[SourceColumn]) -> list[LandedColumn]:
+def _land(spec: TableSpec, source: SourceTable, kept: Sequence[SourceColumn], sample: Sample) -> list[LandedColumn]:
     flattened = {f.column for f in spec.flatten}
     landed, refused = [], []
     for column in kept:
@@ -124,15 +125,39 @@ def _land(spec: TableSpec, source: SourceTable, kept: Sequence[SourceColumn]) ->
                     wanted=spec.types.get(column.name),
                     mask=spec.mask.get(column.name),
                     nested=column.name in flattened,
+                    special=spec.special.get(column.name),
+                    trim=_is_trimmed(spec, column),
                 )
             )
+        except UnboundedError as error:
+            found = measure_numeric(source, column, sample)
+            refused.append(f"{source.label}: {error.what}: {advice(column, found) if found else error.todo}")
         except LakewardError as error:
             refused.append(f"{source.label}: {error.what}: {error.todo}")
-        if column.name in flattened and column.name in spec.mask:
-            refused.append(f"{source.label}: column {column.name!r} is both masked and flattened: choose one.")
+        if column.name in spec.mask and (column.name in flattened or column.name in spec.special):
+            besides = "flattened" if column.name in flattened else "given a policy by `special`"
+            refused.append(f"{source.label}: column {column.name!r} is both masked and {besides}: choose one.")
+    refused += [
+        f"{source.label}: the key column {c.column!r} cannot be made null by `special`: carry it as text, or name another key."
+        for c in landed
+        if c.policy == SpecialPolicy.NULL and c.source in (source.primary_key if spec.key is None else spec.key)
+    ]
     if refused:
         raise UnsupportedError("\n  ".join(refused))
     return landed
+
+
+def _is_trimmed(spec: TableSpec, column: SourceColumn) -> bool:
+    """Named outright, or a char(n) that a pattern matches."""
+    return column.name in spec.trim or (
+        column.base == "bpchar" and any(fnmatchcase(column.name, pattern) for pattern in spec.trim)
+    )
+
+
+def measure_numeric(source: SourceTable, column: SourceColumn, sample: Sample) -> Widest | None:
+    """The widest values of a numeric column, by reading all of them; None when nobody answers."""
+    answer = next(iter(sample(source, widest_sql(column))), None)
+    return widest(answer) if answer else None
 
 
 def _nest(
@@ -225,75 +250,5 @@ def _notes(source: SourceTable, landed: Sequence[LandedColumn], lake: LakeTable)
     if kept_json:
         notes.append(f"kept as JSON text, so that filters on it read every file: {', '.join(kept_json)}")
     notes += [f"column {c.source!r} is masked by {c.mask}" for c in landed if c.mask]
+    notes += [announced(c) for c in landed if c.policy]
     return tuple(notes)
-
-
-def plan_references(
-    group: GroupSpec, tables: Sequence[TablePlan], sources: Sequence[SourceTable], elsewhere: dict[str, str]
-) -> tuple[tuple[ReferencePlan, ...], tuple[str, ...]]:
-    """References of a group (declared, of the source, of child tables) and notes.
-
-    :param elsewhere: ``schema.table`` of tables in other groups, to their group.
-    :raises SpecError: a reference leaves its group, or names what is not there.
-    """
-    lake = {t.name: t for plan in tables for t in plan.lake}
-    found = [_declared_reference(r, lake) for r in group.references]
-    notes: list[str] = []
-    for plan, source in zip(tables, sources, strict=True):
-        for child in plan.lake[1:]:
-            parents = tuple(c.name for c in child.columns if c.role == "parent")
-            found.append(ReferencePlan(child.name, parents, plan.name, plan.lake[0].key, "parent"))
-        if group.source_references:
-            found += _source_references(group, plan, source, tables, elsewhere, notes)
-    unique = {(r.table, r.columns, r.to, r.to_columns): r for r in reversed(found)}
-    return tuple(reversed(unique.values())), tuple(notes)
-
-
-def _declared_reference(reference: Reference, lake: dict[str, LakeTable]) -> ReferencePlan:
-    for name, columns in ((reference.table, reference.columns), (reference.to, reference.to_columns)):
-        if name not in lake:
-            raise SpecError(f"references: there is no lake table {name!r} in this group", todo=suggest(name, lake))
-        for column in columns:
-            if all(column != c.name for c in lake[name].columns):
-                raise SpecError(
-                    f"references: {name} has no column {column!r}",
-                    todo=suggest(column, (c.name for c in lake[name].columns)),
-                )
-    if len(reference.columns) != len(reference.to_columns):
-        raise SpecError(f"references: {reference.table} to {reference.to} names unequal numbers of columns")
-    return ReferencePlan(reference.table, reference.columns, reference.to, reference.to_columns, "file")
-
-
-def _source_references(
-    group: GroupSpec,
-    plan: TablePlan,
-    source: SourceTable,
-    tables: Sequence[TablePlan],
-    elsewhere: dict[str, str],
-    notes: list[str],
-) -> list[ReferencePlan]:
-    found = []
-    for key in source.foreign_keys:
-        label = f"{key.to_schema}.{key.to_table}"
-        if label in elsewhere:
-            raise SpecError(
-                f"{source.label} refers to {label}, which is in the group {elsewhere[label]!r}: they would be read at different cuts",
-                todo=f"put both into one group, or declare `source_references: false` in {group.name!r} if they need not agree.",
-            )
-        target = next((t for t in tables if t.label == label), None)
-        columns, to_columns = _lake_names(plan, key.columns), _lake_names(target, key.to_columns) if target else None
-        if target is None:
-            notes.append(f"{source.label} refers to {label}, which is not migrated")
-        elif columns is None or to_columns is None:
-            notes.append(
-                f"the reference of {source.label} to {label} is not checked: its columns are dropped or masked"
-            )
-        else:
-            found.append(ReferencePlan(plan.name, columns, target.name, to_columns, "source"))
-    return found
-
-
-def _lake_names(plan: TablePlan, columns: Sequence[str]) -> tuple[str, ...] | None:
-    masked = {c.source for c in plan.columns if c.mask in {"null", "redact"}}
-    names = {c.source: c.name for c in plan.lake[0].columns if c.role == "value" and not c.path}
-    return tuple(names[c] for c in columns) if all(c in names and c not in masked for c in columns) else None

@@ -1,205 +1,166 @@
-"""How each PostgreSQL type is carried, exactly or not at all."""
+"""A column of PostgreSQL on its way into the lake: carried exactly, by a policy that the file declares, or not at all."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lakeward.domain.facts import LandedColumn, SourceColumn
+from lakeward.domain.guards import nullified
+from lakeward.domain.postgres_numbers import as_number
+from lakeward.domain.postgres_rules import How, Rule, landed, rule_of
 from lakeward.domain.sql import ident
-from lakeward.errors import UnsupportedError
-from lakeward.spec.models import MaskMethod
+from lakeward.errors import SpecError, UnsupportedError
+from lakeward.spec.models import MaskMethod, SpecialPolicy
 from lakeward.spec.scalars import LakeType
 
-INTEGERS = {"int2": "int", "int4": "int", "int8": "long"}
-PLAIN = {"bool": "boolean", "float4": "float", "float8": "double", "uuid": "uuid", "bytea": "binary"} | INTEGERS
-TEXTS = frozenset({"text", "varchar", "bpchar", "name"})
-MOMENTS = {"date": "date", "timestamp": "timestamp", "timestamptz": "timestamptz"}
-NESTED = frozenset({"json", "jsonb"})
-
-GUARD_REASONS = {
-    "nan": "NaN, which no decimal can hold",
-    "infinity": "infinity, which no date or timestamp in the lake can hold",
-    "scale": "more decimals than the declared scale",
-    "inexact": "a value that the declared decimal does not hold exactly",
-    "time24": "24:00:00, which no time in the lake can hold",
-}
-"""What a guard that is not zero found, for messages."""
+_NESTED = frozenset({"json", "jsonb"})
+_BUILTIN = frozenset({"plain", "domain"})
 
 
 def land_column(
-    column: SourceColumn, *, wanted: LakeType | None = None, mask: MaskMethod | None = None, nested: bool = False
+    column: SourceColumn,
+    *,
+    wanted: LakeType | None = None,
+    mask: MaskMethod | None = None,
+    nested: bool = False,
+    special: SpecialPolicy | None = None,
+    trim: bool = False,
 ) -> LandedColumn:
-    """Decide how a column is read; UnsupportedError names what is refused and what to write instead.
+    """Decide how a column is read.
 
     :param wanted: the type that the file declares for it.
     :param nested: the file flattens it, so text is taken for JSON text.
+    :param special: what becomes of values that the lake has no counterpart for.
+    :param trim: leave the padding of a char(n) behind.
+    :raises UnsupportedError: it can't be carried so; the error says what to write instead.
+    :raises SpecError: the file contradicts itself.
     """
-    carried = _carry(column, wanted, nested=nested)
-    return _masked(carried, mask) if mask else carried
+    if mask:
+        return _masked(_carry(column, wanted, nested=nested), mask)
+    if special:
+        return _by_policy(column, special, wanted, nested=nested)
+    if trim:
+        return _trimmed(column, wanted)
+    return _carry(column, wanted, nested=nested)
 
 
 def _carry(column: SourceColumn, wanted: LakeType | None, *, nested: bool) -> LandedColumn:
     if nested or wanted == "json":
         return _as_json(column)
-    builtin = column.category in {"plain", "domain"}
-    if wanted == "string" or (wanted is None and ((builtin and column.base in TEXTS) or column.category == "enum")):
-        return _as_text(column, declared=wanted is not None)
-    if (
-        (builtin and column.base == "numeric")
-        or (wanted and wanted.decimal)
-        or (wanted in {"int", "long"} and wanted != INTEGERS.get(column.base))
-    ):
-        return _as_number(column, wanted)
-    found = _natural(column)
-    if found is None:
+    rule = rule_of(column)
+    if wanted == "string":
+        return _as_text(column, declared=True)
+    if rule is None:
         raise UnsupportedError(
-            f"column {column.name!r} has the type {column.type}, which is not carried yet",
+            f"column {column.name!r} has the type {column.type}, which is not carried",
             todo=f"declare `types: {{{column.name}: string}}` to carry its text, or `drop: [{column.name}]`.",
         )
+    whole = wanted in {"int", "long"} and wanted != rule.lake
+    if rule.how in {How.NUMERIC, How.MONEY} or whole or (wanted and wanted.decimal):
+        return as_number(column, wanted)
+    found = _natural(column, rule)
     if wanted in {None, found.type}:
         return found
     if (found.type, wanted) == ("float", "double"):
-        return _column(column, "double", f"{ident(column.name)}::float8", native=False)
+        return landed(column, "double", f"{ident(column.name)}::float8")
     raise UnsupportedError(
         f"column {column.name!r} of type {column.type} cannot become {wanted} exactly",
         todo=f"leave its type out to carry it as {found.type}, or declare string.",
     )
 
 
-def _column(
-    column: SourceColumn,
-    kind: str,
-    expression: str,
-    *,
-    native: bool,
-    guards: tuple[str, ...] = (),
-    pad: int | None = None,
-) -> LandedColumn:
-    return LandedColumn(
-        source=column.name,
-        type=kind,
-        source_type=column.type,
-        expression=expression,
-        native=native,
-        nullable=column.nullable,
-        pad=pad,
-        guards=guards,
-    )
-
-
-def _natural(column: SourceColumn) -> LandedColumn | None:
-    plain = column.category == "plain"
-    name = ident(column.name)
-    if column.category in {"array", "composite"} or column.base in NESTED:
-        return _as_json(column)
-    if column.category == "extension":
-        return None
-    if column.base in MOMENTS:
-        return _column(column, MOMENTS[column.base], _undomained(column), native=plain, guards=("infinity",))
-    if column.base == "time":
-        return _column(column, "time", _undomained(column), native=plain, guards=("time24",))
-    if column.base in PLAIN:
-        return _column(column, PLAIN[column.base], name if plain else _undomained(column), native=plain)
-    return None
-
-
-def _undomained(column: SourceColumn) -> str:
-    return ident(column.name) if column.category != "domain" else f"{ident(column.name)}::{column.base}"
+def _natural(column: SourceColumn, rule: Rule) -> LandedColumn:
+    match rule.how:
+        case How.TEXT | How.OUTPUT:
+            return _as_text(column)
+        case How.JSON:
+            return _as_json(column)
+        case How.CAST:
+            return landed(column, rule.lake, f"{ident(column.name)}::int8")
+        case _:
+            plain = column.category == "plain"
+            name = ident(column.name)
+            lake = "int" if column.base == "int2" else rule.lake
+            guards = () if lake in {"float", "double"} else rule.special
+            return landed(column, lake, name if plain else f"{name}::{column.base}", native=plain, guards=guards)
 
 
 def _as_json(column: SourceColumn) -> LandedColumn:
-    if column.base in NESTED and column.category == "plain":
-        return _column(column, "json", ident(column.name), native=True)
-    if column.base in NESTED:
-        return _column(column, "json", f"{ident(column.name)}::{column.base}", native=False)
+    name = ident(column.name)
+    plain, builtin = column.category == "plain", column.category in _BUILTIN
+    if builtin and column.base in _NESTED:
+        return landed(column, "json", name if plain else f"{name}::{column.base}", native=plain)
     if column.category in {"array", "composite"}:
-        return _column(column, "json", f"to_json({ident(column.name)})", native=False)
-    if column.base in TEXTS:
-        return _column(
-            column, "json", f"{ident(column.name)}::text", native=column.base != "bpchar" and column.category == "plain"
-        )
+        exact = f"{name}::numeric[]" if column.element == "money" else name
+        return landed(column, "json", f"to_json({exact})", guards=("bounds",), bounds=_bounds(column))
+    if builtin and column.base in {"text", "varchar", "bpchar"}:
+        return landed(column, "json", f"{name}::text", native=column.base != "bpchar" and plain)
+    if column.category == "extension" and column.base == "hstore":
+        return landed(column, "json", f"to_json({name})")
     raise UnsupportedError(
         f"column {column.name!r} of type {column.type} holds no nested records",
-        todo="flatten only json, jsonb, text with JSON, arrays and composite types.",
+        todo="flatten only json, jsonb, text with JSON, arrays, composite types and hstore.",
     )
 
 
-def _as_text(column: SourceColumn, *, declared: bool) -> LandedColumn:
+def _bounds(column: SourceColumn) -> str:
+    return "both" if column.element == "record" else column.category
+
+
+def _as_text(column: SourceColumn, *, declared: bool = False) -> LandedColumn:
+    name, plain = ident(column.name), column.category == "plain"
+    rule = rule_of(column)
+    if column.category in _BUILTIN and column.base == "bpchar":
+        return landed(column, "string", _output(column), native=plain and column.length is not None, pad=column.length)
+    if plain and column.base in {"text", "varchar"}:
+        return landed(column, "string", name, native=True)
+    if rule and rule.how is How.OUTPUT:
+        return landed(column, "string", _output(column))
+    if rule and rule.how is How.MONEY:
+        return landed(column, "string", f"{name}::numeric::text")
+    return landed(column, "string", f"{name}::text", native=column.category == "enum" and not declared)
+
+
+def _output(column: SourceColumn) -> str:
+    """What the type's output function writes. A cast to text may be another: it trims char(n), and adds /32 to an inet."""
     name = ident(column.name)
-    if column.base == "bpchar" and column.category in {"plain", "domain"}:
-        # A cast to text would trim the padding; the output function keeps it.
-        native = column.category == "plain" and column.length is not None
-        return (
-            _column(column, "string", f"format('%s', {name})", native=native, pad=column.length)
-            if column.nullable is False
-            else (
-                _column(
-                    column,
-                    "string",
-                    f"CASE WHEN {name} IS NOT NULL THEN format('%s', {name}) END",
-                    native=native,
-                    pad=column.length,
-                )
-            )
+    written = f"format('%s', {name})"
+    return f"CASE WHEN {name} IS NOT NULL THEN {written} END" if column.nullable else written
+
+
+def _by_policy(column: SourceColumn, special: SpecialPolicy, wanted: LakeType | None, *, nested: bool) -> LandedColumn:
+    rule = rule_of(column)
+    if rule is None or not rule.special:
+        raise SpecError(
+            f"special: column {column.name!r} of type {column.type} has no values that need a policy",
+            todo="take it out of `special`.",
         )
-    if column.base in {"text", "varchar"} and column.category == "plain":
-        return _column(column, "string", name, native=True)
-    native = column.category == "enum" and not declared
-    return _column(column, "string", f"{name}::text", native=native)
-
-
-def _as_number(column: SourceColumn, wanted: LakeType | None) -> LandedColumn:
-    name = ident(column.name)
-    whole = wanted in {"int", "long"}
-    target = (18 if wanted == "long" else 9, 0) if whole else wanted.decimal if wanted else None
-    if column.base == "numeric":
-        return _numeric(column, wanted, target, whole=whole)
-    if wanted is None or target is None:
-        raise AssertionError("only numbers without a declared type come here as numeric")
-    if column.base in INTEGERS:
-        if wanted == "int" and column.base == "int8":
-            raise UnsupportedError(f"column {column.name!r} of type bigint cannot become int", todo="leave it long.")
-        kind = "int8" if wanted == "long" else "int4" if wanted == "int" else f"numeric({target[0]},{target[1]})"
-        return _column(column, wanted, f"{name}::{kind}", native=False)
-    if column.base in {"float4", "float8"} and not whole:
-        return _column(
-            column,
-            wanted,
-            f"{name}::numeric({target[0]},{target[1]})",
-            native=False,
-            guards=("nan", "infinity", "inexact"),
-        )
-    raise UnsupportedError(
-        f"column {column.name!r} of type {column.type} cannot become {wanted} exactly",
-        todo="leave its type out, or declare string.",
-    )
-
-
-def _numeric(
-    column: SourceColumn, wanted: LakeType | None, target: tuple[int, int] | None, *, whole: bool
-) -> LandedColumn:
-    name = ident(column.name)
-    declared = None if column.precision is None else (column.precision, column.scale or 0)
-    fits = declared is not None and declared[0] <= 38 and 0 <= declared[1] <= declared[0]
-    if wanted is None or target is None:
-        if not fits or declared is None:
-            what = "without precision and scale" if declared is None else "beyond 38 digits or with an unusual scale"
-            raise UnsupportedError(
-                f"column {column.name!r} is {column.type}, a numeric {what}",
-                todo=f"declare its precision and scale, as in `types: {{{column.name}: decimal(38,9)}}`.",
+    if special is SpecialPolicy.TEXT:
+        if nested or wanted not in {None, "string"}:
+            as_what = "flattened" if nested else f"declared {wanted}"
+            raise SpecError(
+                f"column {column.name!r} is carried as text by `special`, and {as_what} too", todo="choose one."
             )
-        kind = f"decimal({declared[0]},{declared[1]})"
-        expression = name if column.category == "plain" else f"{name}::numeric({declared[0]},{declared[1]})"
-        return _column(column, kind, expression, native=column.category == "plain", guards=("nan",))
-    same = declared == target and not whole
-    cast = f"{name}::{'int8' if wanted == 'long' else 'int4'}" if whole else f"{name}::numeric({target[0]},{target[1]})"
-    safe = declared is not None and declared[1] <= target[1]
-    guards = ("nan", "infinity") if safe else ("nan", "infinity", "scale")
-    return _column(
-        column,
-        wanted,
-        name if same and column.category == "plain" else cast,
-        native=same and column.category == "plain",
-        guards=guards,
-    )
+        return replace(
+            _as_text(column, declared=True), guards=rule.special, policy=special.value, bounds=_bounds(column)
+        )
+    carried = _carry(column, wanted, nested=nested)
+    if carried.type == "string":
+        raise SpecError(
+            f"column {column.name!r} is declared string, which holds every value as it is",
+            todo="take it out of `special`.",
+        )
+    guarded = replace(carried, guards=carried.guards or rule.special)
+    return nullified(guarded) if special is SpecialPolicy.NULL else guarded
+
+
+def _trimmed(column: SourceColumn, wanted: LakeType | None) -> LandedColumn:
+    if column.base != "bpchar" or column.category not in _BUILTIN or wanted not in {None, "string"}:
+        raise SpecError(
+            f"trim: column {column.name!r} of type {column.type} has no padding to leave behind",
+            todo="list only columns of type char(n) that become string.",
+        )
+    return landed(column, "string", f"{ident(column.name)}::text", guards=("padding",), policy="trim")
 
 
 def _masked(column: LandedColumn, mask: MaskMethod) -> LandedColumn:
@@ -219,16 +180,3 @@ def _masked(column: LandedColumn, mask: MaskMethod) -> LandedColumn:
         nullable=column.nullable or mask is MaskMethod.NULL,
         mask=mask.value,
     )
-
-
-def guard_condition(column: LandedColumn, guard: str) -> str:
-    """The source's SQL that is true for a row that a guard must find; columns stand for themselves."""
-    name = ident(column.source)
-    _, scale = LakeType(column.type).decimal or (0, 0)
-    return {
-        "nan": f"{name} = 'NaN'",
-        "infinity": f"{name} IN ('infinity', '-infinity')",
-        "scale": f"{name} NOT IN ('NaN', 'infinity', '-infinity') AND scale(trim_scale({name})) > {scale}",
-        "inexact": f"{name} NOT IN ('NaN', 'infinity', '-infinity') AND ({column.expression})::float8 <> {name}::float8",
-        "time24": f"{name} = '24:00:00'",
-    }[guard]

@@ -152,7 +152,7 @@ def filter_arity(one: Filter, at: Path) -> Iterator[Trouble]:
 def _columns(table: TableSpec, at: Path) -> Iterator[Trouble]:
     """A column that is dropped can't be asked for something else; a lake's name is given once."""
     dropped = {column for column in table.drop if not is_glob(column)}
-    for part in ("rename", "types", "mask"):
+    for part in ("rename", "types", "mask", "special"):
         for column in getattr(table, part):
             if column in dropped:
                 reason = f"`{column}` is both dropped and listed under `{part}`"

@@ -19,6 +19,7 @@ from lakeward.spec.tables import (
     QuarantineSpec,
     Reference,
     Spec,
+    SpecialPolicy,
     TableSpec,
 )
 
@@ -46,6 +47,7 @@ __all__ = [
     "Reference",
     "SourceSpec",
     "Spec",
+    "SpecialPolicy",
     "StranglerFig",
     "TableSpec",
     "TargetSpec",

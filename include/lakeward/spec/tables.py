@@ -1,15 +1,15 @@
 """The parts of a migration file that say what is read and what becomes of it: groups, tables, nested columns.
 
-Names under ``tables`` that describe reading (``key``, ``filter``, ``drop``, ``mask``, ``rename``, ``types``, ``flatten.column``)
-are the source's; everywhere else (``partition``, ``sort``, ``rules``, ``references``) the lake's names are meant.
+Names under ``tables`` that describe reading (``key``, ``filter``, ``drop``, ``mask``, ``rename``, ``types``, ``special``,
+``trim``, ``flatten.column``) are the source's; everywhere else (``partition``, ``sort``, ``rules``, ``references``) the lake's names are meant.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lakeward.spec.rules import Rule
 from lakeward.spec.scalars import LakeName, LakeType, Scalar, SortTerm, Transform
@@ -52,6 +52,23 @@ class MaskMethod(StrEnum):
     HASH = "hash"
     REDACT = "redact"
     NULL = "null"
+
+
+class SpecialPolicy(StrEnum):
+    """What becomes of values that the lake's type has no counterpart for: NaN, infinities, `24:00:00`, arrays that begin elsewhere than at 1."""
+
+    REFUSE = "refuse"
+    NULL = "null"
+    TEXT = "text"
+
+
+def _null_word(value: object) -> object:
+    """YAML reads the word `null` as no value."""
+    return "null" if value is None else value
+
+
+Mask = Annotated[MaskMethod, BeforeValidator(_null_word, json_schema_input_type=MaskMethod | None)]
+Special = Annotated[SpecialPolicy, BeforeValidator(_null_word, json_schema_input_type=SpecialPolicy | None)]
 
 
 class FieldMap(Spec):
@@ -119,11 +136,18 @@ class TableSpec(Spec):
         (), description="Only rows that match are migrated; the source's figures use it too."
     )
     drop: tuple[str, ...] = Field((), description="Columns left behind on purpose; `*` matches.")
-    mask: dict[str, MaskMethod] = Field(
-        default_factory=dict, description="Columns made unreadable before they are landed."
-    )
+    mask: dict[str, Mask] = Field(default_factory=dict, description="Columns made unreadable before they are landed.")
     rename: dict[str, str] = Field(default_factory=dict, description="The source's column to the lake's.")
     types: dict[str, LakeType] = Field(default_factory=dict, description="The source's column to its type in the lake.")
+    special: dict[str, Special] = Field(
+        default_factory=dict,
+        description="What becomes of a column's values without a counterpart in the lake (NaN, infinities, `24:00:00`, arrays that "
+        "do not begin at 1): `refuse` stops the run (the default), `null` makes them null, `text` carries the whole column as "
+        "text. They are counted, and the verdict tells the number.",
+    )
+    trim: tuple[str, ...] = Field(
+        (), description="`char(n)` columns whose padding is left behind; `*` matches. The verdict tells the number."
+    )
     flatten: tuple[FlattenSpec, ...] = Field((), description="Nested columns that become columns and child tables.")
     partition: tuple[Transform, ...] = Field(
         (), description="`month(ordered_at)`, `identity(country)`, or a bare column."

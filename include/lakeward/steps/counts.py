@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from lakeward.domain.evidence import Finding, Outcome, Verdict
 from lakeward.domain.facts import GroupPlan, LakeTable, Manifest, Staged
+from lakeward.domain.guards import applied
 from lakeward.domain.identity import digest
 from lakeward.ports import Ports
 from lakeward.steps.measure import Case
@@ -30,6 +31,9 @@ def count_rows(
     tables = len(group.lake_tables)
     aside = sum(staged.table(t.name).quarantined for t in group.lake_tables)
     summary = f"rows of {tables} tables add up, {aside} in quarantine; a sanity check, no proof"
+    landed = {t.table: t for t in manifest.tables}
+    if policies := [told for plan in group.tables for told in applied(plan, landed[plan.name])]:
+        summary += f"; by declared policy: {', '.join(policies)}"
     if findings:
         summary = f"rows do not add up: {'; '.join(f'{f.subject}: {f.message}' for f in findings[:3])}"
     outcome = Outcome.FAIL if findings else Outcome.PASS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING
 from lakeward import __version__
 from lakeward.domain import kpi
 from lakeward.domain.facts import FileFact, GroupPlan, LandedTable, Manifest, Plan, TablePlan
+from lakeward.domain.guards import guard_condition, guard_key, is_refused, reason
 from lakeward.domain.identity import landing_prefix
-from lakeward.domain.postgres_types import GUARD_REASONS, guard_condition
 from lakeward.domain.sql import ident, where
 from lakeward.errors import DataError, SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
@@ -20,6 +21,9 @@ from lakeward.steps.artifacts import find_manifest, key_of, write_manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_TERMS = 1000
+"""Columns of one SELECT; PostgreSQL takes 1,664."""
 
 
 def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: Progress = silent) -> Manifest:
@@ -70,27 +74,31 @@ def kpis_of(plan: Plan, group: GroupPlan) -> list[kpi.KpiSpec]:
 
 def _count(cut: CutReader, table: TablePlan) -> dict[str, int]:
     """The source's own count (under the empty name) and how many rows each guard finds, as ``column guard``."""
-    guards = {f"{c.source} {g}": guard_condition(c, g) for c in table.columns for g in c.guards}
-    terms = ["count(*)", *(f"count(*) FILTER (WHERE {condition})" for condition in guards.values())]
-    listed = ", ".join(f"{term} AS c{n}" for n, term in enumerate(terms))
-    source = f"{ident(table.schema)}.{ident(table.table)}"
-    row = cut.query(f"SELECT {listed} FROM {source} {where(table.filter, ident)}").to_pylist()[0]
-    found = {name: int(row[f"c{n}"]) for n, name in enumerate(["", *guards])}
-    _refuse(table, {name: count for name, count in found.items() if name and count})
-    return found
+    found = {"": "true"} | {guard_key(c, g): guard_condition(c, g) for c in table.columns for g in c.guards}
+    counts: dict[str, int] = {}
+    for start in range(0, len(found), _TERMS):
+        names = list(found)[start : start + _TERMS]
+        listed = ", ".join(f"count(*) FILTER (WHERE {found[name]}) AS c{n}" for n, name in enumerate(names))
+        source = f"{ident(table.schema)}.{ident(table.table)}"
+        row = cut.query(f"SELECT {listed} FROM {source} {where(table.filter, ident)}").to_pylist()[0]
+        counts |= {name: int(row[f"c{n}"]) for n, name in enumerate(names)}
+    _refuse(table, counts)
+    return counts
 
 
-def _refuse(table: TablePlan, found: dict[str, int]) -> None:
-    if not found:
-        return
-    said = []
-    for name, count in found.items():
-        column, guard = name.rsplit(" ", 1)
-        said.append(f"{table.label}, column {column!r}: {count} rows hold {GUARD_REASONS[guard]}")
-    raise DataError(
-        "; ".join(said) + ".",
-        todo="Mend them at the source, filter them out, give the column a type that holds them, or carry its text with `types: {column: string}`.",
-    )
+def _refuse(table: TablePlan, counts: Mapping[str, int]) -> None:
+    said = [
+        f"{table.label}, column {column.column!r}: {count} rows hold {reason(column, guard)}"
+        for column in table.columns
+        for guard in column.guards
+        if is_refused(column, guard) and (count := counts[guard_key(column, guard)])
+    ]
+    if said:
+        raise DataError(
+            "; ".join(said) + ".",
+            todo="Mend them at the source, filter them out, give the column a type that holds them, say under `special` what becomes "
+            "of NaN, infinities and their like, or carry its text with `types: {column: string}`.",
+        )
 
 
 def _land(

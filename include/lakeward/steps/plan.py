@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import TypeVar
 
@@ -13,23 +12,22 @@ from lakeward.domain import kpi
 from lakeward.domain.evidence import Pointer, State
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, SourceTable, TablePlan, from_json
 from lakeward.domain.identity import WHOLE, cut_id, plan_key, pointer_key
-from lakeward.domain.planning import plan_references, plan_table
+from lakeward.domain.matching import Match, inheritance_notes, match_tables, wanted_tables
+from lakeward.domain.planning import plan_table
 from lakeward.domain.quarantine import quarantine_table
+from lakeward.domain.references import plan_references
 from lakeward.domain.rules import check_rule
 from lakeward.domain.shaping import suggest
 from lakeward.errors import GateError, LakewardError, SpecError
 from lakeward.ports import Ports, Progress, silent
 from lakeward.spec.load import LoadedMigration
-from lakeward.spec.models import GroupSpec, LiftAndShift, TableSpec
-from lakeward.spec.paths import parse_path
+from lakeward.spec.models import GroupSpec, LiftAndShift
 from lakeward.steps.artifacts import freeze_plan, read_plan
 
 SAMPLE = 2000
 """Records that are looked at for each column whose types are inferred."""
 
 T = TypeVar("T")
-_GLOB = frozenset("*?[")
-_Match = tuple[TableSpec, SourceTable]
 
 
 def make_plan(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime, progress: Progress = silent) -> Plan:
@@ -56,9 +54,7 @@ def preview(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime, p
     if not isinstance(spec, LiftAndShift):
         raise SpecError(f"{loaded.path}: the pattern {spec.pattern} is not there yet.", todo="Use lift_and_shift.")
     problems: list[str] = []
-    patterns = [_pattern(t.table) for g in spec.groups for t in g.tables]
-    listed = ports.source.describe(["*"] if any(not _GLOB & set(p) for p in patterns) else patterns)
-    matched = [(group, _match(group, listed, problems)) for group in spec.groups]
+    matched = match_tables(spec.groups, ports.source.describe(wanted_tables(spec.groups)), problems)
     home = _homes(matched, problems)
     groups = []
     for number, (group, matches) in enumerate(matched):
@@ -84,35 +80,7 @@ def _collect(problems: list[str], work: Callable[[], T]) -> T | None:
         return None
 
 
-def _pattern(written: str) -> str:
-    """``schema.table`` without quotes; a table alone is looked for in public."""
-    parts = parse_path(written)
-    return ".".join(parts) if len(parts) > 1 else f"public.{written}"
-
-
-def _match(group: GroupSpec, listed: Sequence[SourceTable], problems: list[str]) -> list[_Match]:
-    """Tables of a group in the file's order; what is named outright is not taken by a glob again."""
-    named = {_pattern(t.table) for t in group.tables if not _GLOB & set(t.table)}
-    found: list[_Match] = []
-    for spec in group.tables:
-        pattern = _pattern(spec.table)
-        glob = bool(_GLOB & set(spec.table))
-        hits = [
-            t
-            for t in listed
-            if (fnmatchcase(t.label, pattern) and t.label not in named if glob else t.label == pattern)
-        ]
-        hits = [t for t in hits if all(t is not other for _, other in found)]
-        if not hits:
-            todo = "no table matches it" if glob else suggest(pattern, (t.label for t in listed))
-            problems.append(
-                f"group {group.name}: there is no table {pattern!r} at the source, or it may not be seen: {todo}"
-            )
-        found += [(spec, t) for t in hits]
-    return found
-
-
-def _homes(matched: Sequence[tuple[GroupSpec, list[_Match]]], problems: list[str]) -> dict[str, str]:
+def _homes(matched: Sequence[tuple[GroupSpec, list[Match]]], problems: list[str]) -> dict[str, str]:
     home: dict[str, str] = {}
     for group, matches in matched:
         for _, table in matches:
@@ -125,7 +93,7 @@ def _homes(matched: Sequence[tuple[GroupSpec, list[_Match]]], problems: list[str
 
 def _plan_group(
     group: GroupSpec,
-    matches: list[_Match],
+    matches: list[Match],
     elsewhere: dict[str, str],
     ports: Ports,
     spec: LiftAndShift,
@@ -149,7 +117,7 @@ def _plan_group(
         tables=tuple(tables),
         references=references,
         max_quarantine_share=group.quarantine.max_share,
-        notes=notes,
+        notes=(*notes, *inheritance_notes(matches, {*elsewhere, *(source.label for source in sources)})),
     )
 
 

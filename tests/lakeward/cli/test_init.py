@@ -40,7 +40,7 @@ SHOP = (
 
 @pytest.fixture(scope="module")
 def shop(source: Source) -> Source:
-    """Mixed-case names, types that are not carried, tables without a key, two of one name, an empty one."""
+    """Mixed-case names, a numeric without bounds, tables without a key, two of one name, an empty one."""
     source.execute(*SHOP)
     return source
 
@@ -57,13 +57,14 @@ def test_a_drafted_file_is_good_and_can_be_planned(
     assert set(groups["customers"]) == {"public.Customers", "public.orders"}
     assert {"public.lonely", "old.orders", "old.events"} <= set(groups["others"])
     orders = groups["customers"]["public.orders"]
-    assert orders.types == {"loose": "decimal(38,9)", "wait": "string", "at": "string"}
+    assert orders.types == {"loose": "decimal(38,9)"}
     assert (orders.name, groups["others"]["old.orders"].name) == (None, "old_orders")
     assert groups["others"]["old.events"].partition == ("month(at)",)
     assert {"customers_count", "orders_net_total", "lonely_price"} <= {kpi.name for kpi in spec.kpis}
     dates = {kpi.table: kpi.date for kpi in spec.kpis}
     assert (dates["orders"], dates["lonely"]) == ("placed_at", None)
     assert "#   old.nothing: " in path.read_text()
+    assert "the widest values at the source have 1 digits before and 3 after the point" in path.read_text()
     assert 'measure: "sum(\\"Net Total\\")"' in path.read_text()
 
     planned = cli("plan", path)

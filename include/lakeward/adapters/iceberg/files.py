@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 from pyiceberg.io.pyarrow import (
+    MetricModeTypes,
+    MetricsMode,
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
     parquet_path_to_id_mapping,
@@ -47,10 +50,12 @@ def _data_file(table: Table, staged: StagedFile) -> DataFile:
             f"Table {'.'.join(table.name())}: {staged.url} holds {footer.num_rows} rows, {staged.rows} were staged.",
             todo="Something else wrote to this file: run a new cut.",
         )
+    ids = parquet_path_to_id_mapping(schema)
+    wanted = compute_statistics_plan(schema, table.metadata.properties)
+    for name in _unbounded(footer):
+        wanted[ids[name]] = replace(wanted[ids[name]], mode=MetricsMode(MetricModeTypes.COUNTS))
     statistics = data_file_statistics_from_parquet_metadata(
-        parquet_metadata=footer,
-        stats_columns=compute_statistics_plan(schema, table.metadata.properties),
-        parquet_column_mapping=parquet_path_to_id_mapping(schema),
+        parquet_metadata=footer, stats_columns=wanted, parquet_column_mapping=ids
     )
     order = table.sort_order()
     return DataFile.from_args(
@@ -65,3 +70,17 @@ def _data_file(table: Table, staged: StagedFile) -> DataFile:
         key_metadata=None,
         **statistics.to_serialized_dict(),
     )
+
+
+def _unbounded(footer: pq.FileMetaData) -> set[str]:
+    """Columns with dates or moments before year 1 or after 9999, whose bounds PyIceberg cannot write: a filter reads such files always."""
+    found = set()
+    for group in range(footer.num_row_groups):
+        row_group = footer.row_group(group)
+        for position in range(footer.num_columns):
+            column = row_group.column(position)
+            try:
+                _ = column.statistics and (column.statistics.min, column.statistics.max)
+            except (OverflowError, ValueError):
+                found.add(column.path_in_schema)
+    return found

@@ -11,7 +11,14 @@ from psycopg.rows import TupleRow
 
 from lakeward.domain.facts import ForeignKey, SourceColumn, SourceTable
 
-_KINDS = {"r": "table", "p": "partitioned", "v": "view", "m": "materialized view", "f": "foreign"}
+_KINDS = {
+    "r": "table",
+    "p": "partitioned",
+    "v": "view",
+    "m": "materialized view",
+    "f": "foreign",
+    "partly f": "partly foreign",
+}
 _LENGTHS = frozenset({"bpchar", "varchar"})
 
 
@@ -24,8 +31,23 @@ def describe(connection: psycopg.Connection[TupleRow], patterns: Sequence[str]) 
 
 
 def _table(row: TupleRow) -> SourceTable:
-    schema, name, kind, readable, security, children, estimate, size, columns, key, references, indexes = row
-    listed = [_column(c) for c in columns or ()]
+    (
+        schema,
+        name,
+        kind,
+        readable,
+        security,
+        children,
+        estimate,
+        size,
+        columns,
+        key,
+        references,
+        indexes,
+        parents,
+        cents,
+    ) = row
+    listed = [_column(c, int(str(cents))) for c in columns or ()]
     return SourceTable(
         schema=str(schema),
         name=str(name),
@@ -42,16 +64,20 @@ def _table(row: TupleRow) -> SourceTable:
         bytes=int(str(size)),
         indexes=tuple(indexes or ()),
         unreadable_columns=tuple(column.name for column, allowed in listed if not allowed),
+        parents=tuple(parents or ()),
     )
 
 
-def _column(found: dict[str, object]) -> tuple[SourceColumn, bool]:
+def _column(found: dict[str, object], cents: int) -> tuple[SourceColumn, bool]:
+    """A column, and whether it may be read; ``cents`` are the decimals of the server's money."""
     base, modifier = str(found["base"]), int(str(found["modifier"]))
     length = modifier - 4 if base in _LENGTHS and modifier >= 4 else None
     precision = scale = None
     if base == "numeric" and modifier >= 4:
         precision = ((modifier - 4) >> 16) & 0xFFFF
         scale = (((modifier - 4) & 0x7FF) ^ 1024) - 1024
+    if base == "money":
+        scale = cents
     column = SourceColumn(
         name=str(found["name"]),
         type=str(found["type"]),
@@ -62,5 +88,6 @@ def _column(found: dict[str, object]) -> tuple[SourceColumn, bool]:
         scale=scale,
         category=str(found["category"]),
         comment=str(found["comment"]),
+        element=str(found["element"]),
     )
     return column, bool(found["readable"])

@@ -23,13 +23,15 @@ _SETTINGS = {
     "IntervalStyle": "iso_8601",
     "bytea_output": "hex",
     "extra_float_digits": "1",
-    "lc_monetary": "C",
     "standard_conforming_strings": "on",
     "default_transaction_read_only": "on",
+    "row_security": "off",
     "idle_in_transaction_session_timeout": "0",
     "statement_timeout": "0",
 }
-"""Pinned, so that a value's text does not depend on the role or the server."""
+"""Pinned, so that a value's text does not depend on the role or the server, and that no policy hides rows: it is an error then.
+
+Not lc_monetary, which says how many decimals a stored amount has: money is read as numeric under the server's own."""
 
 _LIBPQ_EXTRAS = frozenset(
     {
@@ -48,6 +50,7 @@ _LIBPQ_EXTRAS = frozenset(
 _ADVICE = (
     ("password authentication failed", "Check login and password of the connection."),
     ("does not exist", "Check the names in the migration file and the connection's database."),
+    ("row-level security", "Use a role with BYPASSRLS, or one that owns the table: else it may not see every row."),
     ("permission denied", "Grant it: `lakeward doctor` prints the least GRANTs."),
     ("Connection refused", "Check host and port of the connection, and that the server is up."),
     ("could not translate host name", "Check the connection's host."),

@@ -1,0 +1,105 @@
+"""Values that the lake has no counterpart for, or that a declared type would bend: found and counted by the source itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lakeward.domain.facts import LandedColumn, LandedTable, TablePlan
+from lakeward.domain.sql import ident
+from lakeward.spec.scalars import LakeType
+
+GUARD_REASONS = {
+    "nan": "NaN, which no decimal can hold",
+    "infinity": "infinity, which no decimal, date or timestamp in the lake can hold",
+    "far": "a moment past 294247-01-10 04:00:54 UTC, which no timestamp in the lake can hold",
+    "time24": "24:00:00, which no time in the lake can hold",
+    "bounds": "an array that does not begin at 1, which no JSON can tell",
+    "scale": "more decimals than the declared scale",
+    "inexact": "a value that the declared decimal does not hold exactly",
+}
+"""What a guard that is not zero found, for messages."""
+
+SPECIAL = ("nan", "infinity", "far", "time24", "bounds")
+"""Guards that a declared policy may answer."""
+
+SHORT = {
+    "nan": "NaN",
+    "infinity": "infinity",
+    "far": "moments past the year 294246",
+    "time24": "24:00:00",
+    "bounds": "arrays that do not begin at 1",
+    "padding": "padded values",
+}
+_BOUND = r"\[-?[0-9]+:-?[0-9]+\]"
+
+
+def guard_condition(column: LandedColumn, guard: str) -> str:
+    """The source's SQL that is true for a row that a guard must find; columns stand for themselves."""
+    name = ident(column.column)
+    _, scale = LakeType(column.type).decimal or (0, 0)
+    finite = f"{name} NOT IN ('NaN', 'infinity', '-infinity')"
+    return {
+        "nan": f"{name} = 'NaN'",
+        "infinity": f"{name} IN ('infinity', '-infinity')",
+        "far": f"({name} >= '294247-01-10 04:00:54.775807+00' AND {name} <> 'infinity')",
+        "time24": f"{name} = '24:00:00'",
+        "bounds": f"({_dimensions(column, name)})",
+        "scale": f"{finite} AND scale(trim_scale({name})) > {scale}",
+        "inexact": f"{finite} AND ({column.expression})::float8 <> {name}::float8",
+        "padding": f"octet_length({name}) > octet_length({name}::text)",
+    }[guard]
+
+
+def _dimensions(column: LandedColumn, name: str) -> str:
+    """Composite values show the bounds of arrays in them in their text; a text in them that looks the same is taken for one."""
+    terms = [rf"array_dims({name}) !~ '^(\[1:[0-9]+\])+$'"] if column.bounds != "composite" else []
+    if column.bounds != "array":
+        terms.append(f"format('%s', {name}) ~ '[(,\"]({_BOUND})+='")
+    return " OR ".join(terms)
+
+
+def nullified(column: LandedColumn) -> LandedColumn:
+    """The column with its special values made null by the source; what else a guard finds is still refused."""
+    special = [guard_condition(column, guard) for guard in column.guards if guard in SPECIAL]
+    expression = f"CASE WHEN NOT ({' OR '.join(special)}) THEN {column.expression} END"
+    if found := LakeType(column.type).decimal:
+        expression = f"({expression})::numeric({found[0]},{found[1]})"  # CASE forgets precision and scale
+    return replace(column, expression=expression, native=False, nullable=True, pad=None, policy="null")
+
+
+def is_refused(column: LandedColumn, guard: str) -> bool:
+    """Whether a value that the guard finds stops the run: no policy of the file answers it."""
+    return not column.policy or (guard in GUARD_REASONS and guard not in SPECIAL)
+
+
+def reason(column: LandedColumn, guard: str) -> str:
+    """What a guard found, for messages."""
+    if column.type in {"float", "double"}:
+        return f"{SHORT[guard]}, which `special` refuses"
+    return GUARD_REASONS[guard]
+
+
+_DONE = {"null": "made null", "text": "carried as text", "trim": "trimmed"}
+
+
+def announced(column: LandedColumn) -> str:
+    """What a column's policy does, for the plan's notes."""
+    what = " and ".join(SHORT[g] for g in column.guards if not is_refused(column, g))
+    return f"column {column.column!r}: {what} will be {_DONE[column.policy]}, by declared policy"
+
+
+def applied(plan: TablePlan, landed: LandedTable) -> Iterator[str]:
+    """What declared policies did to values of a table at the cut, for those who sign; silent where they met none."""
+    for column in plan.columns:
+        if not column.policy:
+            continue
+        for guard in column.guards:
+            count = landed.guards.get(guard_key(column, guard), 0)
+            if count and not is_refused(column, guard):
+                yield f"{plan.name}.{column.column}: {count} x {SHORT[guard]} {_DONE[column.policy]}"
+
+
+def guard_key(column: LandedColumn, guard: str) -> str:
+    """A guard's name in a manifest."""
+    return f"{column.source} {guard}"

@@ -1,0 +1,202 @@
+"""Every value of docs/types.md, from a real PostgreSQL through extract, flatten and append into a real lake, one by one."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+import psycopg
+import pytest
+from tests.chain import Chain
+from tests.databases import create_database
+from type_world import chain_of, count_of, lake_rows, lake_types, land
+
+from lakeward.adapters.connections import Connection
+from lakeward.adapters.postgres.session import Session
+from lakeward.domain.postgres_examples import EXAMPLES, PRELUDE, Example
+from lakeward.domain.sql import text
+from lakeward.lab import Lab
+from lakeward.steps.artifacts import read_plan
+
+NATIVE = {"int", "long", "float", "double", "boolean", "binary", "uuid", "date", "timestamp", "timestamptz", "time"}
+UNSTORED = {"bpchar", "vector(3)"}
+"""Types whose domains are something else, or that are no base type of a domain here."""
+LONGEST = max(len(e.values) for e in EXAMPLES)
+
+
+def source_text(value: str | tuple[str, str | None]) -> str:
+    return value if isinstance(value, str) else value[0]
+
+
+def lake_text(value: str | tuple[str, str | None]) -> str | None:
+    return value if isinstance(value, str) else value[1]
+
+
+def typed(example: Example, value: str, declared: str) -> str:
+    """A value as SQL; a server without libxml takes no xml but as bytes."""
+    if example.declared == "xml":
+        return f"convert_to({text(value)}, 'UTF8')::xml"
+    return f"{text(value)}::{declared}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a column for each example, and a row for each of their values."""
+
+    name: str
+    examples: Sequence[Example]
+    domains: bool = False
+
+    def statements(self) -> Iterator[str]:
+        declared = [e.declared for e in self.examples]
+        if self.domains:
+            yield from (f"CREATE DOMAIN {self.name}_{n} AS {kind};" for n, kind in enumerate(declared))
+            declared = [f"{self.name}_{n}" for n in range(len(declared))]
+        columns = ", ".join(f"c{n} {kind}" for n, kind in enumerate(declared))
+        yield f"CREATE TABLE {self.name} (id int PRIMARY KEY, {columns});"
+        for row in range(LONGEST):
+            values = [
+                typed(e, source_text(e.values[row]), e.declared) if row < len(e.values) else "NULL"
+                for e in self.examples
+            ]
+            yield f"INSERT INTO {self.name} VALUES ({row}, {', '.join(values)});"
+
+    def spec(self) -> dict[str, object]:
+        named = {f"c{n}": e for n, e in enumerate(self.examples)}
+        return {
+            "table": f"public.{self.name}",
+            "types": {c: e.types for c, e in named.items() if e.types},
+            "special": {c: e.special for c, e in named.items() if e.special},
+            "trim": [c for c, e in named.items() if e.trim],
+        }
+
+
+def scanned(example: Example) -> bool:
+    """Whether the fast scanner is to read it."""
+    plain = example.declared.split("(")[0] in {"text", "varchar", "char", "numeric", "mood", "json", "jsonb"}
+    usual = example.declared not in {"numeric(5,-2)", "numeric(3,5)", "money", "oid"}
+    asked = example.types or example.special or example.trim
+    return not asked and usual and (plain or example.lake in NATIVE) and "[" not in example.declared
+
+
+TABLES = {
+    "every": Table("every", EXAMPLES),
+    "scanned": Table("scanned", [e for e in EXAMPLES if scanned(e)]),
+    "domains": Table("domains", [e for e in EXAMPLES if e.declared not in UNSTORED], domains=True),
+}
+
+
+@pytest.fixture(scope="module")
+def uri(lab: Lab) -> str:
+    statements = [s for table in TABLES.values() for s in table.statements()]
+    return create_database(lab, "\n".join([PRELUDE, "CREATE CAST (bytea AS xml) WITHOUT FUNCTION;", *statements]))
+
+
+@pytest.fixture(scope="module")
+def chain(uri: str, tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    specs = [table.spec() for table in TABLES.values()]
+    one = chain_of(uri, tmp_path_factory.mktemp("types"), specs, [count_of("every")])
+    land(one)
+    return one
+
+
+def own_text(uri: str, table: Table) -> list[tuple[str | None, ...]]:
+    """Every value as the server's output functions write it, under the settings that lakeward pins."""
+    parts = psycopg.conninfo.conninfo_to_dict(uri)
+    session = Session(
+        Connection(
+            "x",
+            "postgres",
+            host=str(parts["host"]),
+            port=int(str(parts["port"])),
+            login=str(parts["user"]),
+            password=str(parts["password"]),
+            schema=str(parts["dbname"]),
+        )
+    )
+    columns = ", ".join(
+        f"CASE WHEN c{n} IS DISTINCT FROM NULL THEN format('%s', c{n}) END" for n in range(len(table.examples))
+    )
+    with session.connect() as con:
+        return con.execute(f"SELECT {columns} FROM {table.name} ORDER BY id".encode()).fetchall()
+
+
+def bits(form: str) -> Callable[[object], bytes]:
+    return lambda value: struct.pack(form, float(str(value)))
+
+
+def moment(value: object) -> str:
+    """DuckDB's text of a date or time, as PostgreSQL writes it."""
+    written = str(value)
+    return f"{written.replace(' (BC)', '')} BC" if "(BC)" in written else written
+
+
+READ: dict[str, Callable[[object], object]] = {
+    "float": bits("<f"),
+    "double": bits("<d"),
+    "boolean": lambda v: str(v).lower() in {"t", "true"},
+    "int": lambda v: int(str(v)),
+    "long": lambda v: int(str(v)),
+    "uuid": lambda v: UUID(str(v)),
+    "binary": lambda v: v if isinstance(v, bytes) else bytes.fromhex(str(v).removeprefix("\\x")),
+    "date": moment,
+    "time": moment,
+    "timestamp": moment,
+    "timestamptz": moment,
+}
+
+
+def value_of(kind: str, value: object) -> object:
+    """A value of a lake type, to be compared exactly: decimals with their scale, floats by their bits."""
+    if value is None:
+        return None
+    return Decimal(str(value)).as_tuple() if kind.startswith("decimal") else READ.get(kind, str)(value)
+
+
+def read(chain: Chain, table: Table) -> list[dict[str, object]]:
+    shown = dict.fromkeys(("date", "time", "timestamp"), "{}::VARCHAR")
+    shown["timestamptz"] = (
+        "make_timestamp(epoch_us({}))::VARCHAR || '+00'"  # DuckDB's own text is a millisecond off in far years
+    )
+    columns = [f"{shown.get(e.lake, '{}').format(f'c{n}')} AS c{n}" for n, e in enumerate(table.examples)]
+    return lake_rows(chain, table.name, f"id, {', '.join(columns)}")
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_lake_holds_every_value(chain: Chain, uri: str, name: str) -> None:
+    table = TABLES[name]
+    rows, texts = read(chain, table), own_text(uri, table)
+    assert len(rows) == LONGEST
+    wrong = []
+    for n, example in enumerate(table.examples):
+        for row, value in enumerate(example.values):
+            expected, found = lake_text(value), rows[row][f"c{n}"]
+            if value_of(example.lake, found) != value_of(example.lake, expected):
+                wrong.append((example.declared, source_text(value), expected, found))
+            if isinstance(value, str) and example.lake != "json":
+                own = texts[row][n]
+                if value_of(example.lake, found) != value_of(example.lake, own):
+                    wrong.append((example.declared, "source says", own, expected, found))
+        wrong += [
+            (example.declared, "null", row)
+            for row in range(len(example.values), LONGEST)
+            if rows[row][f"c{n}"] is not None
+        ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_lake_has_the_types(chain: Chain, name: str) -> None:
+    names = {"json": "string"}
+    found = {column: kind.replace(" ", "") for column, kind in lake_types(chain, name).items()}
+    expected = {f"c{n}": names.get(e.lake, e.lake) for n, e in enumerate(TABLES[name].examples)}
+    assert found == {"id": "int"} | expected
+
+
+def test_the_fast_scanner_reads_what_it_reads_exactly(chain: Chain) -> None:
+    with chain.ports() as ports:
+        plan = read_plan(ports.store, chain.loaded.spec.migration, chain.run_key)
+    assert {t.table: t.scan for t in plan.groups[0].tables} == {"every": False, "scanned": True, "domains": False}
