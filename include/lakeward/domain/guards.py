@@ -16,6 +16,7 @@ GUARD_REASONS = {
     "time24": "24:00:00, which no time in the lake can hold",
     "bounds": "an array that does not begin at 1, which no JSON can tell",
     "scale": "more decimals than the declared scale",
+    "wide": "more digits before the point than the declared type holds",
     "inexact": "a value that the declared decimal does not hold exactly",
 }
 """What a guard that is not zero found, for messages."""
@@ -37,18 +38,30 @@ _BOUND = r"\[-?[0-9]+:-?[0-9]+\]"
 def guard_condition(column: LandedColumn, guard: str) -> str:
     """The source's SQL that is true for a row that a guard must find; columns stand for themselves."""
     name = ident(column.column)
-    _, scale = LakeType(column.type).decimal or (0, 0)
-    finite = f"{name} NOT IN ('NaN', 'infinity', '-infinity')"
+    precision, scale = LakeType(column.type).decimal or (0, 0)
+    number = f"{name}::numeric"
+    back = "float4" if column.source_type == "real" else "float8"
+    above = (
+        f"abs({number}) >= 1e{precision - scale}" if precision else f"{number} NOT BETWEEN {_RANGES.get(column.type)}"
+    )
     return {
         "nan": f"{name} = 'NaN'",
         "infinity": f"{name} IN ('infinity', '-infinity')",
         "far": f"({name} >= '294247-01-10 04:00:54.775807+00' AND {name} <> 'infinity')",
         "time24": f"{name} = '24:00:00'",
         "bounds": f"({_dimensions(column, name)})",
-        "scale": f"{finite} AND scale(trim_scale({name})) > {scale}",
-        "inexact": f"{finite} AND ({column.expression})::float8 <> {name}::float8",
+        "scale": f"{_finite(number)} AND scale(trim_scale({number})) > {scale}",
+        "wide": f"{_finite(number)} AND {above}",
+        "inexact": f"{_finite(name)} AND ({above} OR round({number}, {scale})::{back} <> {name})",
         "padding": f"octet_length({name}) > octet_length({name}::text)",
     }[guard]
+
+
+def _finite(value: str) -> str:
+    return f"{value} NOT IN ('NaN', 'infinity', '-infinity')"
+
+
+_RANGES = {"int": "-2147483648 AND 2147483647", "long": "-9223372036854775808 AND 9223372036854775807"}
 
 
 def _dimensions(column: LandedColumn, name: str) -> str:

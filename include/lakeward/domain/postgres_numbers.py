@@ -11,6 +11,7 @@ from lakeward.errors import UnsupportedError
 from lakeward.spec.scalars import LakeType
 
 INTEGERS = {"int2": "int", "int4": "int", "int8": "long"}
+_INTEGER_DIGITS = {"int2": 5, "int4": 10, "int8": 19}
 DIGITS = 38
 """The most that a decimal of the lake holds."""
 _MONEY_DIGITS, _CENTS = 19, 2
@@ -37,7 +38,8 @@ def as_number(column: SourceColumn, wanted: LakeType | None) -> LandedColumn:
         if wanted == "int" and column.base == "int8":
             raise UnsupportedError(f"column {column.name!r} of type bigint cannot become int", todo="leave it long.")
         kind = _WHOLE[wanted][1] if wanted in _WHOLE else f"numeric({target[0]},{target[1]})"
-        return landed(column, wanted, f"{name}::{kind}")
+        wide = wanted.decimal and target[0] - target[1] < _INTEGER_DIGITS[column.base]
+        return landed(column, wanted, f"{name}::{kind}", guards=("wide",) if wide else ())
     if column.base in {"float4", "float8"} and wanted.decimal:
         guards = ("nan", "infinity", "inexact")
         return landed(column, wanted, f"{name}::numeric({target[0]},{target[1]})", guards=guards)
@@ -72,6 +74,8 @@ def _numeric(column: SourceColumn, wanted: LakeType | None) -> LandedColumn:
     guards = [] if money else ["nan"] if column.precision is not None else ["nan", "infinity"]
     if declared is None or declared[1] > target[1]:
         guards.append("scale")
+    if declared is None or declared[0] - declared[1] > target[0] - target[1]:
+        guards.append("wide")
     expression = name if native else f"{value}::{kind}"
     return landed(column, wanted, expression, native=native, guards=tuple(guards))
 

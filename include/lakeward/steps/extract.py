@@ -114,7 +114,11 @@ def _land(
             counted.result()
     started = time.monotonic()
     progress(f"extract {table.name}", 0, table.estimated_rows)
-    written = cut.land(table, ports.store.url(key), ports.store.access, progress)
+    try:
+        written = cut.land(table, ports.store.url(key), ports.store.access, progress)
+    except SourceError:
+        counts[table.name].result()  # a guard that names the column says it better
+        raise
     files = tuple(replace(f, checksum=ports.store.etag(key_of(ports.store, f.url)) or "") for f in written)
     rows = sum(file.rows for file in files)
     guards = counts[table.name].result()

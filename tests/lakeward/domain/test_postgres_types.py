@@ -91,12 +91,17 @@ def test_text_is_what_the_output_function_writes(base: str) -> None:
 @pytest.mark.parametrize(
     ("given", "wanted", "guards"),
     [
-        (column("numeric"), "decimal(38,9)", ("nan", "infinity", "scale")),
+        (column("numeric"), "decimal(38,9)", ("nan", "infinity", "scale", "wide")),
         (column("numeric", precision=10, scale=4), "decimal(10,2)", ("nan", "scale")),
         (column("numeric", precision=10, scale=2), "decimal(20,4)", ("nan",)),
+        (column("numeric", precision=10, scale=2), "decimal(9,4)", ("nan", "wide")),
+        (column("numeric", precision=10, scale=0), "int", ("nan", "wide")),
+        (column("int4"), "decimal(9,0)", ("wide",)),
         (column("numeric", precision=10, scale=0), "long", ("nan",)),
+        (column("numeric", precision=19, scale=0), "long", ("nan", "wide")),
         (column("numeric", precision=5, scale=-2), "int", ("nan",)),
         (column("money", scale=2), "decimal(19,0)", ("scale",)),
+        (column("money", scale=2), "decimal(9,2)", ("wide",)),
         (column("money", scale=2), "decimal(38,4)", ()),
         (column("float8"), "decimal(12,2)", ("nan", "infinity", "inexact")),
         (column("int4"), "long", ()),
@@ -142,7 +147,7 @@ def test_names_are_quoted_in_guards() -> None:
     [
         ("float8", None, ("nan", "infinity")),
         ("float8", "decimal(9,2)", ("nan", "infinity", "inexact")),
-        ("numeric", "decimal(9,2)", ("nan", "infinity", "scale")),
+        ("numeric", "decimal(9,2)", ("nan", "infinity", "scale", "wide")),
         ("timestamp", None, ("infinity", "far")),
         ("time", None, ("time24",)),
     ],
@@ -153,7 +158,7 @@ def test_a_policy_makes_special_values_null_and_nothing_else(
     given = SourceColumn("c", base, base, nullable=False)
     landed = land_column(given, wanted=LakeType(wanted) if wanted else None, special=SpecialPolicy.NULL)
     assert (landed.guards, landed.policy, landed.nullable, landed.native) == (guards, "null", True, False)
-    assert [g for g in guards if is_refused(landed, g)] == [g for g in guards if g in {"scale", "inexact"}]
+    assert [g for g in guards if is_refused(landed, g)] == [g for g in guards if g in {"scale", "wide", "inexact"}]
 
 
 def test_refusing_is_a_policy_for_floats_too() -> None:

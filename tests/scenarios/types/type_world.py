@@ -14,6 +14,7 @@ from tests.databases import airflow_connection
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.iceberg import properties_from
 from lakeward.adapters.iceberg.catalog import open_catalog
+from lakeward.domain.evidence import Verdict
 from lakeward.domain.sql import ident
 from lakeward.steps.artifacts import read_plan
 
@@ -38,7 +39,7 @@ def chain_of(
         "groups": [{"name": "g", "tables": list(tables)}],
         "kpis": list(kpis),
     }
-    file.write_text(json.dumps(found))  # JSON is YAML
+    file.write_text(json.dumps(found, ensure_ascii=False))  # JSON is YAML
     return Chain(file, home, "run")
 
 
@@ -47,6 +48,14 @@ def land(chain: Chain) -> None:
     chain.plan()
     for step in ("extract", "prepare", "flatten", "append"):
         chain.step(step)
+
+
+def prove(chain: Chain) -> tuple[Verdict, ...]:
+    """As ``land``, then the verdicts on figures and counts."""
+    land(chain)
+    verdicts = chain.step("compare")["g"]
+    assert isinstance(verdicts, tuple)
+    return verdicts
 
 
 def count_of(table: str) -> Mapping[str, object]:
