@@ -16,6 +16,7 @@ from type_world import chain_of, count_of, lake_rows, lake_types, land
 
 from lakeward.adapters.connections import Connection
 from lakeward.adapters.postgres.session import Session
+from lakeward.domain.evidence import Outcome
 from lakeward.domain.postgres_examples import EXAMPLES, PRELUDE, Example
 from lakeward.domain.sql import text
 from lakeward.lab import Lab
@@ -82,6 +83,21 @@ def scanned(example: Example) -> bool:
     return not asked and usual and (plain or example.lake in NATIVE) and "[" not in example.declared
 
 
+FIGURES = (
+    ("money", "sum"),
+    ("numeric(5,-2)", "sum"),
+    ("numeric(3,5)", "sum"),
+    ("numeric(38,38)", "min"),
+    ("oid", "sum"),
+    ("interval", "count_distinct"),
+    ("inet", "max"),
+    ("int4range", "min"),
+    ("char(4)", "count_distinct"),
+    ("vector(3)", "count"),
+    ("timetz", "count_distinct"),
+)
+"""Types that figures are reckoned over, and how."""
+
 TABLES = {
     "every": Table("every", EXAMPLES),
     "scanned": Table("scanned", [e for e in EXAMPLES if scanned(e)]),
@@ -95,10 +111,19 @@ def uri(lab: Lab) -> str:
     return create_database(lab, "\n".join([PRELUDE, "CREATE CAST (bytea AS xml) WITHOUT FUNCTION;", *statements]))
 
 
+def figures() -> Iterator[dict[str, object]]:
+    """Figures over columns of domains, where they can be, by a text that is a dimension."""
+    for n, (declared, function) in enumerate(FIGURES):
+        table = "every" if declared in UNSTORED else "domains"
+        columns = {e.declared: f"c{n}" for n, e in reversed(list(enumerate(TABLES[table].examples)))}
+        measure = f"{function}({columns[declared]})"
+        yield {"name": f"f{n}", "table": table, "measure": measure, "dimensions": [columns["cidr"]]}
+
+
 @pytest.fixture(scope="module")
 def chain(uri: str, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     specs = [table.spec() for table in TABLES.values()]
-    one = chain_of(uri, tmp_path_factory.mktemp("types"), specs, [count_of("every")])
+    one = chain_of(uri, tmp_path_factory.mktemp("types"), specs, [count_of("every"), *figures()])
     land(one)
     return one
 
@@ -200,3 +225,10 @@ def test_the_fast_scanner_reads_what_it_reads_exactly(chain: Chain) -> None:
     with chain.ports() as ports:
         plan = read_plan(ports.store, chain.loaded.spec.migration, chain.run_key)
     assert {t.table: t.scan for t in plan.groups[0].tables} == {"every": False, "scanned": True, "domains": False}
+
+
+def test_figures_over_them_are_equal(chain: Chain) -> None:
+    verdicts = chain.step("compare")["g"]
+    assert isinstance(verdicts, tuple)
+    assert {v.subject: v.summary for v in verdicts if v.outcome is not Outcome.PASS} == {}
+    assert {v.subject for v in verdicts} == {"g", "every_rows", *(str(f["name"]) for f in figures())}
