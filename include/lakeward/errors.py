@@ -24,8 +24,8 @@ class LakewardError(Exception):
 
     def __init__(self, what: str, *, todo: str = "") -> None:
         super().__init__(what)
-        self.what = what
-        self.todo = todo
+        self.what = visible(what)
+        self.todo = visible(todo)
 
     def __str__(self) -> str:
         return f"{self.what}\n  What to do: {self.todo}" if self.todo else self.what
@@ -57,6 +57,13 @@ class ConflictError(LakeError):
 
 class GateError(LakewardError):
     """A transition was asked for that the evidence does not permit."""
+
+
+def visible(text: str) -> str:
+    """Escape what a terminal would obey instead of show: control characters, turned direction of text; line ends and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def redact(text: str, secrets: Iterable[str | None]) -> str:

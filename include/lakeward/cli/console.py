@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import typer
 
-from lakeward.errors import LakewardError
+from lakeward.errors import LakewardError, visible
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -63,17 +63,17 @@ def exits(code: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 def complain(text: str) -> None:
     """One error on stderr; `Error` in red on a terminal."""
-    typer.echo(f"{typer.style('Error', fg='red', bold=True)}: {text}", err=True)
+    typer.echo(f"{typer.style('Error', fg='red', bold=True)}: {visible(text)}", err=True)
 
 
 def note(text: str) -> None:
     """One line on stderr."""
-    typer.echo(text, err=True)
+    typer.echo(visible(text), err=True)
 
 
 def say(text: str = "") -> None:
     """One line on stdout."""
-    typer.echo(text)
+    typer.echo(visible(text))
 
 
 def say_json(value: object) -> None:
@@ -91,7 +91,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Seque
     for name in columns:
         shown.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*(Text(cell, style=_MARKS.get(cell, "")) for cell in row))
+        shown.add_row(*(Text(visible(cell), style=_MARKS.get(cell, "")) for cell in row))
     wide = None if sys.stdout.isatty() else 200
     Console(highlight=False, width=wide).print(shown)
 

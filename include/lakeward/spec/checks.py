@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from lakeward.spec.document import Path
-from lakeward.spec.flatten_checks import flatten
+from lakeward.spec.flatten_checks import again, flatten
 from lakeward.spec.models import ChildSpec, Filter, FilterOp, GroupSpec, KpiSpec, Migration, Reference, TableSpec
 from lakeward.spec.names import is_glob, slug, split_table
 from lakeward.spec.problems import Trouble, meant
@@ -42,10 +42,8 @@ def _landing(spec: Migration) -> Iterator[Trouble]:
 
 
 def _twice(path: Path, field: str, what: str, names: Iterable[str]) -> Iterator[Trouble]:
-    seen: dict[str, int] = {}
-    for n, name in enumerate(names):
-        if seen.setdefault(name, n) != n:
-            yield Trouble((*path, n, field), f"there are two {what}s called `{name}`", "Give each a name of its own.")
+    for n, name in again(names):
+        yield Trouble((*path, n, field), f"there are two {what}s called `{name}`", "Give each a name of its own.")
 
 
 def made_by(group: GroupSpec) -> Iterator[tuple[str, Path]]:
@@ -93,14 +91,13 @@ def _names(spec: Migration) -> Iterator[Trouble]:
                 yield Trouble(("groups", n, *path), reason, "Set `name` (or the child's `table`) to another.")
             seen.setdefault(name, group.name)
         for m, table in enumerate(group.tables):
-            if sources.setdefault(table.table, group.name) != group.name or any(
-                other.table == table.table for other in group.tables[:m]
-            ):
+            if table.table in sources:
                 yield Trouble(
                     ("groups", n, "tables", m, "table"),
                     f"`{table.table}` is listed twice, first in the group `{sources[table.table]}`",
                     "A table belongs to one group; list it once.",
                 )
+            sources.setdefault(table.table, group.name)
 
 
 def _table(table: TableSpec, at: Path) -> Iterator[Trouble]:
@@ -123,12 +120,10 @@ def _table(table: TableSpec, at: Path) -> Iterator[Trouble]:
 
 def _layout(part: TableSpec | ChildSpec, at: Path) -> Iterator[Trouble]:
     """Partition, sort order and rules, of a table or a child."""
-    for n, transform in enumerate(part.partition):
-        if transform in part.partition[:n]:
-            yield Trouble((*at, "partition", n), f"`{transform}` stands twice", "Leave one out.")
-    for n, term in enumerate(part.sort):
-        if term.column in [other.column for other in part.sort[:n]]:
-            yield Trouble((*at, "sort", n), f"`{term.column}` is sorted by twice", "Leave one out.")
+    for n, transform in again(part.partition):
+        yield Trouble((*at, "partition", n), f"`{transform}` stands twice", "Leave one out.")
+    for n, column in again(term.column for term in part.sort):
+        yield Trouble((*at, "sort", n), f"`{column}` is sorted by twice", "Leave one out.")
     for n, rule in enumerate(part.rules):
         yield from _rule(rule, (*at, "rules", n))
 
@@ -184,7 +179,7 @@ def _rule(rule: Rule, at: Path) -> Iterator[Trouble]:
 
 
 def _references(spec: Migration) -> Iterator[Trouble]:
-    made = {group.name: [name for name, _ in made_by(group)] for group in spec.groups}
+    made = {group.name: dict.fromkeys(name for name, _ in made_by(group)) for group in spec.groups}
     for n, group in enumerate(spec.groups):
         for m, reference in enumerate(group.references):
             at: Path = ("groups", n, "references", m)
@@ -194,7 +189,7 @@ def _references(spec: Migration) -> Iterator[Trouble]:
             yield from _reference(group, reference, at, made)
 
 
-def _reference(group: GroupSpec, reference: Reference, at: Path, made: dict[str, list[str]]) -> Iterator[Trouble]:
+def _reference(group: GroupSpec, reference: Reference, at: Path, made: dict[str, dict[str, None]]) -> Iterator[Trouble]:
     for field, name in (("table", reference.table), ("to", reference.to)):
         if name in made[group.name]:
             continue
@@ -212,11 +207,11 @@ def _reference(group: GroupSpec, reference: Reference, at: Path, made: dict[str,
 
 
 def _kpis(spec: Migration) -> Iterator[Trouble]:
-    made = [name for group in spec.groups for name, _ in made_by(group)]
+    made = dict.fromkeys(name for group in spec.groups for name, _ in made_by(group) if name)
     for n, kpi in enumerate(spec.kpis):
         at: Path = ("kpis", n)
         if kpi.table not in made and not any(_may_make(group, kpi.table) for group in spec.groups):
-            todo = meant(kpi.table, made) or f"The groups make: {', '.join(made)}."
+            todo = meant(kpi.table, made) or (f"The groups make: {', '.join(made)}." if made else "")
             yield Trouble((*at, "table"), f"no group makes a table called `{kpi.table}`", todo)
         yield from _kpi(kpi, at)
 
@@ -232,9 +227,8 @@ def _unproved(spec: Migration) -> Iterator[Trouble]:
 
 def _kpi(kpi: KpiSpec, at: Path) -> Iterator[Trouble]:
     for field, values in (("grains", kpi.grains), ("dimensions", kpi.dimensions)):
-        for n, value in enumerate(values):
-            if value in values[:n]:
-                yield Trouble((*at, field, n), f"`{value}` stands twice in `{field}`", "Leave one out.")
+        for n, value in again(values):
+            yield Trouble((*at, field, n), f"`{value}` stands twice in `{field}`", "Leave one out.")
     if kpi.date is None and "grains" in kpi.model_fields_set and kpi.grains:
         yield Trouble(
             (*at, "grains"), "`grains` without a `date` that they could cut", "Add `date`, or leave them out."

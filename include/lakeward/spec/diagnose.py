@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from types import UnionType
@@ -148,6 +149,8 @@ def _bad_word(error: ErrorDetails, _path: Path, _model: type[BaseModel]) -> tupl
         return reason, ""
     if given.startswith("decimal(") and ")" not in given:
         return f"`{given}` is cut off at its comma", "Inside `{ }` put it in quotes: `'decimal(12,2)'`."
+    if re.fullmatch(r"decimal\(\s*[0-9]+\s*,\s*[0-9]+\s*\)", given):
+        return f"`{given}`: a decimal has 1 to 38 digits", "Carry wider numbers as `string`."
     known = [word for word in LakeType.form.split("|") if word.isalpha()]
     other = _OTHER_TYPES.get(given.lower().split("(")[0].strip())
     todo = f"In the lake this is `{other}`." if other else meant(given, known)

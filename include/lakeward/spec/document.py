@@ -23,6 +23,8 @@ Path = tuple[Key, ...]
 
 MAX_DEPTH = 40
 MAX_NODES = 100_000
+MAX_DIGITS = 400
+"""More than a double can have."""
 
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
@@ -87,6 +89,7 @@ class Reader:
     problems: list[Problem] = field(default_factory=list)
     _anchors: dict[str, Node] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)
+    _merged: int = 0
 
     def read(self) -> Node | None:
         """The tree, or None when the document is empty or can't be read; look at ``problems``."""
@@ -162,6 +165,9 @@ class Reader:
             key, value = event.value, self._node(next(stream), stream, depth + 1)
             if key == "<<" and event.implicit[0]:
                 merged |= {k: v for k, v in self._merge(value, at).items() if k not in merged}
+                self._merged += len(merged)  # unlike an alias, what is merged is copied
+                if self._merged > MAX_NODES:
+                    raise _TooMuchError(at, f"merges more than {MAX_NODES:,} keys by `<<`")
             elif key in own:
                 self._refuse(at, f"the key `{key}` stands twice, first in line {own[key][0].line}", "Keep one of them.")
             else:
@@ -201,10 +207,11 @@ def atom(text: str) -> Atom:
     """What a plain scalar is; ValueError for a date that no calendar has, and for NaN and infinities."""
     if text in _WORDS:
         return _WORDS[text]
-    if _INT.fullmatch(text):
-        return int(text)
     if _DECIMAL.fullmatch(text):
-        return Decimal(text)
+        number = Decimal(text)
+        if len(text) > MAX_DIGITS or abs(number.adjusted()) > MAX_DIGITS:
+            raise ValueError(f"`{text}` is a number of more than {MAX_DIGITS} digits")
+        return int(text) if _INT.fullmatch(text) else number
     if re.fullmatch(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", text):
         raise ValueError(f"`{text}` is no number that can be compared with")
     if _DATE.fullmatch(text) or _INSTANT.fullmatch(text):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
+from typing import TypeVar
 
 from lakeward.spec.document import Path
 from lakeward.spec.models import ChildSpec, FlattenSpec, TableSpec
 from lakeward.spec.paths import format_path, parse_path
 from lakeward.spec.problems import Trouble, meant
 
+T = TypeVar("T", bound=Hashable)
 Found = tuple[tuple[str, ...], Path]
 
 
 def flatten(table: TableSpec, at: Path) -> Iterator[Trouble]:
     """Each column once, not masked, dropped or typed besides; paths that don't overlap; renames that name something."""
+    for n, column in again(rule.column for rule in table.flatten):
+        yield Trouble((*at, "flatten", n, "column"), f"`{column}` is flattened twice", "Join the two rules.")
     for n, rule in enumerate(table.flatten):
         here: Path = (*at, "flatten", n)
-        if rule.column in [other.column for other in table.flatten[:n]]:
-            yield Trouble((*here, "column"), f"`{rule.column}` is flattened twice", "Join the two rules.")
         for part, columns in (
             ("drop", table.drop),
             ("mask", table.mask),
@@ -34,16 +36,33 @@ def flatten(table: TableSpec, at: Path) -> Iterator[Trouble]:
 def _rule(rule: FlattenSpec, at: Path) -> Iterator[Trouble]:
     found, troubles = _paths(rule, at)
     yield from troubles
-    for n, (path, where) in enumerate(found):
-        for other, _ in found[:n]:
-            short, long = sorted((path, other), key=len)
-            if long[: len(short)] == short:
-                reason = f"the paths `{format_path(other)}` and `{format_path(path)}` overlap"
-                yield Trouble(where, reason, "Declare either the whole or its parts.", key=True)
-                break
+    yield from _overlaps(found)
     yield from _renames(rule, at)
     for n, child in enumerate(rule.children):
         yield from _child(child, (*at, "children", n))
+
+
+def again(values: Iterable[T]) -> Iterator[tuple[int, T]]:
+    """Those that stood before already, with their place."""
+    seen: set[T] = set()
+    for n, value in enumerate(values):
+        if value in seen:
+            yield n, value
+        seen.add(value)
+
+
+def _overlaps(found: list[Found]) -> Iterator[Trouble]:
+    whole: set[tuple[str, ...]] = set()
+    inside: dict[tuple[str, ...], tuple[str, ...]] = {}  # what a path lies in, to the first such path
+    for path, where in found:
+        above = [path[:n] for n in range(len(path) + 1)]
+        other = next((part for part in above if part in whole), inside.get(path))
+        if other is not None:
+            reason = f"the paths `{format_path(other)}` and `{format_path(path)}` overlap"
+            yield Trouble(where, reason, "Declare either the whole or its parts.", key=True)
+        whole.add(path)
+        for part in above[:-1]:
+            inside.setdefault(part, path)
 
 
 def _paths(rule: FlattenSpec, at: Path) -> tuple[list[Found], list[Trouble]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from lakeward.spec.checks import check
 from lakeward.spec.diagnose import diagnose, locate
 from lakeward.spec.document import Node, Reader
 from lakeward.spec.models import AnyMigration, LiftAndShift, Migration
-from lakeward.spec.problems import Place, Problem, Trouble, meant, refuse
+from lakeward.spec.problems import MOST, Place, Problem, Trouble, meant, refuse
 
 MAX_BYTES = 10_000_000
 PATTERNS: dict[str, type[LiftAndShift]] = {"lift_and_shift": LiftAndShift}
@@ -92,10 +93,13 @@ def _validate(
     model, refused = _pattern(root)
     problems = problems + refused
     spec, troubles = _shape(root, model)
-    problems += [problem for _, problem in troubles]
+    unreadable = {problem.place for problem in problems}  # a value that could not be read looks like none
+    problems += [problem for _, problem in troubles if problem.place not in unreadable]
+    if len(troubles) >= MOST:
+        return None, problems
     whole_spec, tree = (spec, root) if spec else _mend(root, [path for path, _ in troubles], model)
     if whole_spec:
-        made = [*check(whole_spec), *(also(whole_spec) if also else ())]
+        made = islice(chain(check(whole_spec), also(whole_spec) if also else ()), MOST)
         problems += [_place(tree, trouble) for trouble in made]
     return spec, problems
 
@@ -120,7 +124,7 @@ def _shape(root: Node, model: type[LiftAndShift]) -> tuple[LiftAndShift | None, 
     try:
         return model.model_validate(root.plain()), []
     except ValidationError as error:
-        found = diagnose(root, error.errors(include_url=False), model)
+        found = diagnose(root, error.errors(include_url=False)[:MOST], model)
         return None, [(path, problem) for path, problem in found if path != ("pattern",)]
 
 

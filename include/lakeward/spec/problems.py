@@ -6,10 +6,14 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lakeward.errors import SpecError
+from lakeward.errors import SpecError, visible
 
+MOST = 100
+"""Problems that are looked for before the file is given back; what follows is told of the corrected file."""
 _SHOWN = 40
 _WIDTH = 150
+_LONGEST = 600
+_MANY = 1000
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,6 +51,8 @@ class Trouble:
 def meant(word: str, known: Iterable[str]) -> str:
     """`Did you mean ...?` over the known words, or nothing."""
     by_lower = {k.lower(): k for k in known}
+    if len(by_lower) > _MANY:  # comparing with each of them would take seconds
+        by_lower = {lower: k for lower, k in by_lower.items() if lower[:1] == word[:1].lower()}
     close = difflib.get_close_matches(word.lower(), by_lower, n=2, cutoff=0.6)
     return f"Did you mean {' or '.join(f'`{by_lower[c]}`' for c in close)}?" if close else ""
 
@@ -58,7 +64,7 @@ def refuse(path: str, text: str, problems: Sequence[Problem]) -> SpecError:
     shown = [_show(path, lines, problem) for problem in ordered[:_SHOWN]]
     if len(ordered) > _SHOWN:
         shown.append(f"... and {len(ordered) - _SHOWN} more.")
-    count = "1 problem" if len(ordered) == 1 else f"{len(ordered)} problems"
+    count = "1 problem" if len(ordered) == 1 else f"{len(ordered)} problems{' or more' if len(ordered) >= MOST else ''}"
     return SpecError(
         "\n\n".join([f"{path}: {count}.", *shown]) + "\n",
         todo=f"Correct the file and run `lakeward check {path}`; docs/migration-file.md explains every key.",
@@ -67,7 +73,9 @@ def refuse(path: str, text: str, problems: Sequence[Problem]) -> SpecError:
 
 def _show(path: str, lines: Sequence[str], problem: Problem) -> str:
     place = problem.place
-    said = f"{path}:{place.line}:{place.column + 1}: {problem.reason}" + (f". {problem.todo}" if problem.todo else "")
+    said = f"{path}:{place.line}:{place.column + 1}: {_line(problem.reason)}"
+    if problem.todo:
+        said += f". {_line(problem.todo)}"
     if not 0 < place.line <= len(lines):
         return said
     gutter = len(str(place.line))
@@ -81,3 +89,10 @@ def _show(path: str, lines: Sequence[str], problem: Problem) -> str:
     blank = "".join("\t" if c == "\t" else " " for c in cut[: place.column - start])
     shown += [f"> {place.line:>{gutter}} | {cut}", f"  {'':>{gutter}} | {blank}{'^' * max(1, width)}"]
     return "\n".join([said, *shown])
+
+
+def _line(text: str) -> str:
+    """Words of the file in one line of bearable length: what they hold can't look like lines of ours."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+    return visible(text).replace("\n", r"\n")

@@ -138,7 +138,7 @@ WRONG = [
         changed("    table: orders\n", "    table: order\n"),
         "no group makes a table called `order`. Did you mean `orders`",
     ),
-    (changed("sum(total)", "sum(total"), "is not of the form sum("),
+    (changed("sum(total)", "sum(total"), "is no measure: sum, count"),
     (changed("sum(total)", "sum(total / 2)"), "x.yaml:29:24: "),
     (changed("sum(total)", "sum()"), "needs a column"),
     (changed("    date: ordered_at", "    grains: [day]"), "`grains` without a `date`"),

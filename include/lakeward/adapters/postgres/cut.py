@@ -6,14 +6,14 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from lakeward.adapters.duck_setup import connect, load_extension, use_storage
-from lakeward.adapters.postgres.session import Session
+from lakeward.adapters.postgres.session import Session, milliseconds
 from lakeward.domain.facts import FileFact, LandedColumn, StorageAccess, TablePlan
 from lakeward.domain.sql import ident, text, where
 from lakeward.errors import SourceError
@@ -91,8 +91,8 @@ class SnapshotReader:
     @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection inside the snapshot; the server ends its statements when the snapshot has grown too old."""
-        left = int((self._deadline - datetime.now(UTC)).total_seconds() * 1000)
-        if left <= 0:
+        left = self._deadline - datetime.now(UTC)
+        if left <= timedelta(0):
             raise self._too_old()
         con = self._duck.cursor()
         try:
@@ -101,7 +101,7 @@ class SnapshotReader:
                 con.execute("BEGIN TRANSACTION")
                 for setting in (
                     f"SET TRANSACTION SNAPSHOT {text(self.snapshot)}",
-                    f"SET LOCAL statement_timeout = {left}",
+                    f"SET LOCAL statement_timeout = {milliseconds(left)}",
                 ):
                     con.execute(f"CALL postgres_execute('src', {text(setting)})")
             yield con

@@ -64,6 +64,11 @@ _ADVICE = (
 )
 
 
+def milliseconds(age: timedelta) -> int:
+    """What ``statement_timeout`` takes: at least 1 (0 is without end), at most what fits into 32 bits."""
+    return min(max(1, int(age.total_seconds() * 1000)), 2**31 - 1)
+
+
 class Session:
     """Opens connections to one database for psycopg and for DuckDB alike."""
 
@@ -91,7 +96,7 @@ class Session:
 
     def limited(self, age: timedelta) -> str:
         """As ``conninfo``, with no statement running for longer than ``age``."""
-        return self.conninfo(statement_timeout=str(max(1, int(age.total_seconds() * 1000))))
+        return self.conninfo(statement_timeout=str(milliseconds(age)))
 
     @contextmanager
     def connect(self) -> Iterator[psycopg.Connection[TupleRow]]:
