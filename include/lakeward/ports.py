@@ -54,6 +54,9 @@ class CutReader(Protocol):
     def land(self, table: TablePlan, url: str, access: StorageAccess, progress: Progress) -> tuple[FileFact, ...]:
         """Write the table's rows as Parquet files below ``url`` (a folder), columns named and typed as the plan says."""
 
+    def describe(self, patterns: Sequence[str]) -> tuple[SourceTable, ...]:
+        """As Source.describe, in the snapshot."""
+
     def query(self, sql: str) -> pa.Table:
         """Run one SELECT of ours; numerics come as decimal128(38, s) by their declared scale, never as floats."""
 
@@ -73,8 +76,8 @@ class Source(Protocol):
     def query(self, sql: str) -> pa.Table:
         """As CutReader.query, in a read-only transaction of its own (figures of a frozen source, `now` figures)."""
 
-    def cut(self) -> AbstractContextManager[CutReader]:
-        """Open one exported snapshot for a group."""
+    def cut(self, tables: Sequence[TablePlan] = ()) -> AbstractContextManager[CutReader]:
+        """Open one exported snapshot for a group, whose tables nobody can alter, empty or drop while it is open."""
 
 
 # --- object store -----------------------------------------------------------------------------------------------------

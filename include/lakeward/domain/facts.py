@@ -60,6 +60,7 @@ class SourceTable:
     indexes: tuple[str, ...] = ()
     unreadable_columns: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()  # labels of every table that it inherits from, whose rows hold its own
+    whole: bool = True  # the role may read the table, not only columns of it by name, which ctid is none of
 
     @property
     def label(self) -> str:
@@ -165,6 +166,7 @@ class NestedColumn:
     maps: tuple[tuple[tuple[str, ...], str], ...]  # path, type of the values
     undeclared: str  # keep, ignore, quarantine
     nullable: bool
+    max_bytes: int = 16_000_000  # of a value's text; the source cuts short what is larger, and it is quarantined
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,8 @@ class TablePlan:
     ctid: bool  # a plain heap table, whose pages can be shared out
     estimated_rows: int
     notes: tuple[str, ...] = ()
+    kind: str = ""  # of the source's table, as SourceTable tells it
+    dropped: tuple[str, ...] = ()  # columns of the source that are left behind
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from lakeward.domain.flatten_record import LIST, MAP, Path, pointer, sql_list
 from lakeward.domain.flatten_stages import KEY, POSITION, Nest, documents, items, nests, parts_of, quoting, records
 from lakeward.domain.json_numbers import inexact, marked
 from lakeward.domain.json_values import is_numeric
+from lakeward.domain.oversize import is_cut_short, told
 from lakeward.domain.sql import ident, text
 from lakeward.spec.paths import format_path
 
@@ -47,6 +48,7 @@ def _faults(plan: TablePlan, nest: Nest, order: int) -> list[str]:
     column, rows, name = ident(nest.column.source), rows_of(plan.name), nest.column.source
     record = nest.record(keyed=keyed, judged=True)
     found = [
+        Fault(f"{column} IS NOT NULL AND {record.doc} IS NULL AND {is_cut_short(column)}", told(column)),
         Fault(f"{column} IS NOT NULL AND {record.doc} IS NULL", f"'not JSON: ' || left({column}, {_SHOWN})"),
         *faults(record, "", repeated=nest.repeats, undeclared=undeclared),
         *_marked(nest),

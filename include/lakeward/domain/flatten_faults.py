@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lakeward.domain.flatten_record import CONTAINERS, JSON, LIST, MAP, OBJECT, Path, Record, sql_list
 from lakeward.domain.json_values import json_type_of
+from lakeward.domain.oversize import is_cut_short
 from lakeward.domain.sql import ident, text
 from lakeward.spec.paths import format_path
 
@@ -27,7 +28,7 @@ class Fault:
 def valid(column: str, form: str) -> str:
     """Whether a text is JSON. DuckDB takes NaN and trailing commas too, which can stand only in what PostgreSQL did not check."""
     if form == "jsonb":
-        return f"{column} IS NOT NULL"
+        return f"{column} IS NOT NULL AND NOT {is_cut_short(column)}"
     if form == "json":
         return f"json_valid({column})"
     bare = f"regexp_replace({column}, {_STRING}, '\"\"', 'g')"

@@ -70,6 +70,7 @@ def nest(
         maps=tuple((c.path, str(c.fields[0][1])) for c in children if c.kind == "map"),
         undeclared=flatten.undeclared,
         nullable=landed.nullable,
+        max_bytes=flatten.max_value.bytes,
     )
     return Nested(record, _columns(flatten, fields, nested), children, notes)
 

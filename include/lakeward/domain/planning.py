@@ -43,7 +43,12 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
     lake = _lake_tables(spec, source, landed, nested, key if keyed else ())
     _check_clashes(source, lake)
     plain = source.kind == "table" and not source.has_children
-    scan = all(c.native for c in landed) and not spec.filter and (plain or source.kind in {"view", "materialized view"})
+    scan = (
+        source.whole
+        and all(c.native for c in landed)
+        and not spec.filter
+        and (plain or source.kind in {"view", "materialized view"})
+    )
     plan = TablePlan(
         schema=source.schema,
         table=source.name,
@@ -52,9 +57,11 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
         nested=tuple(n.column for n in nested.values()),
         lake=lake,
         scan=scan,
-        ctid=source.kind == "table",
+        ctid=source.kind == "table" and source.whole,
         estimated_rows=source.estimated_rows,
         notes=(*(note for n in nested.values() for note in n.notes), *_notes(source, landed, lake[0])),
+        kind=source.kind,
+        dropped=tuple(c.name for c in source.columns if c not in kept),
     )
     return tell_apart(plan)
 
@@ -184,7 +191,9 @@ def _nest(
                 bases[flatten.column],
                 spec.name or slug(source.name),
                 keyed=keyed,
-                sample=lambda c=column: sample(source, c.expression),  # type: ignore[misc]
+                sample=lambda c=column, most=flatten.max_value.bytes: sample(  # type: ignore[misc]
+                    source, f"CASE WHEN octet_length(({c.expression})::text) <= {most} THEN {c.expression} END"
+                ),
             )
         except ValueError as error:
             raise SpecError(f"flatten of {source.label}, column {flatten.column!r}: {error}") from None

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lakeward.spec.rules import Rule
-from lakeward.spec.scalars import LakeName, LakeType, Scalar, SortTerm, Transform
+from lakeward.spec.scalars import LakeName, LakeType, Scalar, Size, SortTerm, Transform
 
 
 class Spec(BaseModel):
@@ -115,6 +115,11 @@ class FlattenSpec(Spec):
         "keep",
         description="Keys that no field names: keep the record's whole JSON text in `<column>_undeclared`, ignore them by "
         "declared choice, or quarantine the record.",
+    )
+    max_value: Size = Field(
+        Size("16MB"),
+        description="Largest value, in bytes of its text. The source itself checks it: a larger one never travels, its record is "
+        "quarantined with the beginning of its text.",
     )
     children: tuple[ChildSpec, ...] = Field((), description="Lists that become child tables.")
     maps: tuple[FieldMap, ...] = Field((), description="Maps that become child tables.")

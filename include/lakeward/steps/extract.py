@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from lakeward import __version__
 from lakeward.domain import kpi
+from lakeward.domain.drift import drift
 from lakeward.domain.facts import FileFact, GroupPlan, LandedTable, Manifest, Plan, TablePlan
 from lakeward.domain.guards import guard_condition, guard_key, is_refused, reason
 from lakeward.domain.identity import landing_prefix
+from lakeward.domain.oversize import cut_short, too_large
 from lakeward.domain.sql import ident, where
 from lakeward.errors import DataError, SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
@@ -38,7 +40,8 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
         return landed
     prefix = landing_prefix(plan.migration.migration, group.name, group.cut_id, attempt)
     started = time.monotonic()
-    with ports.source.cut() as cut, ThreadPoolExecutor(1, "figures") as beside:
+    with ports.source.cut(group.tables) as cut, ThreadPoolExecutor(1, "figures") as beside:
+        _check_tables(plan, group, cut)
         counts = {t.name: beside.submit(_count, cut, t) for t in group.tables}
         figures = [
             beside.submit(_take_figures, cut, ports, r, f"{prefix}/figures")
@@ -64,6 +67,17 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
         seconds=round(time.monotonic() - started, 3),
     )
     return write_manifest(ports.store, plan, group, manifest)
+
+
+def _check_tables(plan: Plan, group: GroupPlan, cut: CutReader) -> None:
+    """SourceError when a table is no longer what was planned: something else would be landed, or not all of it."""
+    there = {(t.schema, t.name): t for t in cut.describe([t.label for t in group.tables])}
+    changes = {t.label: tuple(drift(t, there.get((t.schema, t.table)))) for t in group.tables}
+    if told := "; ".join(f"{label}: {', '.join(found)}" for label, found in changes.items() if found):
+        raise SourceError(
+            f"The source was altered after run {plan.run_key!r} was planned. {told}. Nothing was landed.",
+            todo="See what `lakeward plan` makes of it now, mend the file if need be, then start a new run (`lakeward run --new`).",
+        )
 
 
 def kpis_of(plan: Plan, group: GroupPlan) -> list[kpi.KpiSpec]:
@@ -114,8 +128,9 @@ def _land(
             counted.result()
     started = time.monotonic()
     progress(f"extract {table.name}", 0, table.estimated_rows)
+    large = _too_large(cut, table)
     try:
-        written = cut.land(table, ports.store.url(key), ports.store.access, progress)
+        written = cut.land(cut_short(table, large), ports.store.url(key), ports.store.access, progress)
     except SourceError:
         counts[table.name].result()  # a guard that names the column says it better
         raise
@@ -129,7 +144,18 @@ def _land(
             todo="Run the step again; if it stays so, report it with the table's definition.",
         )
     progress(f"extract {table.name}", rows, rows)
+    guards |= {f"{column} large": count for column, count in large.items()}
     return LandedTable(table.name, files, rows, expected, guards, round(time.monotonic() - started, 3))
+
+
+def _too_large(cut: CutReader, table: TablePlan) -> dict[str, int]:
+    """How many values of each nested column are larger than the file permits; asked before any of them is read."""
+    if not table.nested:
+        return {}
+    listed = ", ".join(f"count(*) FILTER (WHERE {too_large(table, n)}) AS c{i}" for i, n in enumerate(table.nested))
+    source = f"{ident(table.schema)}.{ident(table.table)}"
+    row = cut.query(f"SELECT {listed} FROM {source} {where(table.filter, ident)}").to_pylist()[0]
+    return {n.source: int(row[f"c{i}"]) for i, n in enumerate(table.nested)}
 
 
 def _take_figures(cut: CutReader, ports: Ports, resolved: kpi.ResolvedKpi, prefix: str) -> FileFact:

@@ -237,7 +237,7 @@ def test_every_problem_is_told_at_once_with_its_lines(tmp_path: Path) -> None:
         "unknown key `namespce`. Did you mean `namespace`?",
         "unknown type `strin`",
         "no table of the group `sales` is called `customer`",
-        "'total(x)' is not of the form",
+        "'total(x)' is no measure",
         "`rewrite` is not there yet",
         "the key `compaction` stands twice, first in line 32",
     ):

@@ -46,6 +46,7 @@ def _table(row: TupleRow) -> SourceTable:
         indexes,
         parents,
         cents,
+        whole,
     ) = row
     listed = [_column(c, int(str(cents))) for c in columns or ()]
     return SourceTable(
@@ -65,6 +66,7 @@ def _table(row: TupleRow) -> SourceTable:
         indexes=tuple(indexes or ()),
         unreadable_columns=tuple(column.name for column, allowed in listed if not allowed),
         parents=tuple(parents or ()),
+        whole=bool(whole),
     )
 
 

@@ -58,7 +58,8 @@ SELECT n.nspname, c.relname,
         UNION SELECT i.inhparent FROM pg_inherits i JOIN above a ON i.inhrelid = a.inhparent)
      SELECT json_agg(pn.nspname || '.' || pc.relname ORDER BY pn.nspname, pc.relname)
      FROM above JOIN pg_class pc ON pc.oid = above.inhparent JOIN pg_namespace pn ON pn.oid = pc.relnamespace),
-    scale(0::money::numeric)
+    scale(0::money::numeric),
+    has_table_privilege(c.oid, 'SELECT')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
   AND NOT c.relispartition

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import psycopg
+from psycopg.rows import TupleRow
 
 from lakeward.adapters.duck_setup import connect, load_extension, use_storage
+from lakeward.adapters.postgres.catalog import describe
 from lakeward.adapters.postgres.session import Session, milliseconds
-from lakeward.domain.facts import FileFact, LandedColumn, StorageAccess, TablePlan
+from lakeward.domain.facts import FileFact, LandedColumn, SourceTable, StorageAccess, TablePlan
 from lakeward.domain.sql import ident, text, where
 from lakeward.errors import SourceError
 from lakeward.ports import Progress
@@ -33,9 +36,18 @@ class SnapshotReader:
     """Lands tables and takes figures inside one exported snapshot."""
 
     def __init__(
-        self, session: Session, *, snapshot: str, taken_at: datetime, deadline: datetime, readers: int, spill: str
+        self,
+        session: Session,
+        *,
+        snapshot: str,
+        taken_at: datetime,
+        deadline: datetime,
+        readers: int,
+        spill: str,
+        holder: psycopg.Connection[TupleRow],
     ) -> None:
         self._session = session
+        self._holder = holder
         self._deadline = deadline
         self._readers = readers
         self.snapshot = snapshot
@@ -49,6 +61,11 @@ class SnapshotReader:
     def close(self) -> None:
         """Let go of every connection."""
         self._duck.close()
+
+    def describe(self, patterns: Sequence[str]) -> tuple[SourceTable, ...]:
+        """What the catalog tells in the snapshot."""
+        with self._session.errors("reading the catalog"):
+            return describe(self._holder, patterns)
 
     def query(self, sql: str) -> pa.Table:
         """Run one SELECT of ours and hand out its (small) result."""
@@ -110,6 +127,8 @@ class SnapshotReader:
                 raise self._too_old() from None
             raise
         finally:
+            with suppress(duckdb.Error):  # on a session that the server has ended, close() alone would end our process
+                con.execute("ROLLBACK")
             con.close()
 
     def _too_old(self) -> SourceError:

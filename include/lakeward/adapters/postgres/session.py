@@ -33,6 +33,17 @@ _SETTINGS = {
 
 Not lc_monetary, which says how many decimals a stored amount has: money is read as numeric under the server's own."""
 
+LOCK_TIMEOUT = 20_000
+"""Milliseconds that are waited behind somebody who alters a table; the connection's extra `lock_timeout` says otherwise."""
+
+_KEEPALIVE = {
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""A server that vanished without a word is noticed within a minute or so."""
+
 _LIBPQ_EXTRAS = frozenset(
     {
         "sslmode",
@@ -49,6 +60,7 @@ _LIBPQ_EXTRAS = frozenset(
 
 _ADVICE = (
     ("password authentication failed", "Check login and password of the connection."),
+    ('ERROR:  snapshot "', "The session that held the cut's snapshot has ended; the step can be run again."),
     ("does not exist", "Check the names in the migration file and the connection's database."),
     ("row-level security", "Use a role with BYPASSRLS, or one that owns the table: else it may not see every row."),
     ("permission denied", "Grant it: `lakeward doctor` prints the least GRANTs."),
@@ -58,6 +70,19 @@ _ADVICE = (
     ("no pg_hba.conf entry", "Let this host in by pg_hba.conf, or set `sslmode` in the connection's extra."),
     ("during recovery", "Point the connection at the primary: a standby exports no snapshot."),
     ("server closed the connection", "The server went away; the step can be run again."),
+    (
+        "lock timeout",
+        "Somebody alters, truncates or drops a table, or waits to: let that finish, then run the step again.",
+    ),
+    ("the connection is closed", "The server ended the session; the step can be run again."),
+    ("connection to server was lost", "The server went away; the step can be run again."),
+    ("starting up", "The server is starting; the step can be run again in a moment."),
+    ("shutting down", "The server is being stopped; run the step again when it is back."),
+    ("No space left on device", "A disk is full: make room where the message says, then run the step again."),
+    (
+        "invalid memory alloc request",
+        "A value is too large for the server itself to turn into text; drop or mend it at the source.",
+    ),
     ("terminating connection", "The server ended the session; the step can be run again."),
     ("out of range", "A value does not fit the declared type: give it a wider one under `types`."),
     ("overflow", "A value does not fit the declared type: give it a wider one under `types`."),
@@ -78,6 +103,7 @@ class Session:
         database = connection.schema or "postgres"
         self.label = f"{connection.host or 'localhost'}:{port}/{database}"
         extras = {k: str(v) for k, v in connection.extra.items() if k in _LIBPQ_EXTRAS}
+        self._own = {"lock_timeout": str(int(str(connection.extra.get("lock_timeout", LOCK_TIMEOUT))))}
         self._parameters = extras | {
             "host": connection.host or "localhost",
             "port": str(port),
@@ -86,11 +112,13 @@ class Session:
             "password": connection.password or "",
             "connect_timeout": str(connection.extra.get("connect_timeout", 10)),
             "application_name": "lakeward",
+            **_KEEPALIVE,
         }
 
     def conninfo(self, **settings: str) -> str:
         """What libpq connects by, the pinned settings included; it holds the password."""
-        options = " ".join(f"-c {name}={value}" for name, value in (_SETTINGS | settings).items())
+        pinned = _SETTINGS | self._own | settings
+        options = " ".join(f"-c {name}={value}" for name, value in pinned.items())
         given = {name: value for name, value in self._parameters.items() if value}
         return conninfo.make_conninfo(**given, options=options)
 

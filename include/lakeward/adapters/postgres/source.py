@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from lakeward.adapters.postgres.catalog import describe
 from lakeward.adapters.postgres.cut import SnapshotReader
+from lakeward.adapters.postgres.locks import lock, lock_late, lockable
 from lakeward.adapters.postgres.session import Session
-from lakeward.domain.facts import SourceTable
+from lakeward.domain.facts import SourceTable, TablePlan
 from lakeward.domain.sql import ident
 from lakeward.errors import SourceError
 from lakeward.ports import CutReader, SourceIdentity
@@ -65,8 +66,8 @@ class PostgresSource:
             return cut.query(statement)
 
     @contextmanager
-    def cut(self) -> Iterator[CutReader]:
-        """Hold one exported snapshot open for as long as the block lasts."""
+    def cut(self, tables: Sequence[TablePlan] = ()) -> Iterator[CutReader]:
+        """Hold one exported snapshot open for as long as the block lasts, and the tables as they are."""
         with self._session.connect() as holder:
             with self._session.errors("opening a snapshot"):
                 if holder.info.server_version < OLDEST:
@@ -74,8 +75,11 @@ class PostgresSource:
                         f"{self._session.label} runs PostgreSQL {holder.info.server_version // 10000}.",
                         todo="PostgreSQL 14 or newer is needed.",
                     )
+                early = lockable(holder, tables) if tables else []
                 holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                lock(holder, early)
                 row = holder.execute("SELECT pg_export_snapshot(), clock_timestamp()").fetchone()
+                lock_late(holder, [t for t in tables if t not in early])
             if row is None:
                 raise SourceError(f"{self._session.label} exported no snapshot.")
             with tempfile.TemporaryDirectory(prefix="lakeward-") as spill:
@@ -86,8 +90,11 @@ class PostgresSource:
                     deadline=datetime.now(UTC) + self._max_age,
                     readers=self._readers,
                     spill=spill,
+                    holder=holder,
                 )
                 try:
                     yield reader
                 finally:
                     reader.close()
+            with self._session.errors("making sure that the cut's snapshot was held to the end"):
+                holder.execute("SELECT")

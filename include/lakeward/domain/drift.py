@@ -1,0 +1,43 @@
+"""Whether a source table still is what a run was planned for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lakeward.domain.facts import SourceTable, TablePlan
+
+
+def drift(plan: TablePlan, now: SourceTable | None) -> Iterator[str]:
+    """Everything about a source table by which the plan could read something else, or not all of it, as sentences.
+
+    :param now: the table as the source's catalog tells it in the cut's snapshot; None when it is gone.
+    """
+    if now is None:
+        yield "it is gone"
+        return
+    if plan.kind and now.kind != plan.kind:
+        yield f"it was a {plan.kind} and is a {now.kind}"
+    if plan.scan and now.kind == "table" and now.has_children:
+        yield "other tables inherit from it now"
+    if (plan.scan or plan.ctid) and not now.whole:
+        yield "the right to read it as a whole is gone, only columns of it may be read"
+    if now.row_security:
+        yield "row-level security applies to the connection's role now, so that it may not see every row"
+    yield from _columns(plan, now)
+
+
+def _columns(plan: TablePlan, now: SourceTable) -> Iterator[str]:
+    there = {column.name: column for column in now.columns}
+    for column in plan.columns:
+        found = there.pop(column.source, None)
+        if found is None:
+            yield f"column {column.source!r} is gone"
+        elif found.type != column.source_type:
+            yield f"column {column.source!r} was {column.source_type} and is {found.type}"
+        elif found.nullable and not column.nullable:
+            yield f"column {column.source!r} was not null and may be null now"
+        if found and column.source in now.unreadable_columns:
+            yield f"the right to read column {column.source!r} is gone"
+    for name, added in there.items():
+        if name not in plan.dropped:
+            yield f"column {name!r} ({added.type}) is new"

@@ -1,0 +1,248 @@
+"""Sources that change under a run: noticed before anything is landed, or kept from changing; nothing half-landed, and a rerun works."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+import duckdb
+import psycopg
+import pytest
+from tests.chain import Chain
+from tests.databases import airflow_connection, create_database
+
+from lakeward.domain.facts import Manifest
+from lakeward.errors import DataError, LakewardError, SourceError
+from lakeward.lab import Lab
+from lakeward.ports import Ports
+from lakeward.steps.artifacts import find_manifest, read_plan
+from lakeward.steps.extract import extract
+
+TABLES = """
+CREATE TABLE orders (id bigint PRIMARY KEY, total numeric(12,2) NOT NULL, note text, secret text, payload jsonb);
+INSERT INTO orders SELECT i, i, 'n' || i, 's', jsonb_build_object('sku', 's' || i) FROM generate_series(1, 500) i;
+CREATE TABLE lines (id int PRIMARY KEY, total numeric(12,2));
+INSERT INTO lines SELECT i, i FROM generate_series(1, 300) i;
+CREATE VIEW seen AS SELECT id, total FROM lines;
+CREATE MATERIALIZED VIEW kept AS SELECT id, total FROM lines;
+GRANT SELECT ON orders, seen, kept TO lakeward_reader; GRANT SELECT (id, total) ON lines TO lakeward_reader;
+"""
+FILE = """
+version: 1
+migration: {name}
+pattern: lift_and_shift
+source: {{connection: the_source}}
+target: {{connection: lakehouse, namespace: {name}}}
+landing: {{path: ./landing}}
+groups:
+  - name: sales
+    tables:
+      - table: orders
+        drop: [secret]
+        flatten: [{{column: payload, fields: {{sku: string}}, max_value: 1KB}}]
+      - table: lines
+      - table: seen
+      - table: kept
+    quarantine: {{max_share: 0.5}}
+kpis:
+  - {{name: revenue, table: orders, measure: sum(total)}}
+"""
+
+
+@dataclass
+class Shop:
+    """A database of the test's own, read by a role that may read and nothing else, and a planned run."""
+
+    uri: str
+    chain: Chain
+
+    def execute(self, sql: str) -> None:
+        """As its owner, who waits for nobody."""
+        with psycopg.connect(self.uri, autocommit=True) as con:
+            con.execute("SET lock_timeout = '200ms'")
+            con.execute(sql.encode())
+
+    def extract(self, when_reading: Callable[[], None] = lambda: None) -> Manifest:
+        """The extract step; ``when_reading`` is called once, when a table is about to be read."""
+        waiting = [when_reading]
+
+        def progress(what: str, done: int, total: int) -> None:
+            if waiting and what.startswith("extract "):
+                waiting.pop()()
+
+        with self.chain.ports() as ports:
+            plan = read_plan(ports.store, self.chain.loaded.spec.migration, self.chain.run_key)
+            return extract(plan, "sales", ports, uuid4().hex, progress)
+
+    def landed(self) -> bool:
+        """Whether there is a manifest."""
+        with self.chain.ports() as ports:
+            plan = read_plan(ports.store, self.chain.loaded.spec.migration, self.chain.run_key)
+            return find_manifest(ports.store, plan, plan.group("sales")) is not None
+
+
+@pytest.fixture
+def shop(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    uri = create_database(lab, TABLES)
+    reader = json.loads(os.environ["AIRFLOW_CONN_RETAIL_SOURCE"])
+    connection = airflow_connection(uri, login=reader["login"], password=reader["password"])
+    monkeypatch.setenv("AIRFLOW_CONN_THE_SOURCE", connection)
+    path = tmp_path / "shop.yaml"
+    path.write_text(FILE.format(name=f"shop{uuid4().hex[:8]}"))
+    chain = Chain(path, tmp_path / "home", "run1")
+    chain.plan()
+    yield Shop(uri, chain)
+    with psycopg.connect(lab.env()["LAKEWARD_LAB_POSTGRES"], autocommit=True) as con:
+        con.execute(f'DROP DATABASE "{urlsplit(uri).path[1:]}" WITH (FORCE)'.encode())
+
+
+def password_of(uri: str) -> str:
+    return unquote(urlsplit(uri).password or "")
+
+
+def told(error: LakewardError) -> str:
+    """The message, which shows no password and says what to do."""
+    text = str(error)
+    assert json.loads(os.environ["AIRFLOW_CONN_THE_SOURCE"])["password"] not in text
+    assert error.todo
+    return text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("ALTER TABLE orders ADD COLUMN fee numeric(12,2)", "public.orders: column 'fee' (numeric(12,2)) is new"),
+        ("ALTER TABLE orders DROP COLUMN note", "public.orders: column 'note' is gone"),
+        ("ALTER TABLE orders RENAME COLUMN note TO remark", "column 'note' is gone, column 'remark' (text) is new"),
+        ("ALTER TABLE orders ALTER total TYPE numeric(14,3)", "column 'total' was numeric(12,2) and is numeric(14,3)"),
+        ("ALTER TABLE orders ALTER total DROP NOT NULL", "column 'total' was not null and may be null now"),
+        ("ALTER TABLE orders ENABLE ROW LEVEL SECURITY", "public.orders: row-level security applies"),
+        ("DROP TABLE orders", "public.orders: it is gone"),
+        ("DROP TABLE orders; CREATE VIEW orders AS SELECT 1::bigint AS id, 1::numeric(12,2) AS total, ''::text AS note, "
+         "'{}'::jsonb AS payload; GRANT SELECT ON orders TO lakeward_reader", "public.orders: it was a table and is a view"),
+        ("DROP MATERIALIZED VIEW kept", "public.kept: it is gone"),
+        ("REVOKE SELECT ON orders FROM lakeward_reader", "permission denied for table orders"),
+        ("REVOKE SELECT (total) ON lines FROM lakeward_reader", "public.lines: the right to read column 'total' is gone"),
+    ],
+)  # fmt: skip
+def test_a_table_that_was_altered_after_the_plan_is_refused(shop: Shop, change: str, said: str) -> None:
+    shop.execute(change)
+    with pytest.raises(SourceError) as error:
+        shop.extract()
+    assert said in told(error.value)
+    assert not shop.landed()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE orders DROP COLUMN secret",
+        "ALTER TABLE orders ALTER note SET NOT NULL",
+        "CREATE INDEX ON orders (total); TRUNCATE lines",
+    ],
+)
+def test_what_makes_no_difference_to_the_plan_is_let_be(shop: Shop, change: str) -> None:
+    shop.execute(change)
+    assert shop.extract().tables[0].rows == 500
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "TRUNCATE orders CASCADE",
+        "TRUNCATE lines CASCADE",
+        "ALTER TABLE orders DROP COLUMN note",
+        "DROP TABLE orders",
+        "DROP MATERIALIZED VIEW kept",
+    ],
+)
+def test_nobody_alters_a_table_while_it_is_read(shop: Shop, change: str) -> None:
+    """TRUNCATE in particular would take rows away from snapshots that were there before it."""
+
+    def alter() -> None:
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            shop.execute(change)
+        shop.execute("DELETE FROM orders WHERE id > 10")
+
+    manifest = shop.extract(alter)
+    assert [t.rows for t in manifest.tables] == [500, 300, 300, 300]
+    shop.execute("TRUNCATE orders CASCADE")
+
+
+@pytest.mark.parametrize("who", ["state = 'idle in transaction'", "true"])
+def test_sessions_that_the_server_ends_fail_the_step_and_it_runs_again(shop: Shop, who: str) -> None:
+    """The first is the one that holds the snapshot and the locks: without it a table could be emptied while it is read."""
+    kill = f"""SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+               WHERE application_name = 'lakeward' AND datname = current_database() AND {who}"""
+    with pytest.raises(SourceError) as error:
+        shop.extract(lambda: shop.execute(kill))
+    assert "the step can be run again" in told(error.value)
+    assert not shop.landed()
+    assert shop.extract().tables[0].rows == 500
+
+
+def test_a_table_that_somebody_holds_is_not_waited_for_without_end(shop: Shop) -> None:
+    with psycopg.connect(shop.uri) as con:
+        con.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+        os.environ["AIRFLOW_CONN_THE_SOURCE"] = json.dumps(
+            json.loads(os.environ["AIRFLOW_CONN_THE_SOURCE"]) | {"extra": {"lock_timeout": 200}}
+        )
+        with pytest.raises(SourceError) as error:
+            shop.extract()
+    assert "Somebody alters, truncates or drops a table" in told(error.value)
+    assert shop.extract().tables[0].rows == 500
+
+
+def test_rights_that_are_taken_while_tables_are_read(shop: Shop) -> None:
+    def revoke() -> None:
+        shop.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM lakeward_reader")
+
+    with pytest.raises(SourceError) as error:
+        shop.extract(revoke)
+    assert "permission denied" in told(error.value)
+    assert not shop.landed()
+
+
+def test_a_value_that_is_too_large_never_travels_and_is_set_aside(shop: Shop) -> None:
+    shop.execute(
+        """INSERT INTO orders VALUES (501, 1, 'x', 's', jsonb_build_object('sku', repeat('ab', 100000))),
+           (502, 1, 'x', 's', jsonb_build_object('sku', repeat('a', 1024 - 11))), (503, 1, 'x', 's', NULL)"""
+    )
+    manifest = shop.extract()
+    assert (manifest.tables[0].rows, manifest.tables[0].guards["payload large"]) == (503, 2)
+    longest = "SELECT max(length(payload)) FROM read_parquet(?)"
+    assert duckdb.execute(longest, [[f.url for f in manifest.tables[0].files]]).fetchone() < (1100,)
+    for step in ("prepare", "flatten", "validate", "append"):
+        shop.chain.step(step)
+    with shop.chain.ports() as ports:
+        rows = quarantined(ports, shop)
+    assert {row["row_key"]: row["reason"] for row in rows} == {
+        '{"id":"501"}': "payload: larger than max_value permits: 200011 bytes, of which the first 1000 characters are kept",
+        '{"id":"502"}': "payload: larger than max_value permits: 1024 bytes, of which the first 1000 characters are kept",
+    }
+    assert all("ab" * 400 in str(row["raw"]) or "a" * 400 in str(row["raw"]) for row in rows)
+
+
+def quarantined(ports: Ports, shop: Shop) -> list[dict[str, object]]:
+    from lakeward.domain.quarantine import quarantine_table
+
+    plan = read_plan(ports.store, shop.chain.loaded.spec.migration, shop.chain.run_key)
+    table = quarantine_table(plan.group("sales"))
+    state = ports.lake.state(table.name)
+    assert state is not None
+    assert state.snapshot_id is not None
+    found = ports.engine.table("SELECT * FROM t ORDER BY row_key", {"t": ports.lake.snapshot(table, state.snapshot_id)})
+    return list(found.to_pylist())
+
+
+def test_a_limit_that_quarantines_too_much_says_so(shop: Shop) -> None:
+    shop.execute("UPDATE orders SET payload = jsonb_build_object('sku', repeat('ab', 1000)) WHERE id < 400")
+    shop.extract()
+    shop.chain.step("prepare")
+    with pytest.raises(DataError, match="larger than max_value permits: 2011 bytes"):
+        shop.chain.step("flatten")
