@@ -6,7 +6,8 @@ LakewardError
 ├── UnsupportedError   something the source has is refused by name, with what to write instead
 ├── DataError          rows break a declared rule: too many quarantined, NaN, a count that does not add up
 ├── LakeError          catalog, object store or ledger refuse or contradict what was written
-│   └── ConflictError  somebody else moved first; nothing was changed; trying again is safe
+│   ├── ConflictError  somebody else moved first; nothing was changed; trying again is safe
+│   └── UnreadableError  something that lakeward stored is not what it wrote
 └── GateError          a transition was asked for that the evidence does not permit
 """
 
@@ -53,6 +54,10 @@ class LakeError(LakewardError):
 
 class ConflictError(LakeError):
     """Somebody else moved first; nothing was changed."""
+
+
+class UnreadableError(LakeError, ValueError):
+    """Something that lakeward stored is not what it wrote."""
 
 
 class GateError(LakewardError):

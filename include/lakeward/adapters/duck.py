@@ -11,12 +11,14 @@ import duckdb
 import pyarrow as pa
 
 from lakeward.adapters.duck_setup import connect, use_storage
+from lakeward.adapters.refusals import is_full
 from lakeward.domain.duck import FILE, ROW, ROWS, duck_type
 from lakeward.domain.facts import FileSet
 from lakeward.domain.sql import ident, text
 from lakeward.errors import DataError, LakeError, redact
 from lakeward.ports import Input
 
+SPILL = "A disk is full: make room for spill files (LAKEWARD_HOME/tmp) or at the place that the message names, then run the step again."
 BATCH_ROWS = 65_536
 _DATA = (
     duckdb.ConversionException,
@@ -103,7 +105,8 @@ def _explained(inputs: Mapping[str, Input]) -> Iterator[None]:
                 f"A value does not fit what is asked of it: {what}",
                 todo="Change the declared type, or repair the value at the source.",
             ) from None
-        raise LakeError(f"DuckDB could not run a step's SQL: {what}", todo=_todo(error)) from None
+        todo = SPILL if is_full(what) else _todo(error)
+        raise LakeError(f"DuckDB could not run a step's SQL: {what}", todo=todo) from None
 
 
 def _todo(error: BaseException) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar, cast
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from lakeward.errors import UnreadableError
 from lakeward.spec.models import Filter, LiftAndShift
 from lakeward.spec.rules import Rule
 
@@ -402,5 +403,14 @@ def to_json(fact: object) -> bytes:
 
 
 def from_json(kind: type[T], data: bytes | str) -> T:
-    """Read a fact back; pydantic.ValidationError when it is another."""
-    return cast("T", _adapter(kind).validate_json(data))
+    """Read a fact back; UnreadableError when it is another, or was cut off or changed."""
+    try:
+        return cast("T", _adapter(kind).validate_json(data))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise UnreadableError(
+            f"What is stored as {kind.__name__} ({len(data)} bytes) can't be read: {where}: {first['msg']}.",
+            todo="It was changed, cut off, or written by another version: find out who writes below the landing path. Put the object "
+            "back from a copy if there is one; a landing or plan that is lost is made anew by a new run (`lakeward run --new`).",
+        ) from None

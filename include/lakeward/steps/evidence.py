@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pydantic import ValidationError
 
 from lakeward.domain.evidence import Evidence, Pointer, Transition, Verdict
 from lakeward.domain.facts import FileFact, Manifest, Plan, from_json, to_json
 from lakeward.domain.gate import evidence_hash
 from lakeward.domain.identity import digest, sealed_key, verdict_key
+from lakeward.errors import UnreadableError
 from lakeward.ports import Ledger, ObjectStore, Ports
 from lakeward.steps.gate import collect_evidence, keep_sealed, read_verdict
 
@@ -94,7 +94,7 @@ class _Check:
             if pattern.search(key):
                 try:
                     yield from look(key, self._read(key))
-                except ValidationError:
+                except UnreadableError:
                     yield f"{key}: is not what it was: it can't be read"
 
     def _sealed(self, key: str, data: bytes) -> Iterator[str]:

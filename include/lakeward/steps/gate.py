@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import PurePosixPath
 
-from pydantic import ValidationError
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Evidence, GateDecision, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, Plan, from_json
 from lakeward.domain.gate import Check, canonical, decide
 from lakeward.domain.identity import evidence_prefix, sealed_key, verdict_key
-from lakeward.errors import GateError, LakeError
+from lakeward.errors import GateError, LakeError, UnreadableError
 from lakeward.ports import ObjectStore, Ports
 from lakeward.reader import resolve
 from lakeward.steps.artifacts import read_manifest, read_staged
@@ -137,7 +136,7 @@ def read_verdict(store: ObjectStore, key: str) -> Verdict:
     found = store.get(key)
     try:
         verdict = from_json(Verdict, found[0] if found else b"")
-    except ValidationError:
+    except UnreadableError:
         raise LakeError(
             f"The evidence at {store.url(key)} can't be read.", todo="Restore it, or delete it and compare again."
         ) from None

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import duckdb
@@ -51,6 +51,13 @@ groups:
     quarantine: {{max_share: 0.5}}
 kpis:
   - {{name: revenue, table: orders, measure: sum(total)}}
+"""
+
+
+REPLACED = """
+DROP TABLE orders;
+CREATE VIEW orders AS SELECT 1::bigint AS id, 1::numeric(12,2) AS total, ''::text AS note, '{}'::jsonb AS payload;
+GRANT SELECT ON orders TO lakeward_reader
 """
 
 
@@ -101,10 +108,6 @@ def shop(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         con.execute(f'DROP DATABASE "{urlsplit(uri).path[1:]}" WITH (FORCE)'.encode())
 
 
-def password_of(uri: str) -> str:
-    return unquote(urlsplit(uri).password or "")
-
-
 def told(error: LakewardError) -> str:
     """The message, which shows no password and says what to do."""
     text = str(error)
@@ -123,8 +126,7 @@ def told(error: LakewardError) -> str:
         ("ALTER TABLE orders ALTER total DROP NOT NULL", "column 'total' was not null and may be null now"),
         ("ALTER TABLE orders ENABLE ROW LEVEL SECURITY", "public.orders: row-level security applies"),
         ("DROP TABLE orders", "public.orders: it is gone"),
-        ("DROP TABLE orders; CREATE VIEW orders AS SELECT 1::bigint AS id, 1::numeric(12,2) AS total, ''::text AS note, "
-         "'{}'::jsonb AS payload; GRANT SELECT ON orders TO lakeward_reader", "public.orders: it was a table and is a view"),
+        (REPLACED, "public.orders: it was a table and is a view"),
         ("DROP MATERIALIZED VIEW kept", "public.kept: it is gone"),
         ("REVOKE SELECT ON orders FROM lakeward_reader", "permission denied for table orders"),
         ("REVOKE SELECT (total) ON lines FROM lakeward_reader", "public.lines: the right to read column 'total' is gone"),

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lakeward.adapters.iceberg.properties import CONNECTION, is_true, secrets_of
 from lakeward.adapters.iceberg.read import keys_of
+from lakeward.adapters.refusals import FULL, SKEWED, is_full, is_skewed
 from lakeward.errors import LakeError, LakewardError, redact
 
 if TYPE_CHECKING:
@@ -122,6 +123,10 @@ _REASONS: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
 
 def _reason(error: Exception, properties: Mapping[str, str]) -> tuple[str, str]:
     """A sentence with ``{catalog}`` in it, and what to do."""
+    if is_skewed(str(error)):
+        return "the {catalog} refuses the time of our requests.", SKEWED
+    if is_full(str(error)):
+        return "{catalog} or its object store has no room left.", FULL
     if isinstance(error, iceberg.RESTError) and "warehouse" in str(error).lower():
         return _unknown_warehouse(properties)
     for kinds, reason, todo in _REASONS:

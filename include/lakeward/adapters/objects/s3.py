@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
 
 from lakeward.adapters.objects.keys import checked
+from lakeward.adapters.refusals import FULL, SKEWED, is_full, is_skewed
 from lakeward.domain.facts import StorageAccess
 from lakeward.errors import LakeError, redact
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 UNDECIDED = 6
 """How often a conditional write is asked again when the store could not decide between writers (409)."""
+
+
+_EXPIRED = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired"}
+)
 
 
 class S3Store:
@@ -183,7 +189,17 @@ class S3Store:
                 f"{self._where()}: there is no such bucket, we wanted to {doing}.",
                 todo="Create the bucket, or correct `landing.path`.",
             )
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] in {401, 403}:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if is_skewed(f"{code} {error}"):
+            return LakeError(f"{self._where()} refused to let us {doing}: {code} {self._safe(error)}.", todo=SKEWED)
+        if is_full(f"{status} {code} {error}"):
+            return LakeError(f"{self._where()} is full, we wanted to {doing}: {code} {self._safe(error)}.", todo=FULL)
+        if code in _EXPIRED:
+            return LakeError(
+                f"{self._where()} refused to let us {doing}: {code} {self._safe(error)}.",
+                todo="The connection's keys have expired or were revoked: put new ones into it, then run the step again.",
+            )
+        if status in {401, 403}:
             return LakeError(
                 f"{self._where()} refused to let us {doing}: {code} {self._safe(error)}.",
                 todo="Check the connection's keys (login and password) and their rights to list, read, write and delete.",

@@ -12,7 +12,8 @@ import psycopg
 from psycopg import conninfo
 from psycopg.rows import TupleRow
 
-from lakeward.errors import LakewardError, SourceError, redact
+from lakeward.adapters.refusals import FULL, is_full
+from lakeward.errors import LakeError, LakewardError, SourceError, redact
 
 if TYPE_CHECKING:
     from lakeward.adapters.connections import Connection
@@ -147,5 +148,7 @@ class Session:
     def explain(self, error: Exception, doing: str) -> LakewardError:
         """The SourceError for a driver's error."""
         said = redact(str(error), self._secrets).strip()
+        if is_full(said) and "ERROR:" not in said:  # DuckDB, writing the landing or spilling, and not the server
+            return LakeError(f"{doing} of {self.label}, the landing or the disk for spill files has no room: {said}", todo=FULL)
         todo = next((advice for sign, advice in _ADVICE if sign in said), "Look into the server's log.")
         return SourceError(f"{self.label}, {doing}: {said}", todo=todo)

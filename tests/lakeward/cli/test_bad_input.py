@@ -1,0 +1,199 @@
+"""What an operator meets when something beside the rows is wrong: one error that says what to do, an exit code, no traceback, no secret."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from botocore import auth
+from click.testing import Result
+from tests.lakeward.cli.conftest import Source
+
+from lakeward.adapters.connections import from_environment
+
+Run = Callable[..., Result]
+
+TABLES = (
+    "CREATE TABLE orders (id bigint PRIMARY KEY, total numeric(12,2) NOT NULL, note text)",
+    "INSERT INTO orders SELECT i, i, md5(i::text) || md5('a' || i) || md5('b' || i) || md5('c' || i) FROM generate_series(1, 5000) i",
+)
+FILE = """
+version: 1
+migration: {name}
+pattern: lift_and_shift
+source: {{connection: {conn}}}
+target: {{connection: lakehouse, namespace: {name}}}
+landing: {{path: ./landing}}
+groups:
+  - name: sales
+    tables: [{{table: orders}}]
+kpis:
+  - {{name: revenue, table: orders, measure: sum(total)}}
+"""
+
+
+@pytest.fixture(scope="module")
+def tables(source: Source) -> Source:
+    source.execute(*TABLES)
+    return source
+
+
+@pytest.fixture
+def shop(tables: Source, tmp_path: Path, home: Path) -> Iterator[Path]:
+    """A migration file of its own."""
+    path = tmp_path / "shop.yaml"
+    path.write_text(FILE.format(name=f"bad{uuid4().hex[:8]}", conn=tables.conn))
+    yield path
+
+
+def told(done: Result, code: int) -> str:
+    """What was said, in one error that tells what to do."""
+    assert done.exit_code == code, done.output
+    assert isinstance(done.exception, SystemExit)
+    assert "What to do: " in done.stderr
+    assert "Traceback" not in done.stderr
+    secrets = {s for name in ("landing", "lakehouse", "retail_source") for s in from_environment(name).secrets}
+    assert not [secret for secret in secrets if secret in done.output + done.stderr]
+    return done.stderr
+
+
+def stored(home: Path, pattern: str) -> Path:
+    """The one object of the landing whose path has this pattern."""
+    (found,) = [p for p in (home / "landing").rglob("*") if p.is_file() and re.search(pattern, str(p))]
+    return found
+
+
+def damage(path: Path, how: str) -> None:
+    data = path.read_bytes()
+    path.write_bytes({"empty": b"", "cut": data[: len(data) // 2], "text": b"not json", "list": b"[]"}[how])
+
+
+@pytest.mark.parametrize(
+    ("until", "pattern", "how"),
+    [
+        ("plan", "/plans/.*json", "cut"),
+        ("extract", "manifest.*json", "empty"),
+        ("extract", "manifest.*json", "text"),
+        ("flatten", "staged.*json", "list"),
+    ],
+)
+def test_something_stored_that_was_damaged(
+    cli: Run, shop: Path, home: Path, until: str, pattern: str, how: str
+) -> None:
+    assert cli("run", shop, "--until", until).exit_code == 0
+    damage(stored(home, pattern), how)
+    assert "can't be read" in told(cli("run", shop), 1)
+
+
+@pytest.mark.parametrize("change", ["changed", "missing"])
+def test_a_landed_file_that_is_not_what_was_landed_and_a_new_run(cli: Run, shop: Path, home: Path, change: str) -> None:
+    assert cli("run", shop, "--until", "extract").exit_code == 0
+    (landed,) = [p for p in (home / "landing").rglob("*.parquet") if "figures" not in str(p)]
+    if change == "missing":
+        landed.unlink()
+    else:
+        landed.write_bytes(landed.read_bytes()[:-1] + b"\0")
+    said = told(cli("run", shop), 1)
+    assert f"{landed} is {change}" in said
+    done = cli("run", shop, "--new")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_table_that_was_altered_needs_a_new_run(cli: Run, shop: Path, tables: Source) -> None:
+    assert cli("run", shop, "--until", "plan").exit_code == 0
+    tables.execute("ALTER TABLE orders ADD COLUMN fee int")
+    try:
+        assert "column 'fee' (integer) is new" in told(cli("run", shop), 1)
+        assert cli("run", shop, "--new").exit_code == 0
+    finally:
+        tables.execute("ALTER TABLE orders DROP COLUMN fee")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"password": "wr0ng-secret"}, "Check login and password"),
+        ({"port": 9}, "Check host and port"),
+        ({"host": "nowhere.invalid"}, "Check the connection's host"),
+        ({"schema": "nothing_here"}, "does not exist"),
+    ],
+)
+def test_a_source_that_can_not_be_reached(
+    cli: Run, shop: Path, tables: Source, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], said: str
+) -> None:
+    there = from_environment(tables.conn)
+    fields = {"conn_type": "postgres", "host": there.host, "port": there.port, "login": there.login}
+    fields |= {"password": there.password, "schema": there.schema}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{tables.conn.upper()}", json.dumps(fields | change))
+    for command, code in (("plan", 2), ("run", 1)):
+        text = told(cli(command, shop), code)
+        assert said in text
+        assert "wr0ng" not in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("table: orders}", "table: ordres}", "there is no table 'public.ordres'"),
+        ("sum(total)", "sum(totl)", "totl"),
+        ("measure: sum(total)", "measure: sum(total), dimensions: [notes]", "notes"),
+        ("{table: orders}", "{table: orders, key: [idd]}", "there is no column 'idd'"),
+        ("{table: orders}", "{table: orders, types: {note: long}}", "note"),
+        ("connection: lakehouse", "connection: nowhere", "AIRFLOW_CONN_NOWHERE is not set"),
+    ],
+)
+def test_a_file_that_contradicts_the_source(cli: Run, shop: Path, old: str, new: str, said: str) -> None:
+    shop.write_text(shop.read_text().replace("table: orders, measure", "table: ORDERS, measure").replace(old, new))
+    shop.write_text(shop.read_text().replace("table: ORDERS", "table: ordres" if "ordres" in new else "table: orders"))
+    done = cli("plan", shop)
+    assert done.exit_code == 2, done.output
+    assert said in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_a_disk_that_is_full(shop: Path, home: Path, cli: Run) -> None:
+    """No file may grow beyond a size, which is told as a full disk is; then there is room again, and the run goes on."""
+    assert cli("run", shop, "--until", "plan").exit_code == 0
+    command = "from lakeward.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "run", str(shop), "--until", "extract"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY)),
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Make room there" in done.stderr
+    assert not list((home / "landing").rglob("*manifest*"))
+    again = cli("run", shop)
+    assert again.exit_code == 0, again.output
+
+
+@pytest.mark.parametrize("minutes", [-60, 60])
+def test_a_clock_that_is_an_hour_off(cli: Run, shop: Path, monkeypatch: pytest.MonkeyPatch, minutes: int) -> None:
+    off = dt.timedelta(minutes=minutes)
+    real = auth.get_current_datetime
+    monkeypatch.setattr(auth, "get_current_datetime", lambda *args, **kwargs: real(*args, **kwargs) + off)
+    assert "set both by NTP" in told(cli("run", shop), 1)
+    monkeypatch.undo()
+
+
+def test_keys_that_are_revoked_midway(cli: Run, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cli("run", shop, "--until", "flatten").exit_code == 0
+    good = os.environ["AIRFLOW_CONN_LAKEHOUSE"]
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEHOUSE", re.sub(r'("client\.access-key-id": ")[^"]+', r"\1REVOKED", good))
+    assert "refuses the keys" in told(cli("run", shop), 1)
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEHOUSE", good)
+    done = cli("run", shop)
+    assert done.exit_code == 0, done.output
