@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-
 from lakeward.domain.evidence import Evidence, Pointer, Transition, Verdict
 from lakeward.domain.facts import FileFact, Manifest, Plan, from_json, to_json
 from lakeward.domain.gate import evidence_hash

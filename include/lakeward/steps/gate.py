@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import PurePosixPath
 
-
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Evidence, GateDecision, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, Plan, from_json

@@ -9,7 +9,7 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -48,11 +48,11 @@ def tables(source: Source) -> Source:
 
 
 @pytest.fixture
-def shop(tables: Source, tmp_path: Path, home: Path) -> Iterator[Path]:
+def shop(tables: Source, tmp_path: Path, home: Path) -> Path:
     """A migration file of its own."""
     path = tmp_path / "shop.yaml"
     path.write_text(FILE.format(name=f"bad{uuid4().hex[:8]}", conn=tables.conn))
-    yield path
+    return path
 
 
 def told(done: Result, code: int) -> str:

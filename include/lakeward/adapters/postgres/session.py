@@ -149,6 +149,8 @@ class Session:
         """The SourceError for a driver's error."""
         said = redact(str(error), self._secrets).strip()
         if is_full(said) and "ERROR:" not in said:  # DuckDB, writing the landing or spilling, and not the server
-            return LakeError(f"{doing} of {self.label}, the landing or the disk for spill files has no room: {said}", todo=FULL)
+            return LakeError(
+                f"{doing} of {self.label}, the landing or the disk for spill files has no room: {said}", todo=FULL
+            )
         todo = next((advice for sign, advice in _ADVICE if sign in said), "Look into the server's log.")
         return SourceError(f"{self.label}, {doing}: {said}", todo=todo)
