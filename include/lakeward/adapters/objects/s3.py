@@ -25,9 +25,7 @@ UNDECIDED = 6
 """How often a conditional write is asked again when the store could not decide between writers (409)."""
 
 
-_EXPIRED = frozenset(
-    {"ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired"}
-)
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"})
 
 
 class S3Store:
@@ -202,7 +200,7 @@ class S3Store:
         if status in {401, 403}:
             return LakeError(
                 f"{self._where()} refused to let us {doing}: {code} {self._safe(error)}.",
-                todo="Check the connection's keys (login and password) and their rights to list, read, write and delete.",
+                todo="Check the connection's keys (login and password; they may have been revoked) and their rights to list, read, write and delete.",
             )
         return LakeError(f"{self._where()}: could not {doing}: {self._safe(error)}.", todo="Look at the store's log.")
 
