@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from tests.lakes import ORDERS, column, open_lake, orders, sql_connection, stage
 
 from lakeward import __version__
+from lakeward.adapters.connections import Connection
 from lakeward.adapters.iceberg import IcebergLake
 from lakeward.adapters.ledger import MemoryLedger
 from lakeward.adapters.objects import MemoryStore
@@ -105,9 +106,10 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[World]:
-    """As the fixture; several may be opened over one folder."""
-    lake, store, ledger = open_lake(sql_connection(folder), "shop"), MemoryStore(), MemoryLedger()
+def opened(folder: Path, connection: Connection | None = None, namespace: str = "shop") -> Iterator[World]:
+    """As the fixture, or in another catalog; several may be opened over one folder."""
+    lake = open_lake(connection or sql_connection(folder), namespace)
+    store, ledger = MemoryStore(), MemoryLedger()
     unused: object = None
     ports = Ports(unused, store, unused, lake, ledger, unused)  # type: ignore[arg-type]
     yield World(ports, lake, store, ledger)
