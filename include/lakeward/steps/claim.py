@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from lakeward.domain.evidence import Transition
@@ -90,8 +90,9 @@ class Held:
         """End the claim with how it went; ClaimLostError when it is no longer ours."""
         self.make_sure()
         found = self._store.get(self._key)
-        ended = to_json(Claim(transition, self._claim.token, open=False))
-        if found is None or not self._store.put_if(self._key, ended, found[1]):
+        ended = replace(self._claim, transition=transition, open=False)
+        won = found is not None and self._store.put_if(self._key, to_json(ended), found[1])
+        if not won and last_claim(self._store, transition.migration) != ended:  # the store may lie about a write that landed
             self.make_sure()
 
 
@@ -112,8 +113,8 @@ def take(store: ObjectStore, asked: Transition, *, anyway: bool = False) -> Held
         if there.open and not (anyway or may_take_over(there, asked)):
             raise there.busy()
         won = store.put_if(key, to_json(claim), found[1])
-    if not won:
-        raise (last_claim(store, asked.migration) or claim).busy()
+    if not won and (other := last_claim(store, asked.migration)) != claim:  # the store may lie about a write that landed
+        raise (other or claim).busy()
     return Held(store, claim)
 
 

@@ -172,7 +172,7 @@ def can_commit_together(catalog: Catalog) -> bool:
     answer = catalog._session.post(
         _url(catalog), data=b'{"table-changes": []}', headers={"Content-Type": "application/json"}
     )
-    if answer.status_code in _UNKNOWN:
+    if answer.status_code in {*_UNKNOWN, HTTPStatus.TOO_MANY_REQUESTS}:
         answer.raise_for_status()
     return answer.status_code < 300 or answer.status_code in {400, 409, 422}
 

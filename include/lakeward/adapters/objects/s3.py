@@ -15,12 +15,13 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 from lakeward.adapters.objects.keys import checked
 from lakeward.adapters.refusals import FULL, SKEWED, is_full, is_skewed
 from lakeward.domain.facts import StorageAccess
-from lakeward.errors import LakeError, redact
+from lakeward.errors import ConflictError, LakeError, SpecError, redact
 
 if TYPE_CHECKING:
     from lakeward.adapters.connections import Connection
 
 REGION = "us-east-1"
+PATIENCE = {"connect_timeout": 5.0, "read_timeout": 60.0}
 UNDECIDED = 6
 """How often a conditional write is asked again when the store could not decide between writers (409)."""
 
@@ -32,7 +33,8 @@ class S3Store:
     """Objects below ``s3://bucket/prefix``; path style, four tries per call, keys from a connection of type ``aws``.
 
     The connection's login and password (or the extras ``aws_access_key_id``, ``aws_secret_access_key``, ``aws_session_token``)
-    are the keys; without any, those that boto3 finds by itself. Extras ``endpoint_url`` and ``region_name`` as in Airflow.
+    are the keys; without any, those that boto3 finds by itself. Extras ``endpoint_url``, ``region_name`` and, of ``config_kwargs``,
+    ``connect_timeout`` and ``read_timeout`` (seconds) as in Airflow.
     """
 
     def __init__(self, root: str, connection: Connection) -> None:
@@ -53,8 +55,7 @@ class S3Store:
             region_name=self.access.region,
             config=Config(
                 retries={"mode": "standard", "total_max_attempts": 4},
-                connect_timeout=5,
-                read_timeout=60,
+                **_patience(connection),
                 s3={"addressing_style": "path"},
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
@@ -146,17 +147,18 @@ class S3Store:
                     if status == 409:
                         time.sleep(0.05 * 2**attempt)
                     elif status == 412 or _code(error) == "NoSuchKey":
-                        return self._was_ours(key, data, error)
+                        again = attempt or error.response["ResponseMetadata"].get("RetryAttempts")
+                        return bool(again) and self._holds(key, data)
                     else:
                         raise
                 else:
                     return True
-        return False
+        raise ConflictError(
+            f"{self._where()} could not decide between writers of {key}, {UNDECIDED} times.", todo="Run the step again."
+        )
 
-    def _was_ours(self, key: str, data: bytes, error: ClientError) -> bool:
+    def _holds(self, key: str, data: bytes) -> bool:
         """Whether a call that was sent again found its own first try, whose answer was lost."""
-        if not error.response["ResponseMetadata"].get("RetryAttempts"):
-            return False
         there = self.get(key)
         return there is not None and there[0] == data
 
@@ -206,6 +208,18 @@ class S3Store:
 
     def _safe(self, error: Exception) -> str:
         return redact(str(error), (self.access.secret_key, self.access.session_token, self.access.access_key))
+
+
+def _patience(connection: Connection) -> dict[str, float]:
+    """Seconds to connect and to wait for an answer; SpecError when the connection says something else."""
+    given = connection.extra.get("config_kwargs") or {}
+    try:
+        return {name: float(given.get(name, usual)) for name, usual in PATIENCE.items()}  # type: ignore[attr-defined]
+    except (AttributeError, TypeError, ValueError):
+        raise SpecError(
+            f"Connection `{connection.conn_id}`: config_kwargs is {given!r}.",
+            todo='Write seconds, as {"connect_timeout": 5, "read_timeout": 60}.',
+        ) from None
 
 
 def access_of(connection: Connection) -> StorageAccess:

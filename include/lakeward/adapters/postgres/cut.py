@@ -19,7 +19,7 @@ from lakeward.adapters.postgres.catalog import describe
 from lakeward.adapters.postgres.session import Session, milliseconds
 from lakeward.domain.facts import FileFact, LandedColumn, SourceTable, StorageAccess, TablePlan
 from lakeward.domain.sql import ident, text, where
-from lakeward.errors import SourceError
+from lakeward.errors import LakeError, SourceError, redact
 from lakeward.ports import Progress
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class SnapshotReader:
     def _copy(self, table: TablePlan, sql: str, url: str, access: StorageAccess, done: _Tally) -> tuple[FileFact, ...]:
         with self._open() as con:
             use_storage(con, access, url)
-            with self._session.errors(f"reading {table.label}"), done.watching(con):
+            with self._session.errors(f"reading {table.label}"), _of_store(access, url), done.watching(con):
                 rows = con.execute(f"COPY ({sql}) TO {text(url)} ({_COPY})").fetchall()
         return tuple(FileFact(str(name), int(count), int(size)) for name, count, size, *_ in rows if count)
 
@@ -127,7 +127,7 @@ class SnapshotReader:
                 raise self._too_old() from None
             raise
         finally:
-            with suppress(duckdb.Error):  # on a session that the server has ended, close() alone would end our process
+            with suppress(duckdb.Error):  # when the server is gone, closing an open transaction ends the whole process
                 con.execute("ROLLBACK")
             con.close()
 
@@ -164,6 +164,19 @@ class _Tally:
         finally:
             over.set()
             watcher.join()
+
+
+@contextmanager
+def _of_store(access: StorageAccess, url: str) -> Iterator[None]:
+    """What the landing's store does not take is no fault of the source."""
+    try:
+        yield
+    except duckdb.HTTPException as error:
+        said = redact(str(error), (access.secret_key, access.session_token, access.access_key))
+        raise LakeError(
+            f"The object store did not take files below {url}: {said}",
+            todo="Check that it answers and has room; then run the step again.",
+        ) from None
 
 
 def _scan(table: TablePlan) -> str:

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import conninfo
 from psycopg.rows import TupleRow
 
+from lakeward.adapters.postgres.silence import hang_up_on, hung_up_after
 from lakeward.adapters.refusals import FULL, is_full
 from lakeward.errors import LakeError, LakewardError, SourceError, redact
 
@@ -37,14 +38,6 @@ Not lc_monetary, which says how many decimals a stored amount has: money is read
 LOCK_TIMEOUT = 20_000
 """Milliseconds that are waited behind somebody who alters a table; the connection's extra `lock_timeout` says otherwise."""
 
-_KEEPALIVE = {
-    "keepalives_idle": "30",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "60000",
-}
-"""A server that vanished without a word is noticed within a minute or so."""
-
 _LIBPQ_EXTRAS = frozenset(
     {
         "sslmode",
@@ -58,6 +51,12 @@ _LIBPQ_EXTRAS = frozenset(
         "hostaddr",
     }
 )
+
+_KEEPALIVE = {"keepalives_idle": 60, "keepalives_interval": 15, "keepalives_count": 4, "tcp_user_timeout": 120_000}
+"""A server that is gone is noticed within two minutes, also while nothing is sent; extras of the connection say otherwise."""
+
+PATIENCE = timedelta(minutes=10)
+"""How long planning may wait for a statement."""
 
 _ADVICE = (
     ("password authentication failed", "Check login and password of the connection."),
@@ -113,8 +112,7 @@ class Session:
             "password": connection.password or "",
             "connect_timeout": str(connection.extra.get("connect_timeout", 10)),
             "application_name": "lakeward",
-            **_KEEPALIVE,
-        }
+        } | {name: str(connection.extra.get(name, usual)) for name, usual in _KEEPALIVE.items()}
 
     def conninfo(self, **settings: str) -> str:
         """What libpq connects by, the pinned settings included; it holds the password."""
@@ -128,12 +126,14 @@ class Session:
         return self.conninfo(statement_timeout=str(milliseconds(age)))
 
     @contextmanager
-    def connect(self) -> Iterator[psycopg.Connection[TupleRow]]:
-        """Open a read-only connection; its transaction ends with the block."""
+    def connect(self, patience: timedelta = PATIENCE) -> Iterator[psycopg.Connection[TupleRow]]:
+        """Open a read-only connection; its transaction ends with the block, which is cut off when it takes too long."""
         with self.errors("connecting"):
             con = psycopg.connect(self.conninfo())
+        server = con.info.hostaddr, con.info.port
         try:
-            yield con
+            with hung_up_after(patience.total_seconds(), lambda: hang_up_on(*server)):
+                yield con
         finally:
             con.close()
 

@@ -68,7 +68,7 @@ class PostgresSource:
     @contextmanager
     def cut(self, tables: Sequence[TablePlan] = ()) -> Iterator[CutReader]:
         """Hold one exported snapshot open for as long as the block lasts, and the tables as they are."""
-        with self._session.connect() as holder:
+        with self._session.connect(self._max_age) as holder:
             with self._session.errors("opening a snapshot"):
                 if holder.info.server_version < OLDEST:
                     raise SourceError(

@@ -69,7 +69,7 @@ def test_whatever_the_answer_the_batch_lands_once(fault: str, mode: str) -> None
         assert multi is (mode == "auto")
         landed_once(direct)
         asked_again = {"auto": fault.endswith("before"), "off": not fault.startswith("200")}
-        assert faults.commits == {"auto": 1, "off": 2}[mode] + (fault.endswith("before") and asked_again[mode])
+        assert faults.met == {"auto": 1, "off": 2}[mode] + (fault.endswith("before") and asked_again[mode])
 
 
 @pytest.mark.parametrize("fault", ["409 before", "torn before", "500 before"])
@@ -83,7 +83,7 @@ def test_when_it_never_works_the_error_says_so_and_nothing_has_landed(
         ) as told:
             lake.commit(group("c1", files), "c1", MIGRATION)
         assert isinstance(told.value, ConflictError) is fault.startswith("409")
-        assert faults.commits == 3
+        assert faults.met == 3
         assert [direct._open(t.name).metadata.snapshots for t in TABLES] == [[], []]
         _, landed = direct.commit(group("c1", files), "c1", MIGRATION)
         assert [c.already for c in landed] == [False, False]

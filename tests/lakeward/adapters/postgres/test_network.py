@@ -1,0 +1,114 @@
+"""A source whose network fails: refused, torn, silent. Every try ends, says what to do, and leaves no connection behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from tests.databases import airflow_connection, create_database
+from tests.tcp_proxy import tcp_proxy
+
+from lakeward.adapters.connections import from_json
+from lakeward.adapters.postgres import PostgresSource
+from lakeward.domain.facts import LakeTable, LandedColumn, StorageAccess, TablePlan
+from lakeward.errors import SourceError
+from lakeward.lab import Lab
+from lakeward.ports import silent
+
+ROWS = "CREATE TABLE wide AS SELECT n, repeat(md5(n::text), 10) AS t FROM generate_series(1, 20000) n"
+WIDE = TablePlan(
+    "public",
+    "wide",
+    (),
+    (
+        LandedColumn("n", "int", "int4", '"n"', native=True, nullable=True),
+        LandedColumn("t", "string", "text", '"t"', native=True, nullable=True),
+    ),
+    (),
+    (LakeTable("wide", (), ()),),
+    scan=False,
+    ctid=False,
+    estimated_rows=20000,
+)
+COUNT = "SELECT count(*) AS n FROM wide"
+
+
+@pytest.fixture(scope="module")
+def uri(lab: Lab) -> str:
+    return create_database(lab, ROWS)
+
+
+def source_at(uri: str, port: int, age: float = 60) -> PostgresSource:
+    """The source through a proxy; cuts older than ``age`` seconds are given up."""
+    connection = from_json("wide", airflow_connection(uri, port=port, extra={"connect_timeout": 2}))
+    return PostgresSource(connection, max_snapshot_age=timedelta(seconds=age))
+
+
+def land(source: PostgresSource, folder: Path) -> int:
+    with source.cut() as cut:
+        assert cut.query(COUNT).to_pylist() == [{"n": 20000}]
+        return sum(file.rows for file in cut.land(WIDE, str(folder), StorageAccess(), silent))
+
+
+ASKS: list[Callable[[PostgresSource, Path], object]] = [
+    lambda source, _: source.identity(),
+    lambda source, _: source.describe(["public.*"]),
+    lambda source, _: source.query(COUNT),
+    land,
+]
+
+
+@pytest.mark.parametrize("ask", ASKS, ids=["identity", "describe", "query", "land"])
+@pytest.mark.parametrize("fault", ["refused", "torn 0", "torn 400", "stall 0"])
+def test_what_happens_at_the_first_connection_is_told(
+    uri: str, tmp_path: Path, fault: str, ask: Callable[[PostgresSource, Path], object]
+) -> None:
+    parts = urlsplit(uri)
+    with tcp_proxy(parts.hostname or "", parts.port or 0, fault) as line:
+        source = source_at(uri, line.port)
+        with pytest.raises(SourceError, match=f"{line.port}") as told:
+            ask(source, tmp_path)
+        assert told.value.todo
+        assert (parts.password or "") not in str(told.value)
+        ask(source, tmp_path)
+
+
+@pytest.mark.parametrize("fault", ["torn 500000", "refused"])
+def test_torn_midway_through_the_rows_it_is_told_and_runs_again(uri: str, tmp_path: Path, fault: str) -> None:
+    parts = urlsplit(uri)
+    with tcp_proxy(parts.hostname or "", parts.port or 0, "ok", *[fault] * 3) as line:
+        source = source_at(uri, line.port)
+        with pytest.raises(SourceError, match="reading public.wide|connecting|snapshot") as told:
+            land(source, tmp_path / "first")
+        assert told.value.todo
+        assert line.spoiled
+        line.plan.clear()
+        assert land(source, tmp_path / "second") == 20000
+
+
+def test_silent_midway_through_the_rows_it_is_given_up_when_the_snapshot_is_too_old(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeward.adapters.postgres.silence.GRACE", 0.2)
+    parts = urlsplit(uri)
+    with tcp_proxy(parts.hostname or "", parts.port or 0, "ok", *["stall 500000"] * 3) as line:
+        with pytest.raises(SourceError, match="source.max_snapshot_age"):
+            land(source_at(uri, line.port, age=3), tmp_path / "first")
+        assert line.spoiled
+        line.plan.clear()
+        assert land(source_at(uri, line.port), tmp_path / "second") == 20000
+
+
+def test_silent_while_planning_it_is_given_up(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lakeward.adapters.postgres.silence.GRACE", -599.0)
+    parts = urlsplit(uri)
+    with tcp_proxy(parts.hostname or "", parts.port or 0, "stall 1000") as line:
+        source = source_at(uri, line.port)
+        with pytest.raises(SourceError, match="server closed the connection|connection") as told:
+            source.describe(["public.*"])
+        assert told.value.todo
+        assert line.spoiled
+        assert source.describe(["public.*"])
