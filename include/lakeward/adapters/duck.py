@@ -114,6 +114,6 @@ def _todo(error: BaseException) -> str:
         case duckdb.OutOfMemoryException():
             return "Give the engine more memory, or fewer threads."
         case duckdb.HTTPException() | duckdb.IOException():
-            return "Check that the object store answers, that the files are there, and that the disk for temporary files has room."
+            return "Check that the object store answers, that the files are there, and that the disk for temporary files has room; then run the step again."
         case _:
             return "Look at the message; if the SQL is at fault, report it as a bug of lakeward."

@@ -59,12 +59,13 @@ def number_text(part: str) -> str:
 
 
 def plain(number: str) -> str:
-    """A number with an exponent of up to 100 written without; NULL for all others."""
+    """A number with an exponent of up to 100, or zero with any, written without; NULL for all others."""
     whole = rf"regexp_extract({number}, '^-?([0-9]+)', 1)"
     digits = rf"(repeat('0', 100) || {whole} || regexp_extract({number}, '\.([0-9]+)', 1) || repeat('0', 100))"
     power = rf"TRY_CAST(regexp_extract({number}, '[eE]\+?(-?[0-9]+)$', 1) AS INTEGER)"
     point = f"(100 + len({whole}) + {power})"
     return (
         f"(CASE WHEN abs({power}) <= 100 THEN regexp_extract({number}, '^-') || '0' "
-        f"|| ltrim(left({digits}, {point}), '0') || '.' || rtrim(substr({digits}, {point} + 1), '0') END)"
+        f"|| ltrim(left({digits}, {point}), '0') || '.' || rtrim(substr({digits}, {point} + 1), '0') "
+        rf"WHEN regexp_matches({number}, '^-?0(\.0*)?[eE]') THEN '0.' END)"
     )

@@ -92,7 +92,9 @@ class Held:
         found = self._store.get(self._key)
         ended = replace(self._claim, transition=transition, open=False)
         won = found is not None and self._store.put_if(self._key, to_json(ended), found[1])
-        if not won and last_claim(self._store, transition.migration) != ended:  # the store may lie about a write that landed
+        if (
+            not won and last_claim(self._store, transition.migration) != ended
+        ):  # the store may lie about a write that landed
             self.make_sure()
 
 
@@ -113,7 +115,9 @@ def take(store: ObjectStore, asked: Transition, *, anyway: bool = False) -> Held
         if there.open and not (anyway or may_take_over(there, asked)):
             raise there.busy()
         won = store.put_if(key, to_json(claim), found[1])
-    if not won and (other := last_claim(store, asked.migration)) != claim:  # the store may lie about a write that landed
+    if (
+        not won and (other := last_claim(store, asked.migration)) != claim
+    ):  # the store may lie about a write that landed
         raise (other or claim).busy()
     return Held(store, claim)
 

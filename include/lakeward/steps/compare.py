@@ -12,7 +12,7 @@ from lakeward.domain.identity import digest, evidence_prefix, verdict_key
 from lakeward.errors import DataError, LakeError, LakewardError, SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.reader import resolve
-from lakeward.steps.artifacts import read_manifest, read_staged
+from lakeward.steps.artifacts import keep_verdict, read_manifest, read_staged
 from lakeward.steps.counts import count_rows, counts_inputs
 from lakeward.steps.extract import kpis_of, write_figures
 from lakeward.steps.figures import landed_files, source_figures
@@ -124,9 +124,8 @@ def _at_cut(
         return measure(ports, r, taken, lake, key.removesuffix(".json"), landing=landing, aside=aside)
 
     verdict, error = judge(case, r, inputs, work, _secrets(ports))
-    _keep(ports, key, verdict)
     failures += [(verdict, error)] if error else []
-    return verdict
+    return _keep(ports, verdict)
 
 
 def _as_of_now(
@@ -169,8 +168,7 @@ def _counts(
     except Exception as error:  # noqa: BLE001 - it is recorded, then raised
         verdict = unmeasured(case, "counts", group.name, inputs, error, _secrets(ports))
         failures.append((verdict, error))
-    _keep(ports, verdict_key(case.migration, group.name, case.cut_id, "counts", group.name, inputs), verdict)
-    return verdict
+    return _keep(ports, verdict)
 
 
 def _known(case: Case, ports: Ports, kind: str, subject: str, inputs: str) -> Verdict | None:
@@ -181,13 +179,11 @@ def _known(case: Case, ports: Ports, kind: str, subject: str, inputs: str) -> Ve
     return known
 
 
-def _keep(ports: Ports, key: str, verdict: Verdict) -> None:
-    """Store, then record. What could not be measured never takes the place of what was."""
-    if verdict.outcome is Outcome.ERROR:
-        ports.store.put_new(key, to_json(verdict))
-    else:
-        ports.store.put(key, to_json(verdict))
-    ports.ledger.record_verdict(verdict)
+def _keep(ports: Ports, verdict: Verdict) -> Verdict:
+    """Store, then record: what another worker has reached meanwhile for the same inputs is taken."""
+    kept = keep_verdict(ports.store, verdict)
+    ports.ledger.record_verdict(kept)
+    return kept
 
 
 def _secrets(ports: Ports) -> tuple[str, ...]:

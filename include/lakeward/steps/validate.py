@@ -14,7 +14,7 @@ from lakeward.domain.record_report import WORST_FIRST, ReportedRule, ReportedTab
 from lakeward.domain.rules import all_rules
 from lakeward.errors import DataError, LakewardError
 from lakeward.ports import Ports, Progress, RuleResult, RuleSet, silent
-from lakeward.steps.artifacts import read_staged
+from lakeward.steps.artifacts import keep_verdict, read_staged
 
 KIND, SUBJECT = "records", "rules"
 _FINDINGS = 100
@@ -72,14 +72,15 @@ def _measure(
         files=tuple(result.keys_file for result in results if result.keys_file),
     )
     key = verdict_key(migration, group.name, group.cut_id, KIND, SUBJECT, inputs)
-    page = render(verdict, tables).encode()
     page_key = f"{key.removesuffix('.json')}.html"
-    store.put(page_key, page)
+    page = render(verdict, tables).encode()
     report = FileFact(store.url(page_key), rows=0, bytes=len(page), checksum=hashlib.sha256(page).hexdigest())
-    verdict = replace(verdict, files=(report, *verdict.files))
-    store.put(key, to_json(verdict))
-    ports.ledger.record_verdict(verdict)
-    return verdict
+    kept = keep_verdict(store, replace(verdict, files=(report, *verdict.files)))
+    if kept.decided_at != verdict.decided_at:  # another worker was quicker, whose page this is
+        page = render(replace(kept, files=kept.files[1:]), tables).encode()
+    store.put(page_key, page)
+    ports.ledger.record_verdict(kept)
+    return kept
 
 
 def _reported(sets: Sequence[RuleSet], results: Sequence[RuleResult], staged: Staged) -> tuple[ReportedTable, ...]:

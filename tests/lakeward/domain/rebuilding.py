@@ -41,7 +41,13 @@ def rebuild(plan: TablePlan, tables: Mapping[str, Sequence[Row]]) -> dict[object
 
         return find
 
-    return {row["id"]: _record(nest.record(), main, row, row[shape], contained(row)) for row in tables[main.name]}
+    kept = next((c.name for c in main.columns if c.role == "undeclared"), None)
+    return {
+        row["id"]: read(str(row[kept]))
+        if kept and row[kept] is not None  # a record with undeclared keys is kept whole
+        else _record(nest.record(), main, row, row[shape], contained(row))
+        for row in tables[main.name]
+    }
 
 
 def _record(record: Record, table: LakeTable, row: Row, shape: object, contained: Callable[[Path], object]) -> object:

@@ -24,7 +24,7 @@ from lakeward.domain.quarantine import quarantine_table
 from lakeward.ports import Ports
 from lakeward.reader import resolve
 from lakeward.steps.artifacts import read_manifest, read_plan, read_staged
-from lakeward.steps.evidence import rebuild
+from lakeward.steps.evidence import rebuild, verify
 
 HERE = Path(__file__).parent
 
@@ -126,7 +126,8 @@ def _check_batches(ports: Ports, plan: Plan) -> None:
 
 
 def _check_ledger(ports: Ports) -> None:
-    """What the ledger knows, it knows again when it is lost."""
+    """What the ledger knows, it knows again when it is lost; and no evidence was changed."""
+    assert verify(ports.store).wrong == ()
     anew = MemoryLedger()
     rebuild("shop", ports.store, anew)
     assert set(anew.verdicts("shop")) == set(ports.ledger.verdicts("shop"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from lakeward.adapters.connections import Connection, from_environment
 from lakeward.errors import LakewardError
 from lakeward.lab import Lab
 
-READING_SOURCE = ("plan", "extract", "cut_over")
+LOG = logging.getLogger(__name__)
+"""Its warnings are shown when a test fails: the seed, every fault, and what the steps said."""
+
 ANY = ("429 before", "500 before", "503 before", "504 before", "torn before", "torn after", "500 after", "503 after")
 OF_KIND = {
     "put on condition": ("409 before", "409 after", "412 after", "504 after", "stall after", "twice"),
@@ -54,7 +57,7 @@ def behind_proxies(uri: str, home: Path) -> Iterator[Spoiled]:
         def connections(conn_id: str) -> Connection:
             found = from_environment(conn_id)
             if conn_id == "lakehouse":
-                return replace(found, host=f"{http.url}/_iceberg")
+                return replace(found, host=f"{http.url}/_iceberg", extra={**found.extra, "s3.endpoint": http.url})
             if conn_id == "landing":
                 patience = {"config_kwargs": {"read_timeout": 1}}
                 return replace(found, extra={**found.extra, "endpoint_url": http.url, **patience})
@@ -91,12 +94,12 @@ def test_whatever_fails_the_lake_ends_as_the_source(
     calm: tuple[dict[str, tuple[int, int]], Fingerprint],
     seed: int,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("lakeward.adapters.iceberg.catalog.TIMEOUT", (1.0, 1.0))
     counts, undisturbed = calm
     draw = random.Random(seed)
-    print(f"seed {seed}")
+    LOG.warning("seed %s", seed)
     with behind_proxies(uri, tmp_path) as run:
         clear = direct(run.chain)
         for step in WHOLE_WAY:
@@ -106,9 +109,7 @@ def test_whatever_fails_the_lake_ends_as_the_source(
             if step == "compare":
                 check_finished(clear, uri)
         assert fingerprint(clear) == undisturbed
-    told = capsys.readouterr().out
-    print(told)
-    assert "failed" in told, "nothing was ever spoiled so that a step noticed"
+    assert any(" failed: " in told for told in caplog.messages), "nothing was ever spoiled so that a step noticed"
 
 
 def go(run: Spoiled, step: str, calm: tuple[int, int], draw: random.Random) -> None:
@@ -118,7 +119,7 @@ def go(run: Spoiled, step: str, calm: tuple[int, int], draw: random.Random) -> N
         try:
             run.chain.step(step, attempt)
         except LakewardError as error:
-            print(f"{step} {attempt} failed: {error}")
+            LOG.warning("%s %s failed: %s", step, attempt, error)
             assert error.todo, f"{step} says not what to do: {error.what}"
             assert not [secret for secret in secrets() if secret in str(error)], f"{step} tells secrets"
         run.http.plan.clear()
@@ -132,13 +133,13 @@ def plan_faults(run: Spoiled, step: str, calm: tuple[int, int], draw: random.Ran
     if connections and draw.random() < 0.5:
         how = draw.choice(SILENT)
         run.source.plan = ["ok"] * draw.randrange(connections) + [how]
-        print(f"{step}: {run.source.plan}")
+        LOG.warning("%s: %s", step, run.source.plan)
         return
     row = draw.choice([1, 1, 1, 5, 20])
 
     def spoil(request: Request) -> str:
         fault = draw.choice(ANY + OF_KIND.get(request.kind, ()))
-        print(f"{step}: {fault} at {request.kind} {request.path[:150]}")
+        LOG.warning("%s: %s at %s %s", step, fault, request.kind, request.path[:150])
         return fault
 
     run.http.plan = ["ok"] * draw.randrange(requests) + [spoil] * row

@@ -115,7 +115,12 @@ _REASONS: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     (
         (requests.ConnectionError, requests.Timeout),
         "the {catalog} can't be reached.",
-        "Check the connection's host, and that the catalog is up.",
+        "Check the connection's host, and that the catalog is up; then run the step again.",
+    ),
+    (
+        (requests.RequestException, iceberg.ServerError, iceberg.ServiceUnavailableError, iceberg.TooManyRequestsError),
+        "the {catalog} fails.",
+        "Run the step again when the catalog is well; its log says what ails it.",
     ),
     ((SQLAlchemyError,), "the SQL {catalog} can't be used.", _SQL),
 )

@@ -175,7 +175,7 @@ class S3Store:
         except (ConnectionError, HTTPClientError) as error:
             raise LakeError(
                 f"{self._where()} is not reachable, we wanted to {doing}: {self._safe(error)}.",
-                todo="Check `endpoint_url` in the connection's extra, and that the store is up.",
+                todo="Check `endpoint_url` in the connection's extra, and that the store is up; then run the step again.",
             ) from None
         except BotoCoreError as error:
             raise LakeError(
@@ -204,7 +204,10 @@ class S3Store:
                 f"{self._where()} refused to let us {doing}: {code} {self._safe(error)}.",
                 todo="Check the connection's keys (login and password; they may have been revoked) and their rights to list, read, write and delete.",
             )
-        return LakeError(f"{self._where()}: could not {doing}: {self._safe(error)}.", todo="Look at the store's log.")
+        return LakeError(
+            f"{self._where()}: could not {doing}: {self._safe(error)}.",
+            todo="Run the step again when the store is well; its log says what ails it.",
+        )
 
     def _safe(self, error: Exception) -> str:
         return redact(str(error), (self.access.secret_key, self.access.session_token, self.access.access_key))

@@ -69,6 +69,8 @@ _ADVICE = (
     ("failed to resolve host", "Check the connection's host."),
     ("no pg_hba.conf entry", "Let this host in by pg_hba.conf, or set `sslmode` in the connection's extra."),
     ("during recovery", "Point the connection at the primary: a standby exports no snapshot."),
+    ("Connection reset", "The network or the server went away; the step can be run again."),
+    ("timeout expired", "Check host and port of the connection, and the network between; the step can be run again."),
     ("server closed the connection", "The server went away; the step can be run again."),
     (
         "lock timeout",
@@ -104,15 +106,19 @@ class Session:
         self.label = f"{connection.host or 'localhost'}:{port}/{database}"
         extras = {k: str(v) for k, v in connection.extra.items() if k in _LIBPQ_EXTRAS}
         self._own = {"lock_timeout": str(int(str(connection.extra.get("lock_timeout", LOCK_TIMEOUT))))}
-        self._parameters = extras | {
-            "host": connection.host or "localhost",
-            "port": str(port),
-            "dbname": database,
-            "user": connection.login or "",
-            "password": connection.password or "",
-            "connect_timeout": str(connection.extra.get("connect_timeout", 10)),
-            "application_name": "lakeward",
-        } | {name: str(connection.extra.get(name, usual)) for name, usual in _KEEPALIVE.items()}
+        self._parameters = (
+            extras
+            | {
+                "host": connection.host or "localhost",
+                "port": str(port),
+                "dbname": database,
+                "user": connection.login or "",
+                "password": connection.password or "",
+                "connect_timeout": str(connection.extra.get("connect_timeout", 10)),
+                "application_name": "lakeward",
+            }
+            | {name: str(connection.extra.get(name, usual)) for name, usual in _KEEPALIVE.items()}
+        )
 
     def conninfo(self, **settings: str) -> str:
         """What libpq connects by, the pinned settings included; it holds the password."""

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,40 @@ def test_when_it_never_works_the_error_says_so_and_nothing_has_landed(
         _, landed = direct.commit(group("c1", files), "c1", MIGRATION)
         assert [c.already for c in landed] == [False, False]
         landed_once(direct)
+
+
+@pytest.mark.parametrize("fault", ["429 before", "500 before", "torn before"])
+def test_a_catalog_too_busy_to_say_what_it_can_is_not_taken_for_one_that_cannot(fault: str) -> None:
+    direct = open_lake(lab_connection())
+    direct.prepare(TABLES, MIGRATION)
+    files = stage(direct, orders(30))
+    with fault_proxy(from_environment("lakehouse").host, fault, meets=lambda r: r.kind == "probe") as faults:
+        lake = open_lake(lab_connection(host=faults.url, multi_table_commit="auto"), direct._namespace)
+        with pytest.raises(LakeError, match=f"commit cut c1 to namespace {direct._namespace}") as told:
+            lake.commit(group("c1", files), "c1", MIGRATION)
+        assert "again" in told.value.todo
+        multi, _ = lake.commit(group("c1", files), "c1", MIGRATION)
+        assert multi
+        lake.close()
+    landed_once(direct)
+    direct.close()
+
+
+def test_snapshots_expired_between_two_tries_change_nothing_while_the_tag_is_there() -> None:
+    """Another cut has landed meanwhile, or the same table's old snapshots were expired: the batch is known by its record."""
+    with behind_proxy("auto") as (lake, direct, files, _):
+        _, first = lake.commit(group("c1", files), "c1", MIGRATION)
+        direct._open("orders").maintenance.expire_snapshots().older_than(datetime.now(UTC) + timedelta(days=1)).commit()
+        _, again = lake.commit(group("c1", files), "c1", MIGRATION)
+        assert [(c.snapshot_id, c.already) for c in again] == [(c.snapshot_id, True) for c in first]
+        landed_once(direct)
+        lake.commit(group("c2", stage(direct, orders(5))), "c2", MIGRATION)
+        direct._open("orders").maintenance.expire_snapshots().older_than(datetime.now(UTC) + timedelta(days=1)).commit()
+        with pytest.raises(LakeError, match="cut c1 landed before"):
+            lake.commit(group("c1", files), "c1", MIGRATION)
+        state = direct.state("orders")
+        assert state
+        assert state.rows == 5
 
 
 def test_refused_tries_leave_no_manifests(monkeypatch: pytest.MonkeyPatch) -> None:

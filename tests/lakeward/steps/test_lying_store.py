@@ -1,0 +1,80 @@
+"""A store that says no to a write that it took: claims and verdicts are what the objects say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lakeward.adapters.objects import MemoryStore
+from lakeward.domain.evidence import Outcome, State, Transition, Verdict
+from lakeward.domain.facts import from_json
+from lakeward.domain.identity import verdict_key
+from lakeward.errors import ConflictError
+from lakeward.steps.artifacts import keep_verdict
+from lakeward.steps.claim import last_claim, take
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ASKED = Transition("shop", "run 1", ("sales",), State.LEGACY, State.WRITERS, "e1", "Ann", "agreed", AT, outcome="begun")
+VERDICT = Verdict("kpi", "sold", "shop", "sales", "c1", Outcome.PASS, "i" * 64, "equal", 1, 0, AT)
+
+
+class LyingStore(MemoryStore):
+    """Conditional writes land, and the answer is that they did not."""
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        return super().put_new(key, data) and False
+
+    def put_if(self, key: str, data: bytes, etag: str) -> bool:
+        return super().put_if(key, data, etag) and False
+
+
+def test_a_claim_that_landed_is_held_and_given_back() -> None:
+    store = LyingStore()
+    held = take(store, ASKED)
+    done = replace(ASKED, outcome="done")
+    held.give_back(done)
+    ended = last_claim(store, "shop")
+    assert ended
+    assert (ended.transition, ended.open) == (done, False)
+    again = take(store, replace(ASKED, by="Bob"))
+    again.make_sure()
+
+
+def test_a_claim_of_somebody_else_stays_theirs() -> None:
+    store = LyingStore()
+    held = take(store, ASKED)
+    with pytest.raises(ConflictError, match="Ann began to move shop"):
+        take(store, replace(ASKED, by="Bob"))
+    held.make_sure()
+
+
+def test_the_verdict_that_was_reached_first_stays() -> None:
+    store = MemoryStore()
+    assert keep_verdict(store, VERDICT) is VERDICT
+    later = replace(VERDICT, decided_at=AT + timedelta(hours=1))
+    assert keep_verdict(store, later) == VERDICT
+    assert keep_verdict(store, replace(later, outcome=Outcome.ERROR)) == VERDICT
+    assert stored(store) == VERDICT
+
+
+@pytest.mark.parametrize("there", [b"torn {", None])
+def test_what_is_no_verdict_or_could_not_be_reached_gives_way(there: bytes | None) -> None:
+    store = MemoryStore()
+    if there is None:
+        keep_verdict(store, replace(VERDICT, outcome=Outcome.ERROR))
+    else:
+        store.put(key(), there)
+    assert keep_verdict(store, VERDICT) == VERDICT
+    assert stored(store) == VERDICT
+
+
+def key() -> str:
+    return verdict_key("shop", "sales", "c1", "kpi", "sold", "i" * 64)
+
+
+def stored(store: MemoryStore) -> Verdict:
+    found = store.get(key())
+    assert found
+    return from_json(Verdict, found[0])
