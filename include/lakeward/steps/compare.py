@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from lakeward.domain import kpi
-from lakeward.domain.evidence import Outcome, Pointer, Verdict
+from lakeward.domain.evidence import Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged, to_json
 from lakeward.domain.identity import digest, evidence_prefix, verdict_key
 from lakeward.errors import DataError, LakeError, LakewardError, SourceError

@@ -159,5 +159,6 @@ def place(finding: Finding) -> str:
 
 
 def _take(ports: Ports, sql: str, view: str, files: FileSet, key: str) -> FileFact:
-    with ports.engine.stream(sql, {view: files}) as batches:
+    # In order, so that two workers who take the same figures at once write the same bytes.
+    with ports.engine.stream(f"SELECT * FROM ({sql}) ORDER BY ALL", {view: files}) as batches:
         return store_stream(ports.store, key, batches)

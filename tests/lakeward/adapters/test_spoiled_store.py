@@ -63,7 +63,7 @@ def test_a_store_that_never_decides_is_told_and_the_next_try_finds_what_landed(l
 
 def test_a_store_that_is_ill_for_long_is_told(lab: Lab) -> None:
     with behind_proxy(lab, *["503 before"] * 4) as (store, _):
-        with pytest.raises(LakeError, match="could not write a: .*SlowDown") as told:
+        with pytest.raises(LakeError, match=r"could not write a: .*SlowDown") as told:
             store.put_new("a", b"mine")
         assert "Run the step again" in told.value.todo
         assert store.put_new("a", b"mine") is True

@@ -181,7 +181,7 @@ def bare(string: str) -> str:
 # --- the oracle ------------------------------------------------------------------------------------------------------
 
 
-def misfits(value: Any, kind: Any) -> bool:
+def misfits(value: Any, kind: Any) -> bool:  # noqa: PLR0911 - one line for each kind
     """Whether a value does not fit what is declared; null and missing always fit."""
     if value is None:
         return False

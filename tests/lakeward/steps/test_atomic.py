@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +11,6 @@ import pytest
 from append_world import AT, LINES, World, opened
 from tests.lakes import ORDERS, lab_connection, open_lake, sql_connection
 
-from lakeward.adapters.connections import Connection
 from lakeward.adapters.duck import DuckEngine
 from lakeward.adapters.iceberg import IcebergLake
 from lakeward.errors import LakeError
@@ -72,8 +70,11 @@ def watch(
         own, engine = lake(), DuckEngine(temp_dir=folder)
         try:
             while not done.is_set():
-                with suppress(LakeError) if not seen else suppress():  # not published yet
+                try:
                     look(own, engine)
+                except LakeError:
+                    if seen:
+                        raise  # else it is not published yet
         except BaseException as error:  # noqa: BLE001 - it is raised where the test sees it
             failed.append(error)
         finally:

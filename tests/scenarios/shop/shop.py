@@ -127,7 +127,8 @@ def _check_batches(ports: Ports, plan: Plan) -> None:
 
 def _check_ledger(ports: Ports) -> None:
     """What the ledger knows, it knows again when it is lost; and no evidence was changed."""
-    assert verify(ports.store).wrong == ()
+    wrong = verify(ports.store).wrong
+    assert not wrong, wrong
     anew = MemoryLedger()
     rebuild("shop", ports.store, anew)
     assert set(anew.verdicts("shop")) == set(ports.ledger.verdicts("shop"))

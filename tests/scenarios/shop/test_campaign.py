@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -116,15 +117,23 @@ def go(run: Spoiled, step: str, calm: tuple[int, int], draw: random.Random) -> N
     """Spoil two tries of a step; the third finds everything well and must succeed."""
     for attempt in ("first", "second"):
         plan_faults(run, step, calm, draw)
-        try:
-            run.chain.step(step, attempt)
-        except LakewardError as error:
+        error = attempted(run.chain, step, attempt)
+        if error:
             LOG.warning("%s %s failed: %s", step, attempt, error)
             assert error.todo, f"{step} says not what to do: {error.what}"
             assert not [secret for secret in secrets() if secret in str(error)], f"{step} tells secrets"
         run.http.plan.clear()
         run.source.plan.clear()
     run.chain.step(step, "third")
+
+
+def attempted(chain: Chain, step: str, attempt: str) -> LakewardError | None:
+    """What the step told; an error that is not one of ours ends the test."""
+    try:
+        chain.step(step, attempt)
+    except LakewardError as error:
+        return error
+    return None
 
 
 def plan_faults(run: Spoiled, step: str, calm: tuple[int, int], draw: random.Random) -> None:
@@ -148,3 +157,12 @@ def plan_faults(run: Spoiled, step: str, calm: tuple[int, int], draw: random.Ran
 def secrets() -> list[str]:
     """What no message may show."""
     return [s for name in ("lakehouse", "landing", "shop_source") for s in from_environment(name).secrets]
+
+
+def test_the_documentation_names_every_fault() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "faults.md").read_text()
+    rows = re.findall(r"^\| ([a-z ]+) \| (`.*?`) \|", page, re.MULTILINE)
+    told = {(kind, fault) for kind, faults in rows for fault in re.findall(r"`(.*?)`", faults)}
+    injected = {("any request", fault) for fault in ANY}
+    injected |= {(kind, fault) for kind, faults in OF_KIND.items() for fault in faults}
+    assert told == injected

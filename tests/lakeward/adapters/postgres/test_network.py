@@ -81,7 +81,7 @@ def test_torn_midway_through_the_rows_it_is_told_and_runs_again(uri: str, tmp_pa
     parts = urlsplit(uri)
     with tcp_proxy(parts.hostname or "", parts.port or 0, "ok", *[fault] * 3) as line:
         source = source_at(uri, line.port)
-        with pytest.raises(SourceError, match="reading public.wide|connecting|snapshot") as told:
+        with pytest.raises(SourceError, match=r"reading public.wide|connecting|snapshot") as told:
             land(source, tmp_path / "first")
         assert told.value.todo
         assert line.spoiled
@@ -95,7 +95,7 @@ def test_silent_midway_through_the_rows_it_is_given_up_when_the_snapshot_is_too_
     monkeypatch.setattr("lakeward.adapters.postgres.silence.GRACE", 0.2)
     parts = urlsplit(uri)
     with tcp_proxy(parts.hostname or "", parts.port or 0, "ok", *["stall 500000"] * 3) as line:
-        with pytest.raises(SourceError, match="source.max_snapshot_age"):
+        with pytest.raises(SourceError, match=r"source\.max_snapshot_age"):
             land(source_at(uri, line.port, age=3), tmp_path / "first")
         assert line.spoiled
         line.plan.clear()
@@ -107,7 +107,7 @@ def test_silent_while_planning_it_is_given_up(uri: str, monkeypatch: pytest.Monk
     parts = urlsplit(uri)
     with tcp_proxy(parts.hostname or "", parts.port or 0, "stall 1000") as line:
         source = source_at(uri, line.port)
-        with pytest.raises(SourceError, match="server closed the connection|connection") as told:
+        with pytest.raises(SourceError, match=r"server closed the connection|connection") as told:
             source.describe(["public.*"])
         assert told.value.todo
         assert line.spoiled
