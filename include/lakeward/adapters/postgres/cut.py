@@ -171,7 +171,9 @@ def _of_store(access: StorageAccess, url: str) -> Iterator[None]:
     """What the landing's store does not take is no fault of the source."""
     try:
         yield
-    except duckdb.HTTPException as error:
+    except duckdb.IOException as error:
+        if "HTTP" not in str(error):
+            raise
         said = redact(str(error), (access.secret_key, access.session_token, access.access_key))
         raise LakeError(
             f"The object store did not take files below {url}: {said}",

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from tests.databases import airflow_connection, create_database
+from tests.fault_proxy import fault_proxy
 from tests.tcp_proxy import tcp_proxy
 
-from lakeward.adapters.connections import from_json
+from lakeward.adapters.connections import from_environment, from_json
+from lakeward.adapters.objects.s3 import access_of
 from lakeward.adapters.postgres import PostgresSource
 from lakeward.domain.facts import LakeTable, LandedColumn, StorageAccess, TablePlan
-from lakeward.errors import SourceError
+from lakeward.errors import LakeError, SourceError
 from lakeward.lab import Lab
 from lakeward.ports import silent
 
@@ -112,3 +116,17 @@ def test_silent_while_planning_it_is_given_up(uri: str, monkeypatch: pytest.Monk
         assert told.value.todo
         assert line.spoiled
         assert source.describe(["public.*"])
+
+
+@pytest.mark.parametrize("fault", ["503 before", "torn before", "500 after"])
+def test_a_store_that_fails_is_not_taken_for_the_source(lab: Lab, uri: str, fault: str) -> None:
+    connection = from_environment("landing")
+    with fault_proxy(lab.env()["LAKEWARD_LAB_S3"], *[fault] * 50, meets=lambda r: r.method in {"PUT", "POST"}) as store:
+        access = access_of(replace(connection, extra={**connection.extra, "endpoint_url": store.url}))
+        with source_at(uri, urlsplit(uri).port or 0).cut() as cut:
+            with pytest.raises(LakeError, match=r"object store did not take files below s3://landing/t/") as told:
+                cut.land(WIDE, f"s3://landing/t/{uuid4().hex}", access, silent)
+            assert "run the step again" in told.value.todo
+            assert access.secret_key not in str(told.value)
+            store.plan.clear()
+            assert sum(f.rows for f in cut.land(WIDE, f"s3://landing/t/{uuid4().hex}", access, silent)) == 20000
