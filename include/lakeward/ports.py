@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from lakeward.domain.facts import (
     StorageAccess,
     TablePlan,
 )
+from lakeward.domain.maintenance import Expiry, LakeFile, TableHistory
 from lakeward.spec.rules import Rule
 
 if TYPE_CHECKING:
@@ -83,6 +84,15 @@ class Source(Protocol):
 # --- object store -----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An object of a store, as a listing shows it; ``modified`` is told by the store's own clock."""
+
+    key: str
+    bytes: int
+    modified: datetime
+
+
 class ObjectStore(Protocol):
     """Landing, evidence and pointers: keys below one root. Conditional writes are atomic."""
 
@@ -109,6 +119,9 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> Iterable[tuple[str, int]]:
         """Keys and sizes below a prefix."""
+
+    def entries(self, prefix: str) -> Sequence[Entry]:
+        """As ``list``, with the instant at which each was written."""
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete; absent ones are no error."""
@@ -205,6 +218,21 @@ class Lake(Protocol):
 
     def unstage(self, files: Sequence[StagedFile]) -> None:
         """Delete staged files that no snapshot names."""
+
+    def tables(self, migration: str) -> tuple[str, ...]:
+        """The tables of a migration that are there, sorted."""
+
+    def history(self, table: str) -> TableHistory:
+        """The snapshots of a table and what names them."""
+
+    def expire(self, history: TableHistory, expiry: Expiry) -> None:
+        """Forget snapshots and tags in one commit; ConflictError when a branch or tag has moved since ``history``."""
+
+    def leftovers(self, table: str, before: datetime, spared: Collection[str]) -> tuple[LakeFile, ...]:
+        """Files below a table that nothing in its metadata names, written before an instant, ``spared`` URLs left out."""
+
+    def remove(self, table: str, files: Sequence[LakeFile]) -> tuple[LakeFile, ...]:
+        """Delete leftovers so that no commit under way can name them afterwards; those that are gone now."""
 
 
 # --- record rules -----------------------------------------------------------------------------------------------------

@@ -12,6 +12,21 @@ def migration_doc(spec: Migration, file_name: str) -> str:
     return "\n".join(_lines(spec, file_name))
 
 
+def maintenance_doc(spec: Migration, file_name: str) -> str:
+    """What is tidied up, from which age, and what is spared."""
+    rule = spec.maintenance
+    return _MAINTENANCE.format(
+        migration=spec.migration,
+        file=file_name,
+        namespace=spec.target.namespace,
+        snapshots=rule.snapshots,
+        keep_snapshots=rule.keep_snapshots,
+        keep_cuts=rule.keep_cuts,
+        leftovers=rule.leftovers,
+        keep=spec.landing.keep,
+    )
+
+
 def _lines(spec: Migration, file_name: str) -> Iterator[str]:
     yield f"### {spec.migration}"
     if spec.description:
@@ -64,3 +79,13 @@ is equal. Then `gate` looks at all evidence, `approve` asks a person (under **Re
 
 Every task can be cleared and run again: what was done stays done. Trigger with `rehearsal` to prove everything and end before the
 approval. Going back: the DAG `cutover`."""
+
+_MAINTENANCE = """### Maintenance of {migration}
+Works on the tables of namespace `{namespace}` and on the landing; safe beside runs of the migration. Written in `{file}`.
+
+- **compact** looks for small files.
+- **expire** forgets snapshots older than {snapshots}, the newest {keep_snapshots} of a branch aside, and tags of cuts but the newest
+  {keep_cuts}. Whatever a pointer, another tag, a run that may go on or the way back needs is spared.
+- **clean** removes files older than {leftovers} that nothing names, and landed rows {keep} after their last use.
+
+Triggered by hand it is a **dry run** unless you say otherwise: results and logs tell what, where, how much and why."""

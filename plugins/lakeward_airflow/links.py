@@ -60,3 +60,18 @@ class ValidationReportLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
         """Path of the newest report."""
         return _evidence_of(operator, "records", "report")
+
+
+class MaintenanceLink(BaseOperatorLink):
+    """What a maintenance task found, or has removed."""
+
+    name = "Report"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Path of the page."""
+        from lakeward.spec.load import load
+
+        migration = load(Path(cast("_GroupTask", operator).migration_file)).spec.migration
+        return "/".join(
+            (f"{MOUNTED_AT}/maintenance", *(quote(p, safe="") for p in (migration, ti_key.run_id, ti_key.task_id)))
+        )

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lakeward import __version__
-from lakeward.cli import doctor, evidence, files, init, lab, parity, plan, run, status, trial
+from lakeward.cli import doctor, evidence, files, init, lab, maintain, parity, plan, run, status, trial
 
 HELP = """Moves databases into an Iceberg lakehouse, proves to the cent that nothing changed, and stops at the gate.
 
@@ -48,5 +48,6 @@ app.command()(run.run)
 app.command()(parity.parity)
 app.command()(status.status)
 app.command()(trial.discard)
+app.command()(maintain.maintain)
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(evidence.ledger_app, name="ledger")

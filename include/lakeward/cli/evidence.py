@@ -54,13 +54,16 @@ def verify(
 @ledger_app.command()
 @exits(1)
 def rebuild(file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")]) -> None:
-    """Put verdicts and transitions back into a ledger that was lost, from the evidence; what is there stays.
+    """Put steps, verdicts and transitions back into a ledger that was lost, from what they left in store and lake; what is there stays.
 
     Example: `lakeward ledger rebuild dags/migrations/retail.yaml`
     """
     from lakeward.cli.session import opened
     from lakeward.steps.evidence import rebuild as rebuild_ledger
+    from lakeward.steps.rebuild import rebuild_steps
 
     with opened(file) as (loaded, ports):
-        verdicts, transitions = rebuild_ledger(loaded.spec.migration, ports.store, ports.ledger)
-    say(f"{verdicts} verdicts and {transitions} transitions of {loaded.spec.migration} are in the ledger.")
+        name = loaded.spec.migration
+        verdicts, transitions = rebuild_ledger(name, ports.store, ports.ledger)
+        steps = rebuild_steps(name, ports.store, ports.lake, ports.ledger)
+    say(f"{verdicts} verdicts and {transitions} transitions of {name} are in the ledger; {steps} steps were put back.")

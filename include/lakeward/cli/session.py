@@ -60,8 +60,7 @@ def _over(migration: str, name: str) -> str:
 
 def run_of_cut(store: ObjectStore, migration: str, group: str, cut_id: str) -> str | None:
     """The run that made a cut, or None when its landing is gone."""
-    from lakeward.domain.facts import Manifest, from_json
-    from lakeward.domain.identity import manifest_key
+    from lakeward.steps.artifacts import manifest_of
 
-    found = store.get(manifest_key(migration, group, cut_id))
-    return from_json(Manifest, found[0]).run_key if found else None
+    found = manifest_of(store, migration, group, cut_id)
+    return found.run_key if found else None

@@ -58,6 +58,11 @@ def landing_prefix(migration: str, group: str, cut: str, attempt: str) -> str:
     return f"{cut_prefix(migration, group, cut)}/landing/{attempt}"
 
 
+def discarded_key(migration: str, group: str, cut: str) -> str:
+    """Where it is noted that a cut was taken out of the lake again."""
+    return f"{cut_prefix(migration, group, cut)}/discarded.json"
+
+
 def evidence_prefix(migration: str, group: str, cut: str) -> str:
     """Folder of a cut's evidence: verdicts, differences, reports."""
     return f"{migration}/evidence/{group}/{cut}"
@@ -81,6 +86,11 @@ def transition_key(migration: str, stamp: str, run_key: str) -> str:
 def sealed_key(migration: str, evidence_hash: str) -> str:
     """Where the whole evidence that an approval may bind to lies."""
     return f"{migration}/evidence/sealed/{evidence_hash}.json"
+
+
+def maintenance_key(migration: str, run_key: str, task: str) -> str:
+    """Where the report of what a run tidied up lies."""
+    return f"{migration}/maintenance/{digest('run', run_key, length=16)}-{task}.json"
 
 
 def claim_key(migration: str) -> str:

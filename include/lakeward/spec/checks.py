@@ -18,6 +18,12 @@ def check(spec: Migration) -> Iterator[Trouble]:
     yield from _landing(spec)
     if spec.compaction.mode == "rewrite":
         yield Trouble(("compaction", "mode"), "`rewrite` is not there yet", "Use `observe` or `none`.")
+    if spec.maintenance.leftovers.delta <= spec.source.max_snapshot_age.delta:
+        yield Trouble(
+            ("maintenance", "leftovers"),
+            f"`leftovers` ({spec.maintenance.leftovers}) is no longer than a cut may be read ({spec.source.max_snapshot_age})",
+            "Files of a run under way would be taken for leftovers: write days.",
+        )
     yield from _twice(("groups",), "name", "group", [g.name for g in spec.groups])
     yield from _twice(("kpis",), "name", "KPI", [k.name for k in spec.kpis])
     yield from _names(spec)

@@ -40,6 +40,7 @@ __all__ = [
     "KpiSpec",
     "LandingSpec",
     "LiftAndShift",
+    "MaintenanceSpec",
     "MaskMethod",
     "Migration",
     "Phased",
@@ -85,6 +86,11 @@ class LandingSpec(Spec):
     )
     connection: Identifier | None = Field(
         None, description="Airflow connection id of type `aws`; needed for `s3://` only."
+    )
+    keep: Span = Field(
+        Span("30d"),
+        description="How long a cut's landed rows are kept after its last use (landed, measured, switched, replaced by another "
+        "cut); those of a published cut stay until it is retired, and evidence stays always.",
     )
 
 
@@ -137,6 +143,24 @@ class CompactionSpec(Spec):
     wait: Span = Field(Span("10m"), description="`observe`: how long to wait.")
 
 
+class MaintenanceSpec(Spec):
+    """What the maintenance DAG tidies up, and when."""
+
+    schedule: Literal["never", "daily", "weekly", "monthly"] = Field(
+        "never", description="When the DAG does it by itself; a run that somebody triggers is a dry run by default."
+    )
+    leftovers: Span = Field(
+        Span("7d"),
+        description="Files that nothing names go when they are older: far longer than a run takes, and longer than "
+        "`source.max_snapshot_age`.",
+    )
+    snapshots: Span = Field(Span("7d"), description="Snapshots and `cut_` tags that are younger stay.")
+    keep_snapshots: int = Field(10, ge=1, description="So many snapshots of a branch stay, however old they are.")
+    keep_cuts: int = Field(
+        2, ge=1, description="So many `cut_` tags of a table stay, beside those that a pointer or an open run needs."
+    )
+
+
 class GateSpec(Spec):
     """What must hold before a person may be asked to approve."""
 
@@ -177,6 +201,7 @@ class Migration(Spec):
     kpis: tuple[KpiSpec, ...] = Field(min_length=1, description="Business figures that must be equal, to the cent.")
     calendar: CalendarSpec = Field(CalendarSpec(), description="The business calendar that periods are cut by.")
     compaction: CompactionSpec = Field(CompactionSpec(), description="What happens to small files after the append.")
+    maintenance: MaintenanceSpec = Field(MaintenanceSpec(), description="What is tidied up, and when.")
     gate: GateSpec = Field(GateSpec(), description="What must hold before a person may be asked to approve.")
     cutover: CutoverSpec = Field(CutoverSpec(), description="How readers are moved.")
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from lakeward.domain.facts import Appended, GroupPlan, LandedTable, Manifest, Plan, Staged, StagedTable
-from lakeward.domain.identity import WHOLE, batch_id
+from lakeward.domain.identity import WHOLE, batch_id, discarded_key
 from lakeward.domain.quarantine import quarantine_table
-from lakeward.errors import DataError
+from lakeward.errors import DataError, LakeError
 from lakeward.ports import Ports, Progress, TableCommit, silent
-from lakeward.steps.artifacts import read_manifest, read_staged
+from lakeward.steps.artifacts import manifest_of, read_manifest, read_staged
 from lakeward.steps.publish import find_pointer, publish, require_legacy
 
 
@@ -19,7 +19,7 @@ def append(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Pr
 
     :raises DataError: rows read are not rows staged plus rows quarantined.
     :raises GateError: the group was already cut over; nothing was committed.
-    :raises LakeError: a table holds rows of somebody else, or catalog or store don't answer.
+    :raises LakeError: a newer cut is published, a table holds rows of somebody else, or catalog or store don't answer.
     :raises ConflictError: others kept moving the tables or the pointer.
     """
     group = plan.group(group_name)
@@ -28,6 +28,7 @@ def append(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Pr
     _check_pointer(plan, group, ports)
     commits = _commits(group, staged)
     progress(f"append {group.name}", 0, len(commits))
+    ports.store.delete([discarded_key(plan.migration.migration, group.name, group.cut_id)])  # it is wanted again
     multi, committed = ports.lake.commit(commits, group.cut_id, plan.migration.migration)
     appended = Appended(group.name, group.cut_id, multi, committed)
     publish(plan, group.name, ports, appended.snapshots, at, by=plan.run_key)
@@ -41,10 +42,22 @@ def _commits(group: GroupPlan, staged: Staged) -> tuple[TableCommit, ...]:
 
 
 def _check_pointer(plan: Plan, group: GroupPlan, ports: Ports) -> None:
-    """Before anything is committed. A group that was cut over at this very cut has nothing left to append."""
+    """Before anything is committed. A group that was cut over at this very cut has nothing left to append.
+
+    The tables know the newer cut only as long as its snapshot is kept, the landing's manifest knows it always.
+    """
     found = find_pointer(ports.store, plan, group)
-    if found and found[0].cut_id != group.cut_id:
-        require_legacy(found[0])
+    if found is None or found[0].cut_id == group.cut_id:
+        return
+    require_legacy(found[0])
+    ours = read_manifest(ports.store, plan, group)
+    theirs = manifest_of(ports.store, ours.migration, group.name, found[0].cut_id) if found[0].cut_id else None
+    if theirs and theirs.taken_at > ours.taken_at:
+        raise LakeError(
+            f"Group {group.name}: cut {theirs.cut_id}, taken at {theirs.taken_at.isoformat()}, is published; cut {group.cut_id} "
+            f"was taken before, at {ours.taken_at.isoformat()}.",
+            todo="An old cut never replaces a newer one: start a new run if this state of the source is wanted again.",
+        )
 
 
 def _check_counts(group: GroupPlan, manifest: Manifest, staged: Staged) -> None:

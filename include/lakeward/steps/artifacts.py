@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pydantic import ValidationError
 
 from lakeward import __version__
-from lakeward.domain.evidence import Outcome, Verdict
+from lakeward.domain.evidence import Outcome, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged, from_json, to_json
-from lakeward.domain.identity import manifest_key, plan_key, staged_key, verdict_key
+from lakeward.domain.identity import manifest_key, plan_key, pointer_key, staged_key, verdict_key
 from lakeward.errors import LakeError, LakewardError
 from lakeward.ports import ObjectStore
 
@@ -39,9 +39,22 @@ def read_plan(store: ObjectStore, migration: str, run_key: str) -> Plan:
     return plan
 
 
+def plan_of_published(store: ObjectStore, migration: str, group: str) -> Plan | None:
+    """The plan of the run whose cut a group's pointer shows; None when it shows none. LakewardError as ``read_plan``."""
+    found = store.get(pointer_key(migration, group))
+    cut = from_json(Pointer, found[0]).cut_id if found else ""
+    manifest = manifest_of(store, migration, group, cut) if cut else None
+    return read_plan(store, migration, manifest.run_key) if manifest else None
+
+
 def find_manifest(store: ObjectStore, plan: Plan, group: GroupPlan) -> Manifest | None:
     """The landing of a group, if it is complete."""
-    found = store.get(manifest_key(plan.migration.migration, group.name, group.cut_id))
+    return manifest_of(store, plan.migration.migration, group.name, group.cut_id)
+
+
+def manifest_of(store: ObjectStore, migration: str, group: str, cut_id: str) -> Manifest | None:
+    """The landing of any cut, if it is complete."""
+    found = store.get(manifest_key(migration, group, cut_id))
     return from_json(Manifest, found[0]) if found else None
 
 
@@ -80,13 +93,19 @@ def check_landing(store: ObjectStore, manifest: Manifest) -> None:
     if wrong:
         raise LakeError(
             f"The landing of group {manifest.group} at cut {manifest.cut_id} is not what was landed: {'; '.join(wrong[:10])}.",
-            todo="Find out who writes below the landing path; then start a new run, which lands anew.",
+            todo="The janitor takes landed rows that are older than `landing.keep`; else find out who writes below the landing "
+            "path. A new run lands anew.",
         )
 
 
 def find_staged(store: ObjectStore, plan: Plan, group: GroupPlan) -> Staged | None:
     """The staged files of a group, if all of them are there."""
-    found = store.get(staged_key(plan.migration.migration, group.name, group.cut_id))
+    return staged_of(store, plan.migration.migration, group.name, group.cut_id)
+
+
+def staged_of(store: ObjectStore, migration: str, group: str, cut_id: str) -> Staged | None:
+    """The staged files of any cut, if all of them are there."""
+    found = store.get(staged_key(migration, group, cut_id))
     return from_json(Staged, found[0]) if found else None
 
 

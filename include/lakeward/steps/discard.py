@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from lakeward.domain.evidence import Pointer
 from lakeward.domain.facts import GroupPlan, Plan, to_json
-from lakeward.domain.identity import WHOLE, batch_id, pointer_key
+from lakeward.domain.identity import WHOLE, batch_id, discarded_key, pointer_key
 from lakeward.errors import ConflictError
 from lakeward.ports import Ports, Progress, silent
 from lakeward.steps.claim import last_claim
@@ -40,6 +40,7 @@ def discard(
     if dry_run:
         return tuple(found)
     _unpublish(plan, group, ports)
+    ports.store.put_new(discarded_key(plan.migration.migration, group.name, group.cut_id), b"{}")
     done = []
     for n, one in enumerate(found):
         progress(f"discard {group.name}", n, len(found))

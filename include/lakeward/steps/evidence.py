@@ -55,7 +55,7 @@ def verify(store: ObjectStore, prefix: str = "") -> Verified:
 
 def rebuild(migration: str, store: ObjectStore, ledger: Ledger) -> tuple[int, int]:
     """Record every verdict and transition of a migration; how many there are. Those that the ledger has stay as they are."""
-    keys = [key for key, _ in store.list(f"{migration}/evidence/") if _is_verdict(key) and not _NOW.search(key)]
+    keys = verdict_keys(store, migration)
     for verdict in sorted((read_verdict(store, key) for key in keys), key=lambda v: v.decided_at):
         ledger.record_verdict(verdict)
     found = [store.get(key) for key, _ in store.list(f"{migration}/transitions/")]
@@ -63,6 +63,11 @@ def rebuild(migration: str, store: ObjectStore, ledger: Ledger) -> tuple[int, in
     for transition in sorted(transitions, key=lambda t: t.at):
         ledger.record_transition(transition)
     return len(keys), len(transitions)
+
+
+def verdict_keys(store: ObjectStore, migration: str) -> list[str]:
+    """Where the verdicts on a migration's cuts lie; figures of ``now`` are not among them."""
+    return [key for key, _ in store.list(f"{migration}/evidence/") if _is_verdict(key) and not _NOW.search(key)]
 
 
 def _is_sealed(key: str) -> bool:

@@ -14,7 +14,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_authentic
 from airflow.models.dag import DagModel
 from fastapi import Depends, FastAPI, HTTPException, Path, Response, status
 
-from lakeward.domain.identity import evidence_prefix, sealed_key, verdict_key
+from lakeward.domain.identity import evidence_prefix, maintenance_key, sealed_key, verdict_key
 from lakeward.errors import LakewardError
 from lakeward.ports import ObjectStore
 from lakeward.spec.models import AnyMigration
@@ -49,6 +49,7 @@ def build() -> FastAPI:
     app.get("/evidence/{migration}/{group}/{cut}")(index)
     app.get("/evidence/{migration}/{group}/{cut}/records/report")(newest_report)
     app.get("/evidence/{migration}/{group}/{cut}/{key:path}")(evidence_object)
+    app.get("/maintenance/{migration}/{run_id}/{task}")(maintenance)
     return app
 
 
@@ -88,6 +89,11 @@ def evidence_object(migration: Name, group: Name, cut: Cut, key: str, user: GetU
     if any(part in {"", ".", ".."} or "\\" in part or "\x00" in part for part in key.split("/")):
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such evidence.")
     return _send(_store(migrating), f"{evidence_prefix(migration, group, cut)}/{key}")
+
+
+def maintenance(migration: Name, run_id: str, task: Name, user: GetUserDep) -> Response:
+    """What a maintenance task found, or has removed."""
+    return _send(_store(_readable(migration, user)), maintenance_key(migration, run_id, task))
 
 
 def _readable(name: str, user: GetUserDep) -> AnyMigration:

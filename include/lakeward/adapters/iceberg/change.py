@@ -19,12 +19,14 @@ from pyiceberg.manifest import DataFile, ManifestEntry, ManifestEntryStatus, Man
 from pyiceberg.table import CommitTableRequest, Namespace, Table, TableIdentifier, Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
-from pyiceberg.table.snapshots import Operation
+from pyiceberg.table.snapshots import Operation, Summary
 from pyiceberg.table.update import (
+    AddSnapshotUpdate,
     AssertRefSnapshotId,
     AssertTableUUID,
     RemovePropertiesUpdate,
     RemoveSnapshotRefUpdate,
+    RemoveSnapshotsUpdate,
     SetPropertiesUpdate,
     SetSnapshotRefUpdate,
     TableRequirement,
@@ -32,6 +34,8 @@ from pyiceberg.table.update import (
 )
 from pyiceberg.table.update.snapshot import _FastAppendFiles, _OverwriteFiles, _SnapshotProducer
 from requests import HTTPError
+
+from lakeward.adapters.iceberg.condemned import refuse_condemned
 
 _ENDPOINT = "/v1/{prefix}/transactions/commit"
 _UNKNOWN = frozenset(range(500, 600)) - {HTTPStatus.NOT_IMPLEMENTED}
@@ -95,7 +99,10 @@ def replace_rows(
     """A snapshot with exactly these files. An empty list of files makes a snapshot too.
 
     :param live: the entries of every live data file now.
+    :raises LakeError: the janitor has given one of the files up.
     """
+    files = list(files)
+    refuse_condemned(table, (file.file_path for file in files))
     transaction = _Unstaged(table)
     made = dict(summary)
     producer: _SnapshotProducer[object]
@@ -108,6 +115,37 @@ def replace_rows(
     updates, requirements = producer._commit()
     uuid_unchanged = AssertTableUUID(uuid=table.metadata.table_uuid)
     return Change(table, producer.snapshot_id, updates, (*requirements, uuid_unchanged), producer)
+
+
+def same_rows(table: Table) -> Change:
+    """A snapshot with the very files of the current one: main moves, and what readers see does not."""
+    producer: _SnapshotProducer[object] = _FastAppendFiles(Operation.APPEND, _Unstaged(table), table.io, uuid.uuid4())  # type: ignore[assignment]
+    updates, requirements = producer._commit()
+    if table.current_snapshot():
+        updates = tuple(_as_replace(update) for update in updates)
+    uuid_unchanged = AssertTableUUID(uuid=table.metadata.table_uuid)
+    return Change(table, producer.snapshot_id, updates, (*requirements, uuid_unchanged), producer)
+
+
+def _as_replace(update: TableUpdate) -> TableUpdate:
+    """The snapshot said to hold its parent's rows, which PyIceberg itself cannot say."""
+    if not isinstance(update, AddSnapshotUpdate) or update.snapshot.summary is None:
+        return update
+    summary = Summary(Operation.REPLACE, **update.snapshot.summary.additional_properties)
+    return AddSnapshotUpdate(snapshot=update.snapshot.model_copy(update={"summary": summary}))
+
+
+def without(table: Table, snapshots: Iterable[int], tags: Iterable[str]) -> Change:
+    """Tags and snapshots removed, on condition that every branch and tag is where it was."""
+    current = table.current_snapshot()
+    updates: tuple[TableUpdate, ...] = tuple(RemoveSnapshotRefUpdate(ref_name=tag) for tag in tags)
+    if gone := list(snapshots):
+        updates += (RemoveSnapshotsUpdate(snapshot_ids=gone),)
+    where: list[TableRequirement] = [
+        AssertRefSnapshotId(ref=name, snapshot_id=ref.snapshot_id) for name, ref in table.metadata.refs.items()
+    ]
+    unchanged = (*where, AssertTableUUID(uuid=table.metadata.table_uuid))
+    return Change(table, current.snapshot_id if current else 0, updates, unchanged)
 
 
 def point_main_at(table: Table, snapshot_id: int) -> Change:

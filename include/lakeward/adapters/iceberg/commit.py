@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from pyiceberg import exceptions as iceberg
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.rest import RestCatalog
-from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import ancestors_of
 from sqlalchemy.exc import SQLAlchemyError
@@ -81,7 +80,6 @@ class Landing:
                 )
         self._catalog, self._load, self._commits = catalog, load, commits
         self._cut, self._migration, self._together = cut_id, migration, together
-        self._files: dict[str, list[DataFile]] = {}
         self._made: set[int] = set()
         self._sent = False
 
@@ -160,15 +158,14 @@ class Landing:
     def _change(self, table: Table, commit: TableCommit, together: int) -> Change:
         live = live_entries(table, table.current_snapshot())
         _refuse_strangers(table, sum(entry.data_file.record_count for entry in live))
-        if commit.table not in self._files:
-            self._files[commit.table] = data_files(table, commit.files)
+        files = data_files(table, commit.files)  # at every try: the janitor may have been here since the last one
         summary = {
             CUT: self._cut,
             BATCH: commit.batch_id,
             MIGRATION: self._migration,
             TOGETHER: str(together if self._together else 1),
         }
-        change = asking.replace_rows(table, live, self._files[commit.table], summary)
+        change = asking.replace_rows(table, live, files, summary)
         self._made.add(change.snapshot_id)
         record = {WINDOW + commit.window: f"{commit.batch_id}:{change.snapshot_id}", MIGRATION: self._migration}
         return asking.with_tag(asking.with_properties(change, record), tag_name(self._cut))

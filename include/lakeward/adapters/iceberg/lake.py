@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property, partial
 
 import pyarrow as pa
@@ -18,12 +19,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from lakeward.adapters.iceberg.catalog import explained, open_catalog
 from lakeward.adapters.iceberg.change import can_commit_together
 from lakeward.adapters.iceberg.commit import Landing
+from lakeward.adapters.iceberg.expire import forget, history_of
+from lakeward.adapters.iceberg.leftovers import find_leftovers, remove_leftovers
 from lakeward.adapters.iceberg.properties import MULTI_TABLE_COMMIT
 from lakeward.adapters.iceberg.read import access_of, live_files, pinned, readable, state_of, statistics_of
 from lakeward.adapters.iceberg.revert import delete_unreferenced, drop_cut
 from lakeward.adapters.iceberg.schema import MIGRATION, PROPERTIES, differences, partition_spec, schema_of, sort_order
 from lakeward.adapters.iceberg.write import write_files
 from lakeward.domain.facts import Committed, FileSet, LakeTable, StagedFile, StorageAccess
+from lakeward.domain.maintenance import Expiry, LakeFile, TableHistory
 from lakeward.errors import LakeError, SpecError
 from lakeward.ports import FileStatistics, Progress, TableCommit, TableState
 
@@ -149,6 +153,48 @@ class IcebergLake:
                 [self._catalog.load_table(name) for name in self._catalog.list_tables(self._namespace)] if files else []
             )
             delete_unreferenced(tables, [file.url for file in files])
+
+    def tables(self, migration: str) -> tuple[str, ...]:
+        """The tables of a migration that are there, sorted."""
+        mine = [n for n, t in self._neighbours.items() if t.properties.get(MIGRATION) == migration]
+        return tuple(sorted(name.removeprefix(self._prefix) for name in mine if name.startswith(self._prefix)))
+
+    def history(self, table: str) -> TableHistory:
+        """The snapshots of a table and what names them."""
+        return history_of(self._load(table), table)
+
+    def expire(self, history: TableHistory, expiry: Expiry) -> None:
+        """Forget snapshots and tags in one commit; ConflictError when a branch or tag has moved since ``history``."""
+        with explained(self._properties, f"expire snapshots of table {self.qualified(history.table)}"):
+            forget(self._catalog, partial(self._open, history.table), history, expiry)
+
+    def leftovers(self, table: str, before: datetime, spared: Collection[str]) -> tuple[LakeFile, ...]:
+        """Files below a table that nothing in its metadata names, written before an instant, ``spared`` URLs left out."""
+        live = self._load(table)
+        home = live.metadata.location.rstrip("/")
+        for name, other in self._neighbours.items():
+            if name != live.name()[-1] and f"{other.metadata.location}/".startswith(f"{home}/"):
+                raise LakeError(
+                    f"Table {self.qualified(table)} shares its folder {home} with {name}: whose files they are is not clear.",
+                    todo="Move one of the tables; nothing was removed.",
+                )
+        with explained(self._properties, f"look for leftovers of table {self.qualified(table)}"):
+            return find_leftovers(live, before, spared)
+
+    def remove(self, table: str, files: Sequence[LakeFile]) -> tuple[LakeFile, ...]:
+        """Delete leftovers so that no commit under way can name them afterwards; those that are gone now."""
+        with explained(self._properties, f"remove leftovers of table {self.qualified(table)}"):
+            return remove_leftovers(self._catalog, partial(self._open, table), files)
+
+    @cached_property
+    def _neighbours(self) -> dict[str, Table]:
+        """Every table of the namespace, by its name there."""
+        with explained(self._properties, f"list the tables of namespace {self._namespace}"):
+            try:
+                names = self._catalog.list_tables(self._namespace)
+            except NoSuchNamespaceError:
+                return {}
+            return {name[-1]: self._catalog.load_table(name) for name in names}
 
     @cached_property
     def _catalog(self) -> Catalog:

@@ -12,6 +12,7 @@ from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.change import Change
 from lakeward.adapters.iceberg.commit import REFUSED, UNKNOWN, WAITS
+from lakeward.adapters.iceberg.leftovers import delete_file, unnamed
 from lakeward.adapters.iceberg.read import BATCH, DROPPED, WINDOW, batches, live_entries, origin
 from lakeward.domain.identity import WHOLE, tag_name
 from lakeward.errors import ConflictError, LakeError
@@ -58,9 +59,10 @@ def _undo(table: Table, cut_id: str) -> Change | None:
 
 
 def _before(table: Table, start: Snapshot) -> Snapshot | None:
-    if start.parent_snapshot_id is None:
+    if start.parent_snapshot_id is None and start.sequence_number == 1:
         return None
-    found = table.metadata.snapshot_by_id(start.parent_snapshot_id)
+    parent = start.parent_snapshot_id  # expiry by PyIceberg leaves none, that of others one that is gone
+    found = None if parent is None else table.metadata.snapshot_by_id(parent)
     if found is None:
         raise LakeError(
             f"Table {'.'.join(table.name())}: the snapshot before {start.snapshot_id} was expired.",
@@ -91,24 +93,5 @@ def delete_unreferenced(tables: Sequence[Table], urls: Sequence[str]) -> None:
             raise LakeError(f"The staged file {url} belongs to no table of the namespace.", todo="Delete it by hand.")
         homes.setdefault(home, []).append(url)
     for n, wanted in homes.items():
-        named = _named(tables[n])
-        for url in wanted:
-            if url not in named:
-                _delete(tables[n], url)
-
-
-def _named(table: Table) -> set[str]:
-    found, seen = set(), set()
-    for snapshot in table.metadata.snapshots:
-        for manifest in snapshot.manifests(table.io):
-            if manifest.manifest_path not in seen:
-                seen.add(manifest.manifest_path)
-                found |= {e.data_file.file_path for e in manifest.fetch_manifest_entry(table.io, discard_deleted=True)}
-    return found
-
-
-def _delete(table: Table, url: str) -> None:
-    try:
-        table.io.delete(url)
-    except FileNotFoundError:
-        return
+        for url in unnamed(tables[n], wanted):
+            delete_file(tables[n], url)

@@ -8,11 +8,13 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from lakeward.adapters.objects.keys import checked
 from lakeward.domain.facts import StorageAccess
 from lakeward.errors import LakeError
+from lakeward.ports import Entry
 
 PRIVATE = ".store"
 """Folder in the root for the lock and for files that are still being written; its content is never listed."""
@@ -86,11 +88,16 @@ class LocalStore:
 
     def list(self, prefix: str) -> Iterable[tuple[str, int]]:
         """Keys that begin with ``prefix`` and their sizes, sorted."""
+        return [(entry.key, entry.bytes) for entry in self.entries(prefix)]
+
+    def entries(self, prefix: str) -> tuple[Entry, ...]:
+        """As ``list``, with the instant at which each was written."""
         if prefix.strip("/"):
             checked(prefix.rstrip("/"))
         start = self._folder / prefix.rpartition("/")[0]
         with self._told(f"list {prefix}"):
-            return sorted(found for found in self._walk(start) if found[0].startswith(prefix))
+            found = [entry for entry in self._walk(start) if entry.key.startswith(prefix)]
+        return tuple(sorted(found, key=lambda entry: entry.key))
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete; absent ones are no error."""
@@ -112,14 +119,16 @@ class LocalStore:
             raise LakeError(f"{key!r} is the store's own.", todo="Choose another key.")
         return self._folder / checked(key)
 
-    def _walk(self, start: Path) -> Iterator[tuple[str, int]]:
+    def _walk(self, start: Path) -> Iterator[Entry]:
         for folder, names, files in os.walk(start):
             if Path(folder) == self._folder:
                 names.remove(PRIVATE)
             for name in files:
                 path = Path(folder, name)
                 with suppress(FileNotFoundError):  # deleted while we look
-                    yield path.relative_to(self._folder).as_posix(), path.stat().st_size
+                    told = path.stat()
+                    modified = datetime.fromtimestamp(told.st_mtime, UTC)
+                    yield Entry(path.relative_to(self._folder).as_posix(), told.st_size, modified)
 
     @contextmanager
     def _written(self, data: bytes) -> Iterator[Path]:

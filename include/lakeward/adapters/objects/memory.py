@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from lakeward.adapters.objects.keys import checked
 from lakeward.domain.facts import StorageAccess
 from lakeward.domain.identity import digest
+from lakeward.ports import Entry
 
 
 class MemoryStore:
@@ -17,6 +19,7 @@ class MemoryStore:
         self.root = root
         self.access = StorageAccess()
         self._objects: dict[str, bytes] = {}
+        self._modified: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def url(self, key: str) -> str:
@@ -37,7 +40,7 @@ class MemoryStore:
     def put(self, key: str, data: bytes) -> str:
         """Write, whatever was there; the etag."""
         with self._lock:
-            self._objects[checked(key)] = data
+            self._keep(checked(key), data)
         return digest(data)
 
     def put_new(self, key: str, data: bytes) -> bool:
@@ -45,7 +48,7 @@ class MemoryStore:
         with self._lock:
             if checked(key) in self._objects:
                 return False
-            self._objects[key] = data
+            self._keep(key, data)
             return True
 
     def put_if(self, key: str, data: bytes, etag: str) -> bool:
@@ -54,19 +57,28 @@ class MemoryStore:
             there = self._objects.get(checked(key))
             if there is None or digest(there) != etag:
                 return False
-            self._objects[key] = data
+            self._keep(key, data)
             return True
 
     def list(self, prefix: str) -> Iterable[tuple[str, int]]:
         """Keys that begin with ``prefix`` and their sizes, sorted."""
+        return [(entry.key, entry.bytes) for entry in self.entries(prefix)]
+
+    def entries(self, prefix: str) -> tuple[Entry, ...]:
+        """As ``list``, with the instant at which each was written."""
         with self._lock:
-            return sorted((key, len(data)) for key, data in self._objects.items() if key.startswith(prefix))
+            found = sorted((key, data) for key, data in self._objects.items() if key.startswith(prefix))
+            return tuple(Entry(key, len(data), self._modified[key]) for key, data in found)
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete; absent ones are no error."""
         with self._lock:
             for key in keys:
                 self._objects.pop(checked(key), None)
+
+    def _keep(self, key: str, data: bytes) -> None:
+        self._objects[key] = data
+        self._modified[key] = datetime.now(UTC)  # as a server's own clock would
 
     def check(self) -> None:
         """Always there."""

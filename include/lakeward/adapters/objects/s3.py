@@ -16,6 +16,7 @@ from lakeward.adapters.objects.keys import checked
 from lakeward.adapters.refusals import FULL, SKEWED, is_full, is_skewed
 from lakeward.domain.facts import StorageAccess
 from lakeward.errors import ConflictError, LakeError, SpecError, redact
+from lakeward.ports import Entry
 
 if TYPE_CHECKING:
     from lakeward.adapters.connections import Connection
@@ -102,14 +103,20 @@ class S3Store:
 
     def list(self, prefix: str) -> Iterable[tuple[str, int]]:
         """Keys that begin with ``prefix`` and their sizes, sorted."""
+        return [(entry.key, entry.bytes) for entry in self.entries(prefix)]
+
+    def entries(self, prefix: str) -> tuple[Entry, ...]:
+        """As ``list``, with the instant at which each was written."""
         with self._told(f"list {prefix}"):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=f"{self._prefix}{prefix}"
             )
             found = [
-                (o["Key"].removeprefix(self._prefix), int(o["Size"])) for p in pages for o in p.get("Contents", ())
+                Entry(o["Key"].removeprefix(self._prefix), int(o["Size"]), o["LastModified"])
+                for p in pages
+                for o in p.get("Contents", ())
             ]
-        return sorted(found)
+        return tuple(sorted(found, key=lambda entry: entry.key))
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete; absent ones are no error."""

@@ -1,0 +1,65 @@
+"""`lakeward maintain`: old snapshots and leftovers, shown, and removed when asked to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeward.cli.console import exits, progressing, say, table
+
+if TYPE_CHECKING:
+    from lakeward.domain.maintenance import CleaningReport, ExpiryReport
+
+_SHOWN = 50
+
+
+@exits(1)
+def maintain(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")],
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; else it is only shown.")] = False,
+) -> None:
+    """Expire old snapshots and old cuts' tags, and remove what failed, superseded and discarded tries left. Shows only, unless `--apply`.
+
+    Spared is what a pointer, a tag, a run that may go on, or the way back needs. The same as the DAG `maintenance__<migration>`.
+
+    Example: `lakeward maintain dags/migrations/retail.yaml`
+    """
+    from lakeward.cli.session import now, opened
+    from lakeward.steps.clean import clean
+    from lakeward.steps.expire import expire
+
+    with opened(file) as (loaded, ports), progressing() as progress:
+        expired = expire(loaded.spec, ports, now(), dry_run=not apply, progress=progress)
+        cleaned = clean(loaded.spec, ports, now(), dry_run=not apply, progress=progress)
+    _show_expired(expired)
+    _show_cleaned(cleaned)
+    if not apply:
+        say("Nothing was changed. Give --apply to do it; what expires then leaves more files to remove.")
+
+
+def _show_expired(report: ExpiryReport) -> None:
+    rows = [
+        (
+            one.table,
+            f"{len(one.snapshots):,}",
+            f"{len(one.tags):,}",
+            ", ".join(f"{count} {reason}" for reason, count in one.spared.items()),
+        )
+        for one in report.tables
+    ]
+    table(("table", "snapshots expire", "tags go", "snapshots stay"), rows, right=("snapshots expire", "tags go"))
+
+
+def _show_cleaned(report: CleaningReport) -> None:
+    rows = [
+        (one.where, one.kind, f"{one.bytes:,}", f"{one.modified:%Y-%m-%d %H:%M}", one.why)
+        for one in report.leftovers[:_SHOWN]
+    ]
+    if rows:
+        table(("where", "kind", "bytes", "written", "why"), rows, right=("bytes",))
+    more = len(report.leftovers) - len(rows)
+    say(f"{len(report.leftovers):,} leftovers, {report.bytes:,} bytes{f'; {more:,} are not shown' if more else ''}.")
+    for kept in report.kept:
+        say(f"The landing of {kept}.")
