@@ -81,10 +81,10 @@ compaction: {mode: observe, wait: 5s, min_small_files: 2}
 """
 
 
-def write_dags(folder: Path, *migrations: str) -> Path:
+def write_dags(folder: Path, *migrations: str, files: tuple[str, ...] = ("lift_and_shift.py", "cutover.py")) -> Path:
     """A folder of DAG files as in the repository, with small migrations of its own."""
     (folder / "migrations").mkdir(parents=True)
-    for file in ("lift_and_shift.py", "cutover.py"):
+    for file in files:
         (folder / file).write_text((CLONE / "dags" / file).read_text())
     for migration in migrations:
         (folder / "migrations" / f"{migration}.yaml").write_text(SMALL.format(migration=migration))

@@ -73,6 +73,13 @@ def test_the_graph_reads_in_the_words_of_the_field(sample: dict) -> None:
     assert list(retail["params"]) == ["rehearsal"]
 
 
+def test_maintenance_is_a_dry_run_by_hand_and_reads_in_its_order(sample: dict) -> None:
+    found = sample["dags"]["maintenance__retail"]
+    assert found["tasks"] == {"compact": ["expire"], "expire": ["clean"], "clean": []}
+    assert (found["runs"], found["owners"], list(found["params"])) == (1, ["data-platform"], ["dry_run"])
+    assert "older than 7d" in found["doc"]
+
+
 def test_the_documentation_tells_what_moves(sample: dict) -> None:
     doc = sample["dags"]["lift_and_shift__retail"]["doc"]
     for told in (

@@ -13,6 +13,7 @@ from airflow_home import write_dags
 from lakeward.lab import Lab
 
 pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
+TIDY, TASKS = "maintenance__rehearsed", ("compact", "expire", "clean")
 PLAY = """
 import json, sys
 from airflow.utils.db import initdb
@@ -22,17 +23,23 @@ DagBundlesManager().sync_bundles_to_db()
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 bag = DagBag(sys.argv[1])
 sync_bag_to_db(bag, "dags-folder", None)
-dag = bag.dags[sys.argv[2]]
-run = dag.test(run_conf=json.loads(sys.argv[3]))
-tis = [{"task": t.task_id, "index": t.map_index, "state": str(t.state)} for t in run.get_task_instances()]
-print(json.dumps({"state": str(run.state), "tasks": tis}))
+from airflow.utils.session import create_session
+played = {}
+for dag_id, conf in json.loads(sys.argv[2]):
+    run = bag.dags[dag_id].test(run_conf=conf)
+    tasks = run.get_task_instances()
+    tis = [{"task": t.task_id, "index": t.map_index, "state": str(t.state)} for t in tasks]
+    with create_session() as session:
+        returned = {t.task_id: t.xcom_pull(task_ids=t.task_id, session=session) for t in tasks if t.map_index < 0}
+    played.setdefault(dag_id, []).append({"state": str(run.state), "tasks": tis, "returned": returned})
+print(json.dumps(played, default=str))
 """
 
 
 @pytest.fixture(scope="module")
 def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
     home = tmp_path_factory.mktemp("rehearsal")
-    dags = write_dags(home / "dags", "rehearsed")
+    dags = write_dags(home / "dags", "rehearsed", files=("lift_and_shift.py", "maintenance.py"))
     (home / "airflow").mkdir()
     env = (
         os.environ
@@ -44,17 +51,35 @@ def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
             "LAKEWARD_HOME": str(home / "lakeward"),
         }
     )
-    command = [sys.executable, "-c", PLAY, str(dags), "lift_and_shift__rehearsed", json.dumps({"rehearsal": True})]
+    runs = [("lift_and_shift__rehearsed", {"rehearsal": True}), (TIDY, {}), (TIDY, {"dry_run": False})]
+    command = [sys.executable, "-c", PLAY, str(dags), json.dumps(runs)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=580)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_a_rehearsal_proves_everything_and_asks_nobody(rehearsed: dict) -> None:
-    states = {(task["task"], task["index"]): task["state"] for task in rehearsed["tasks"]}
-    assert rehearsed["state"] == "success"
+    (run,) = rehearsed["lift_and_shift__rehearsed"]
+    states = {(task["task"], task["index"]): task["state"] for task in run["tasks"]}
+    assert run["state"] == "success"
     assert {task: state for task, state in states.items() if state != "success"} == {
         ("approve", -1): "skipped",
         ("cut_over", -1): "skipped",
     }
     assert {index for task, index in states if task == "groups.compare"} == {0, 1}
+
+
+def test_maintenance_looks_by_default_and_does_it_when_told(rehearsed: dict) -> None:
+    looked, done = rehearsed[TIDY]
+    assert (looked["state"], done["state"]) == ("success", "success")
+    for run, dry in ((looked, True), (done, False)):
+        assert {name: result["dry_run"] for name, result in run["returned"].items()} == dict.fromkeys(TASKS, dry)
+        assert set(run["returned"]["compact"]["groups"]) == {"sales", "stock"}
+        assert set(run["returned"]["expire"]["snapshots"]) == {
+            "customers",
+            "orders",
+            "products",
+            "sales_quarantine",
+            "stock_quarantine",
+        }
+        assert run["returned"]["clean"]["leftovers"] == {}

@@ -28,7 +28,8 @@ def append(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Pr
     _check_pointer(plan, group, ports)
     commits = _commits(group, staged)
     progress(f"append {group.name}", 0, len(commits))
-    ports.store.delete([discarded_key(plan.migration.migration, group.name, group.cut_id)])  # it is wanted again
+    if ports.store.etag(discarded := discarded_key(plan.migration.migration, group.name, group.cut_id)):
+        ports.store.delete([discarded])  # it is wanted again
     multi, committed = ports.lake.commit(commits, group.cut_id, plan.migration.migration)
     appended = Appended(group.name, group.cut_id, multi, committed)
     publish(plan, group.name, ports, appended.snapshots, at, by=plan.run_key)

@@ -70,9 +70,10 @@ def _of_cut(
         outcome = "failed" if last.outcome in {Outcome.FAIL, Outcome.ERROR} else "done"
         yield record("validate", last.decided_at, last.checked, last.summary, outcome=outcome)
     if compared := _newest(v for v in verdicts if v.kind != "records"):
-        equal = sum(v.outcome in {Outcome.PASS, Outcome.WARN} for v in compared)
-        said = f"{equal} of {len(compared)} are equal"
-        yield record("compare", max(v.decided_at for v in compared), sum(v.checked for v in compared), said)
+        differ = [f"{v.kind} {v.subject}" for v in compared if v.outcome in {Outcome.FAIL, Outcome.ERROR}]
+        said = f"{len(compared) - len(differ)} of {len(compared)} are equal"
+        at, checked = max(v.decided_at for v in compared), sum(v.checked for v in compared)
+        yield record("compare", at, checked, said, outcome="held" if differ else "done")
 
 
 def _newest(verdicts: Iterator[Verdict]) -> list[Verdict]:

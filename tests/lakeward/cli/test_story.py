@@ -181,11 +181,36 @@ def test_evidence_that_was_changed_is_found(cli: Run, shop: Path, first: str) ->
     assert not Path("nothing-here").exists()
 
 
-def test_a_lost_ledger_is_made_again(cli: Run, shop: Path, first: str, home: Path) -> None:
+def test_a_lost_ledger_is_made_again_and_status_shows_what_it_showed(cli: Run, shop: Path, first: str) -> None:
+    def shown() -> dict[str, object]:
+        (one,) = json.loads(cli("status", shop, "--json").stdout)["migrations"]
+        steps = [(s["run"], s["group"], s["step"], s["outcome"], s["rows"]) for s in one.pop("steps")]
+        return one | {"steps": sorted(s for s in steps if s[2] != "compact")}  # which leaves nothing behind
+
+    before = shown()
+    for file in Path(os.environ["LAKEWARD_HOME"]).glob("ledger.db*"):
+        file.unlink()
+    assert not cli("status").stdout.count("Migration")
     done = cli("ledger", "rebuild", shop)
     assert done.exit_code == 0, done.output
-    verdicts = json.loads(cli("status", shop, "--json").stdout)["migrations"][0]["verdicts"]
-    assert {v["subject"] for v in verdicts if v["kind"] == "kpi"} == {"revenue", "goods", "buyers"}
+    assert "7 steps were put back" in done.stdout
+    assert shown() == before
+    assert "0 steps were put back" in cli("ledger", "rebuild", shop).stdout
+    assert cli("status").stdout.count("Migration") == 1
+
+
+def test_maintenance_shows_first_and_then_leaves_all_that_is_needed(cli: Run, shop: Path, first: str) -> None:
+    before = group_of(cli, shop)
+    told = cli("maintain", shop)
+    assert told.exit_code == 0, told.output
+    assert "Nothing was changed." in told.stdout
+    assert f"cut {first} of sales: its cut is published (state legacy)" in " ".join(told.stdout.split())
+    done = cli("maintain", shop, "--apply")
+    assert done.exit_code == 0, done.output
+    assert "Nothing was changed." not in done.stdout
+    assert "0 leftovers" in done.stdout
+    assert group_of(cli, shop) == before
+    assert cli("parity", shop, "--at", "cut").exit_code == 0
 
 
 def test_a_second_run_is_a_new_cut_which_a_bad_record_holds_at_the_gate(

@@ -19,6 +19,7 @@ from lakeward.adapters.iceberg import IcebergLake
 from lakeward.adapters.ledger import MemoryLedger
 from lakeward.adapters.objects import MemoryStore
 from lakeward.domain.facts import (
+    FileFact,
     GroupPlan,
     LakeTable,
     LandedTable,
@@ -29,7 +30,7 @@ from lakeward.domain.facts import (
     StagedTable,
     TablePlan,
 )
-from lakeward.domain.identity import cut_id
+from lakeward.domain.identity import cut_id, landing_prefix
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.ports import Ports
 from lakeward.spec.models import LiftAndShift
@@ -68,7 +69,7 @@ class World:
         migration = TypeAdapter(LiftAndShift).validate_python(text)
         return Plan(migration, "", "hash", __version__, run, AT, (group,))
 
-    def stage(self, plan: Plan, count: int = 300, aside: int = 0) -> Staged:
+    def stage(self, plan: Plan, count: int = 300, aside: int = 0, taken: datetime = AT) -> Staged:
         """Prepare, land and stage ``count`` orders, some of them set aside, and two lines each."""
         group = plan.group("sales")
         prepare(plan, "sales", self.ports)
@@ -89,10 +90,17 @@ class World:
             self._staged(LINES, lines, 2 * kept, 0),
             self._staged(quarantine_table(group), raw, aside, 0),
         )
-        landed = (LandedTable("orders", (), count, count),)
-        manifest = Manifest("shop", "sales", group.cut_id, plan.run_key, "hash", __version__, "s", AT, "db", landed, ())
+        prefix = landing_prefix("shop", "sales", group.cut_id, "try1")
+        rows, figure = self._landed(f"{prefix}/orders/0.parquet"), self._landed(f"{prefix}/figures/orders.parquet")
+        landed = (LandedTable("orders", (rows,), count, count),)
+        manifest = Manifest(
+            "shop", "sales", group.cut_id, plan.run_key, "hash", __version__, "s", taken, "db", landed, (figure,)
+        )
         write_manifest(self.store, plan, group, manifest)
         return write_staged(self.store, plan, group, Staged("sales", group.cut_id, tables))
+
+    def _landed(self, key: str) -> FileFact:
+        return FileFact(self.store.url(key), 1, 4, self.store.put(key, b"rows"))
 
     def _staged(self, table: LakeTable, rows: pa.Table, read: int, aside: int) -> StagedTable:
         return StagedTable(table.name, stage(self.lake, rows, table), rows.num_rows, read, aside)
