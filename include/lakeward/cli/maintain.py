@@ -24,6 +24,8 @@ def maintain(
 
     Spared is what a pointer, a tag, a run that may go on, or the way back needs. The same as the DAG `maintenance__<migration>`.
 
+    Exits 0 when it is shown or done, 1 when it is refused or failed.
+
     Example: `lakeward maintain dags/migrations/retail.yaml`
     """
     from lakeward.cli.session import now, opened

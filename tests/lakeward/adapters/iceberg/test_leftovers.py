@@ -203,7 +203,7 @@ def test_a_janitor_racing_appends_takes_nothing_that_is_committed(connection: Co
 
 
 @pytest.mark.soak
-def test_a_janitor_racing_hundreds_of_appends_takes_nothing_that_is_committed(connection: Connection) -> None:
-    landed, refused = race(connection, 300)
-    assert landed > 30
-    assert refused > 30
+def test_a_janitor_racing_very_many_appends_takes_nothing_that_is_committed(connection: Connection) -> None:
+    landed, refused = race(connection, 100)
+    assert landed > 10
+    assert refused > 10
