@@ -92,18 +92,20 @@ def _needed(
 
 
 def _old_tags(history: TableHistory, rule: Retention, known: dict[int, SnapshotFact]) -> tuple[str, ...]:
-    """Tags of cuts that nothing needs: not among those to keep, not pinned, not recorded, not young."""
-    ours = [tag for tag in history.tags if tag.startswith(tag_name("")) and history.tags[tag] in known]
-    newest = sorted(ours, key=lambda tag: (known[history.tags[tag]].at, tag), reverse=True)
-    keep = set(newest[: rule.keep_cuts]) | {tag_name(cut) for cut in rule.cuts}
-    named = rule.pinned | history.recorded
-    return tuple(
-        sorted(
-            tag
-            for tag in ours
-            if tag not in keep and history.tags[tag] not in named and known[history.tags[tag]].at < rule.before
-        )
-    )
+    """Tags of cuts that nothing needs: not of a cut to keep, not pinned, not recorded, not young."""
+    at = {tag: known[n].at for tag, n in history.tags.items() if tag.startswith(tag_name("")) and n in known}
+    cuts: dict[str, datetime] = {}
+    for tag, instant in at.items():
+        cuts[_cut_of(tag)] = max(instant, cuts.get(_cut_of(tag), instant))
+    newest = sorted(cuts, key=lambda cut: (cuts[cut], cut), reverse=True)[: rule.keep_cuts]
+    keep, named = rule.cuts.union(newest), rule.pinned | history.recorded
+    gone = (tag for tag in at if _cut_of(tag) not in keep and history.tags[tag] not in named and at[tag] < rule.before)
+    return tuple(sorted(gone))
+
+
+def _cut_of(tag: str) -> str:
+    """The cut that a tag is of; a word behind it (``cut_<id>_<word>``) tells what else it is."""
+    return tag.removeprefix(tag_name("")).partition("_")[0]
 
 
 def _ancestry(start: int, known: dict[int, SnapshotFact]) -> Iterator[int]:

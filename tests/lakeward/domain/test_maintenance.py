@@ -60,6 +60,13 @@ def test_a_cut_that_a_pointer_or_an_open_run_needs_keeps_tag_and_snapshot(spares
     assert (found.tags, found.snapshots) == (("cut_1", "cut_3", "cut_4"), (1, 3, 4))
 
 
+def test_several_tags_of_a_cut_stay_and_go_together() -> None:
+    tags = {"cut_a": 1, "cut_a_compacted": 2, "cut_b": 3, "cut_b_compacted": 4}
+    found = decide_expiry(history(5, tags), rule())
+    assert (found.tags, found.snapshots) == (("cut_a", "cut_a_compacted"), (1, 2))
+    assert decide_expiry(history(5, tags), rule(keep_cuts=2)).tags == ()
+
+
 def test_tags_of_others_are_not_ours_to_remove() -> None:
     found = decide_expiry(history(5, {"audit": 1, "cutlery": 2}), rule())
     assert (found.tags, found.snapshots) == ((), (3, 4))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from test_leftovers import before_the_commit
 from tests.lakes import MIGRATION, batch, group, ids_in, orders, stage
 
 from lakeward.adapters.iceberg import IcebergLake
@@ -71,6 +72,25 @@ def test_the_cut_before_is_given_back_and_the_one_before_that_is_told_to_be_gone
     with pytest.raises(LakeError, match="was expired"):
         lake.drop_batch("orders", "c2")
     assert lake.state("orders") == state
+
+
+def test_expiry_between_a_look_and_a_commit_and_between_tries_changes_neither(
+    lake: IcebergLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuts(lake, 4)
+    files = stage(lake, orders(9))
+
+    def forget() -> None:
+        history = lake.history("orders")
+        lake.expire(history, decide_expiry(history, RULE))
+
+    with before_the_commit(monkeypatch, forget):
+        (landed,) = lake.commit([batch("new", files)], "new", MIGRATION)[1]
+    forget()
+    (again,) = lake.commit([batch("new", files)], "new", MIGRATION)[1]
+    assert (landed.already, again.already, again.snapshot_id) == (False, True, landed.snapshot_id)
+    assert ids_in(lake, landed.snapshot_id) == list(range(9))
+    assert shown(lake.history("orders"))[1] == {"cut_new"}
 
 
 def test_a_table_without_snapshots_has_nothing_to_forget(lake: IcebergLake) -> None:
