@@ -14,6 +14,7 @@ def get_provider_info() -> dict[str, object]:
         "versions": [__version__],
         "extra-links": [
             "lakeward_airflow.links.EvidenceLink",
+            "lakeward_airflow.links.MaintenanceLink",
             "lakeward_airflow.links.ValidationReportLink",
         ],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -12,11 +13,13 @@ import pytest
 from airflow_home import Live
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.objects import S3Store
-from lakeward.domain.identity import evidence_prefix
+from lakeward.domain.identity import evidence_prefix, maintenance_key
 
 pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 CUT = "0123456789abcdef"
 PAGE = f"/lakeward/evidence/small/sales/{CUT}"
+TIDIED = "manual__2026-03-01T12:00:00+00:00"
+REPORT = f"/lakeward/maintenance/small/{quote(TIDIED, safe='')}/clean"
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +30,7 @@ def store(live: Live) -> Iterator[S3Store]:
     one.put(f"{prefix}/records/rows.parquet", b"PAR1")
     one.put(f"{prefix}/records/page.html", b"<script>alert(1)</script>")
     one.put("small/plans/secret.json", b"not evidence")
+    one.put(maintenance_key("small", TIDIED, "clean"), b'{"dry_run": true}')
     yield one
     one.close()
 
@@ -76,6 +80,14 @@ def test_evidence_is_sent_so_that_a_browser_does_not_run_it(known: httpx.Client)
     rows = known.get(f"{PAGE}/records/rows.parquet")
     assert rows.content == b"PAR1"
     assert rows.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_the_report_of_a_maintenance_run_is_sent_to_who_may_see_the_migration(known: httpx.Client) -> None:
+    assert known.get(REPORT).json() == {"dry_run": True}
+    assert known.get(REPORT.replace("clean", "expire")).status_code == 404
+    assert known.get(REPORT.replace("small", "other")).status_code == 404
+    del known.headers["Authorization"]
+    assert known.get(REPORT).status_code == 401
 
 
 @pytest.mark.parametrize(
