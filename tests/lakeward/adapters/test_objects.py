@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -101,6 +102,19 @@ def test_list_gives_keys_below_a_prefix_sorted_with_sizes(store: ObjectStore) ->
     assert [key for key, _ in store.list("m/b")] == ["m/b/1", "m/b/2", "m/bb/3"]
     assert [key for key, _ in store.list("")] == ["m/b/1", "m/b/2", "m/bb/3", "m/c", "n/x"]
     assert list(store.list("nothing/")) == []
+
+
+def test_entries_tell_when_each_was_written(store: ObjectStore) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=2)  # a store may tell whole seconds only
+    for key in ("m/b", "m/a", "n"):
+        store.put(key, b"12")
+    assert store.put_new("m/c", b"3")
+    found = store.entries("m/")
+    assert (
+        [(entry.key, entry.bytes) for entry in found] == list(store.list("m/")) == [("m/a", 2), ("m/b", 2), ("m/c", 1)]
+    )
+    assert all(began < entry.modified <= datetime.now(UTC) for entry in found)
+    assert store.entries("nothing/") == ()
 
 
 def test_delete_takes_absent_ones_too(store: ObjectStore) -> None:
