@@ -14,6 +14,7 @@ from lakeward.domain.facts import (
     FileFact,
     FileSet,
     LakeTable,
+    LiveFile,
     SourceTable,
     StagedFile,
     StorageAccess,
@@ -198,8 +199,8 @@ class Lake(Protocol):
     ) -> tuple[StagedFile, ...]:
         """Write rows, already ordered by partition and sort order, as data files that nobody can read yet."""
 
-    def staged(self, table: LakeTable, files: Sequence[StagedFile]) -> FileSet:
-        """Staged files as something to read."""
+    def staged(self, table: LakeTable, files: Sequence[StagedFile | LiveFile]) -> FileSet:
+        """Files, staged ones too, as something to read."""
 
     def commit(self, commits: Sequence[TableCommit], cut_id: str, migration: str) -> tuple[bool, tuple[Committed, ...]]:
         """Land each batch exactly once and tag the cut; True when it was one transaction over all tables."""
@@ -212,6 +213,24 @@ class Lake(Protocol):
 
     def statistics(self, table: str, small_file: int, snapshot_id: int | None = None) -> FileStatistics:
         """File statistics of a snapshot (default: the current one)."""
+
+    def live_files(self, table: str) -> tuple[LiveFile, ...]:
+        """The data files of the current snapshot that are partitioned as the table is; LakeError when delete files hide rows."""
+
+    def replace_files(self, table: str, old: Sequence[LiveFile], new: Sequence[StagedFile], cut_id: str) -> int | None:
+        """Put new files with the same rows in the place of live ones, by one ``replace`` snapshot; its id.
+
+        None: some of the old files are live no more; nothing was changed and the new files are deleted. When the snapshot holds
+        exactly the cut's rows, it is tagged as the cut's compacted one.
+        :raises LakeError: delete files, or others who keep moving the table (the new files are deleted); or the outcome is not
+            known (they are left: they may be live).
+        """
+
+    def compacted(self, table: str, cut_id: str) -> int | None:
+        """The newest snapshot with the cut's rows in other files, tagged, whoever made it; None when there is none."""
+
+    def origin(self, table: str, snapshot_id: int) -> int | None:
+        """The snapshot whose rows a compacted one holds, itself when it is none; None when its history was expired."""
 
     def drop_batch(self, table: str, cut_id: str) -> bool:
         """Take an unpublished cut back out in one commit; False when it is not the table's content."""

@@ -150,10 +150,15 @@ class _Chain:
         again = all(t.already for t in appended.tables)
         return rows, f"{rows:,} rows in {len(appended.tables)} tables, {'they were there' if again else how}"
 
-    def _compact(self, _at: datetime, progress: Progress) -> tuple[int, str]:
-        from lakeward.steps.compact import inspect
+    def _compact(self, at: datetime, progress: Progress) -> tuple[int, str]:
+        from lakeward.domain.compaction import rewriting
+        from lakeward.steps.compact import compact, inspect
 
         spec = self.plan.migration.compaction
+        if spec.mode == "rewrite":
+            compacted = compact(self.plan, self.group, self.ports, at, progress=progress)
+            told = [told for table in compacted.tables if (told := rewriting(table))]
+            return 0, "; ".join(told) or "nothing to rewrite"
         waited, limit = 0.0, spec.wait.delta.total_seconds() if spec.mode == "observe" else 0.0
         began = time.monotonic()
         while not (report := inspect(self.plan, self.group, self.ports)).settled and waited < limit:

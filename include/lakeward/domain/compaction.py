@@ -1,15 +1,22 @@
-"""What a look at a group's files tells about compaction."""
+"""Compaction, decided by file statistics: what is due, which files are rewritten into how many, and what a look tells."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from lakeward.domain.facts import LakeTable, LiveFile
+from lakeward.domain.partition import order_by
+from lakeward.domain.sql import ident
 
 
 @dataclass(frozen=True, slots=True)
 class TableFiles:
-    """Data files of one table: of the cut's pinned snapshot (before) and of the current one (now).
+    """Data files of one table: of the snapshot that readers had (before) and of the current one (now).
 
-    ``due``: one partition holds at least as many small files as the migration file allows.
+    ``due``: one partition holds at least as many small files as the migration file allows. ``rewritten`` are the URLs of the
+    files that were (in a dry run: would be) rewritten ``into`` so many; ``note`` says what came in between.
     """
 
     table: str
@@ -20,6 +27,9 @@ class TableFiles:
     bytes_now: int
     small_now: int
     due: bool
+    rewritten: tuple[str, ...] = ()
+    into: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,48 @@ class CompactionReport:
 
 
 def report(group: str, cut_id: str, mode: str, tables: tuple[TableFiles, ...]) -> CompactionReport:
-    """Judge: mode ``none`` waits for nothing, ``observe`` until no table is due."""
+    """Judge: ``observe`` waits until no table is due, other modes wait for nothing."""
     due = any(table.due for table in tables)
-    return CompactionReport(group, cut_id, mode, tables, due, settled=mode == "none" or not due)
+    return CompactionReport(group, cut_id, mode, tables, due, settled=mode != "observe" or not due)
+
+
+def rewriting(table: TableFiles, *, dry_run: bool = False) -> str:
+    """What was (would be) rewritten of a table and what came in between, in words; empty when there is nothing to tell."""
+    counted = f"{len(table.rewritten)} of {table.files_before} files {'would be ' if dry_run else ''}rewritten into {table.into}"
+    told = ", ".join(filter(None, (counted if table.rewritten else "", table.note)))
+    return f"{table.table}: {told}" if told else ""
+
+
+def choose(
+    files: Iterable[LiveFile], small_file: int, min_small_files: int, target: int
+) -> tuple[tuple[LiveFile, ...], int]:
+    """The files to rewrite, and into how many at least: all small ones of every partition that has enough of them and gets fewer.
+
+    :param small_file: bytes below which a file is small.
+    :param target: bytes that new files are rolled at.
+    """
+    small: dict[str, list[LiveFile]] = defaultdict(list)
+    for file in files:
+        if file.bytes < small_file:
+            small[file.partition].append(file)
+    chosen: list[LiveFile] = []
+    into = 0
+    for partition in sorted(small):
+        found = small[partition]
+        fewer = -(-sum(file.bytes for file in found) // target)
+        if len(found) >= min_small_files and fewer < len(found):
+            chosen += sorted(found, key=lambda file: file.url)
+            into += fewer
+    return tuple(chosen), into
+
+
+def rewrite_sql(table: LakeTable, view: str) -> str:
+    """Every row of the view, as the table's files want them: columns, partition order, sort order."""
+    columns = ", ".join(ident(column.name) for column in table.columns)
+    return f"SELECT {columns} FROM {ident(view)} {order_by(table)}".rstrip()
+
+
+def fingerprint_sql(table: LakeTable, view: str) -> str:
+    """One row that is the same for the same rows in whatever order and files: their count and two sums over their hashes."""
+    row = f"hash({', '.join(ident(column.name) for column in table.columns)})"
+    return f"SELECT count(*) AS n, CAST(sum({row}) AS VARCHAR) AS s, bit_xor({row}) AS x FROM {ident(view)}"

@@ -71,6 +71,7 @@ class State(StrEnum):
 class Pointer:
     """What readers of one group follow. ``tables`` pins every lake table (qualified name) to a snapshot id.
 
+    ``origins`` names, for tables that are pinned to a compacted snapshot, the one that the cut landed as: the same rows.
     ``previous`` is the state to come back to; ``version`` grows by one with every move.
     """
 
@@ -85,6 +86,12 @@ class Pointer:
     moved_by: str
     why: str
     previous: State | None = None
+    origins: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def content(self) -> dict[str, int]:
+        """Table to the snapshot that the cut landed as. Verdicts and approvals bind to it, so that compaction voids none."""
+        return self.tables | self.origins
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,7 @@ class Evidence:
     file_hash: str
     version: str
     cuts: dict[str, str]  # group to cut id
-    tables: dict[str, dict[str, int]]  # group to table to snapshot id
+    tables: dict[str, dict[str, int]]  # group to table to the snapshot that the cut landed as
     rows: dict[str, dict[str, tuple[int, int, int]]]  # group to table to (read, landed, quarantined)
     verdicts: tuple[Verdict, ...]
 

@@ -306,6 +306,16 @@ class StagedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveFile:
+    """A data file of a table's current snapshot. ``partition`` tells its partition from others, and says nothing else."""
+
+    url: str
+    rows: int
+    bytes: int
+    partition: str
+
+
+@dataclass(frozen=True, slots=True)
 class StagedTable:
     """The data files of one lake table for one cut, and what was set aside."""
 

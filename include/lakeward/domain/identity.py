@@ -33,6 +33,11 @@ def tag_name(cut: str) -> str:
     return f"cut_{cut}"
 
 
+def compacted_tag(cut: str) -> str:
+    """Name of the tag on a table's newest snapshot that holds the cut's rows in other files."""
+    return f"{tag_name(cut)}_compacted"
+
+
 def plan_key(migration: str, run_key: str) -> str:
     """Where the frozen plan of a run lies."""
     return f"{migration}/plans/{digest('run', run_key, length=16)}.json"

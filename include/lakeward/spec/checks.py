@@ -16,8 +16,13 @@ from lakeward.spec.rules import Rule
 def check(spec: Migration) -> Iterator[Trouble]:
     """Every contradiction, with the path of what is to be changed."""
     yield from _landing(spec)
-    if spec.compaction.mode == "rewrite":
-        yield Trouble(("compaction", "mode"), "`rewrite` is not there yet", "Use `observe` or `none`.")
+    small, target = spec.compaction.small_file, spec.target.file_size
+    if spec.compaction.mode == "rewrite" and small.bytes > target.bytes:
+        yield Trouble(
+            ("compaction", "mode"),
+            f"`rewrite` makes files of `target.file_size` ({target}), which `small_file` ({small}) still calls small",
+            "Give `small_file` a size that is not above `file_size`.",
+        )
     if spec.maintenance.leftovers.delta <= spec.source.max_snapshot_age.delta:
         yield Trouble(
             ("maintenance", "leftovers"),

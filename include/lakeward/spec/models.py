@@ -136,9 +136,12 @@ class CompactionSpec(Spec):
     """What happens to small files after the append."""
 
     mode: Literal["none", "observe", "rewrite"] = Field(
-        "none", description="`observe` waits for the store's own compaction; `rewrite` is not there yet and is refused."
+        "none",
+        description="`observe` waits for the store's own compaction; `rewrite` rewrites small files into few, sorted as before.",
     )
-    small_file: Size = Field(Size("32MB"), description="A file below this size is small.")
+    small_file: Size = Field(
+        Size("32MB"), description="A file below this size is small; for `rewrite` at most `target.file_size`."
+    )
     min_small_files: int = Field(8, ge=2, description="Compaction is due from this many small files in one partition.")
     wait: Span = Field(Span("10m"), description="`observe`: how long to wait.")
 

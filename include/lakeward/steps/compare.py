@@ -99,7 +99,7 @@ def kpi_inputs(manifest: Manifest, r: kpi.ResolvedKpi, ports: Ports, pointer: Po
 
 def _subject(r: kpi.ResolvedKpi, ports: Ports, pointer: Pointer) -> tuple[str, ...]:
     table = ports.lake.qualified(r.table.name)
-    return RULE_VERSION, r.spec.model_dump_json(), r.calendar.model_dump_json(), table, str(pointer.tables.get(table))
+    return RULE_VERSION, r.spec.model_dump_json(), r.calendar.model_dump_json(), table, str(pointer.content.get(table))
 
 
 def _at_cut(
@@ -160,11 +160,11 @@ def _counts(
     pointer: Pointer,
     failures: _Failures,
 ) -> Verdict:
-    inputs = counts_inputs(ports, group, manifest, staged, pointer.tables)
+    inputs = counts_inputs(ports, group, manifest, staged, pointer.content)
     if known := _known(case, ports, "counts", group.name, inputs):
         return known
     try:
-        verdict = count_rows(case, group, ports, manifest, staged, pointer.tables)
+        verdict = count_rows(case, group, ports, manifest, staged, pointer)
     except Exception as error:  # noqa: BLE001 - it is recorded, then raised
         verdict = unmeasured(case, "counts", group.name, inputs, error, _secrets(ports))
         failures.append((verdict, error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from lakeward.domain.evidence import Finding, Outcome, Verdict
+from lakeward.domain.evidence import Finding, Outcome, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, LakeTable, Manifest, Staged
 from lakeward.domain.guards import applied
 from lakeward.domain.identity import digest
@@ -23,10 +23,10 @@ def counts_inputs(
 
 
 def count_rows(
-    case: Case, group: GroupPlan, ports: Ports, manifest: Manifest, staged: Staged, snapshots: Mapping[str, int]
+    case: Case, group: GroupPlan, ports: Ports, manifest: Manifest, staged: Staged, pointer: Pointer
 ) -> Verdict:
     """Source = landing = lake + quarantine, for every table; for child tables, items read = lake + quarantine."""
-    inputs = counts_inputs(ports, group, manifest, staged, snapshots)
+    inputs, snapshots = counts_inputs(ports, group, manifest, staged, pointer.content), pointer.tables
     findings = tuple(f for table in group.lake_tables for f in _check(table, ports, manifest, staged, snapshots))
     tables = len(group.lake_tables)
     aside = sum(staged.table(t.name).quarantined for t in group.lake_tables)

@@ -78,6 +78,8 @@ def _unpublish(plan: Plan, group: GroupPlan, ports: Ports) -> None:
     if found is None:
         return
     pointer, etag = found
-    empty = replace(pointer, cut_id="", tables={}, version=pointer.version + 1, why=f"cut {group.cut_id} is discarded")
+    empty = replace(
+        pointer, cut_id="", tables={}, origins={}, version=pointer.version + 1, why=f"cut {group.cut_id} is discarded"
+    )
     if not ports.store.put_if(pointer_key(plan.migration.migration, group.name), to_json(empty), etag):
         raise ConflictError(f"The pointer of group {group.name} was moved meanwhile.", todo="See `lakeward status`.")

@@ -132,7 +132,7 @@ class _Check:
             return
         evidence = from_json(Evidence, self._read(at))
         pinned = evidence.cuts.get(pointer.group), evidence.tables.get(pointer.group)
-        if (pointer.cut_id, pointer.tables) != pinned:
+        if (pointer.cut_id, pointer.content) != pinned:
             yield f"{key}: shows another cut or other snapshots than its evidence {at}"
 
     def _transition(self, key: str, data: bytes) -> Iterator[str]:

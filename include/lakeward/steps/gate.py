@@ -62,7 +62,7 @@ def collect_evidence(plan: Plan, ports: Ports) -> Evidence:
         file_hash=plan.file_hash,
         version=plan.version,
         cuts={group.name: group.cut_id for group in plan.groups},
-        tables={name: dict(sorted(pointer.tables.items())) for name, pointer in pointers.items()},
+        tables={name: dict(sorted(pointer.content.items())) for name, pointer in pointers.items()},
         rows={group.name: _rows(plan, group, ports) for group in plan.groups},
         verdicts=tuple(v for group in plan.groups for v in _verdicts(plan, group, ports)),
     )
@@ -107,7 +107,7 @@ def _checks(plan: Plan, group: GroupPlan, ports: Ports) -> Iterator[Check]:
     pointer, manifest = published(plan, group, ports), read_manifest(ports.store, plan, group)
     staged = read_staged(ports.store, plan, group)
     yield Check(group.name, "records", RECORDS)
-    yield Check(group.name, "counts", group.name, counts_inputs(ports, group, manifest, staged, pointer.tables))
+    yield Check(group.name, "counts", group.name, counts_inputs(ports, group, manifest, staged, pointer.content))
     for spec in kpis_of(plan, group):
         resolved = kpi.resolve(spec, group, plan.migration.calendar)
         yield Check(group.name, "kpi", spec.name, kpi_inputs(manifest, resolved, ports, pointer))

@@ -13,6 +13,7 @@ from lakeward.errors import ConflictError, GateError, LakeError
 from lakeward.ports import ObjectStore, Ports
 from lakeward.reader import resolve
 from lakeward.steps.claim import Held
+from lakeward.steps.same_rows import differing, same_rows
 
 TRIES = 5
 """How often a pointer is read again when a fenced-off process got a last write in."""
@@ -64,7 +65,7 @@ def read_as_consumer(plan: Plan, ports: Ports, evidence: Evidence, state: State 
     wanted: list[_Pinned] = []
     for group in plan.groups:
         pointer = resolve(ports.store, plan.migration.migration, group.name)
-        if (pointer.cut_id, pointer.tables) != (evidence.cuts[group.name], evidence.tables[group.name]):
+        if (pointer.cut_id, pointer.content) != (evidence.cuts[group.name], evidence.tables[group.name]):
             raise LakeError(
                 f"The pointer of group {group.name} shows cut {pointer.cut_id}, not what was approved.",
                 todo="Somebody publishes at the same time; look who, then ask again.",
@@ -72,6 +73,8 @@ def read_as_consumer(plan: Plan, ports: Ports, evidence: Evidence, state: State 
         if state is not None and pointer.state is not state:
             raise LakeError(f"The pointer of group {group.name} is in state {pointer.state.value}, not {state.value}.")
         wanted += _pinned(group, pointer, evidence.rows[group.name], ports)
+    for one in wanted:
+        _check_compacted(one, ports)
     for one, count in zip(wanted, _counts(wanted, ports), strict=True):
         if one.rows is not None and count != one.rows:
             raise LakeError(
@@ -89,6 +92,7 @@ class _Pinned:
     table: LakeTable
     snapshot_id: int
     rows: int | None
+    origin: int
 
 
 def _pinned(
@@ -97,9 +101,26 @@ def _pinned(
     for table in (*group.lake_tables, quarantine_table(group)):
         name = ports.lake.qualified(table.name)
         if name in pointer.tables:
-            yield _Pinned(name, table, pointer.tables[name], rows[name][1] if name in rows else None)
+            count = rows[name][1] if name in rows else None
+            yield _Pinned(name, table, pointer.tables[name], count, pointer.content[name])
         elif name in rows:
             raise LakeError(f"The pointer of group {group.name} pins no {name}.", todo="Run the append step again.")
+
+
+def _check_compacted(one: _Pinned, ports: Ports) -> None:
+    """LakeError when a compacted snapshot is not shown to hold the rows that were approved."""
+    if one.snapshot_id == one.origin:
+        return
+    found = ports.lake.origin(one.table.name, one.snapshot_id)
+    if found == one.origin:
+        return
+    if found is not None or not same_rows(
+        one.table, *differing(one.table, one.origin, one.snapshot_id, ports.lake), ports.engine
+    ):
+        raise LakeError(
+            f"The pointer pins snapshot {one.snapshot_id} of {one.name}, which does not hold the rows of snapshot {one.origin}.",
+            todo="Somebody wrote to the pointer or the table: start a new run.",
+        )
 
 
 def _counts(wanted: Sequence[_Pinned], ports: Ports) -> tuple[int, ...]:

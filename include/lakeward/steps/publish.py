@@ -49,7 +49,7 @@ def publish(plan: Plan, group_name: str, ports: Ports, snapshots: Mapping[str, i
                 return pointer
             continue
         there, etag = found
-        if there.cut_id == group.cut_id and there.tables == tables:
+        if there.cut_id == group.cut_id and there.content == tables:  # compacted since, perhaps
             return there
         require_legacy(there)
         pointer = replace(

@@ -150,7 +150,7 @@ def _check_way_back(plan: Plan, pointers: Sequence[Pointer], *, unfinished: bool
 
 def _to_lake(plan: Plan, asked: Transition, evidence: Evidence, pointer: Pointer) -> Pointer:
     """The pointer after the cutover; the same again, with a new version, when a try that died had moved it."""
-    if (pointer.cut_id, pointer.tables) != (evidence.cuts[pointer.group], evidence.tables[pointer.group]):
+    if (pointer.cut_id, pointer.content) != (evidence.cuts[pointer.group], evidence.tables[pointer.group]):
         raise LakeError(
             f"Group {pointer.group} was published anew meanwhile.", todo="Approve the evidence of that run."
         )

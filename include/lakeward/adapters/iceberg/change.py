@@ -15,6 +15,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.rest import DEFAULT_ENDPOINTS, VIEW_ENDPOINTS, Endpoint, HttpMethod, RestCatalog
 from pyiceberg.catalog.rest.response import _handle_non_200_response
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
+from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.manifest import DataFile, ManifestEntry, ManifestEntryStatus, ManifestFile
 from pyiceberg.table import CommitTableRequest, Namespace, Table, TableIdentifier, Transaction
 from pyiceberg.table.metadata import TableMetadata
@@ -33,6 +34,7 @@ from pyiceberg.table.update import (
     TableUpdate,
 )
 from pyiceberg.table.update.snapshot import _FastAppendFiles, _OverwriteFiles, _SnapshotProducer
+from pyiceberg.typedef import EMPTY_DICT
 from requests import HTTPError
 
 from lakeward.adapters.iceberg.condemned import refuse_condemned
@@ -93,6 +95,31 @@ class _ReplaceAll(_OverwriteFiles):
         ]
 
 
+class _ReplaceFiles(_OverwriteFiles):
+    """A ``replace`` snapshot: some files exchanged for others with the same rows, all others as they were."""
+
+    def _build_delete_files_partition_predicate(self) -> None:
+        """The files are named, so that every manifest is read."""
+        self._predicate = AlwaysTrue()
+
+    def _summary(self, snapshot_properties: dict[str, str] = EMPTY_DICT) -> Summary:
+        made = super()._summary(snapshot_properties)  # PyIceberg reckons totals for other operations only
+        return Summary(Operation.REPLACE, **made.additional_properties)
+
+
+def replace_files(
+    table: Table, old: Iterable[ManifestEntry], new: Iterable[DataFile], summary: Mapping[str, str]
+) -> Change:
+    """A ``replace`` snapshot with new files in the place of old ones.
+
+    :param old: entries of live data files.
+    """
+    producer = _ReplaceFiles(Operation.OVERWRITE, _Unstaged(table), table.io, uuid.uuid4(), dict(summary))
+    for entry in old:
+        producer.delete_data_file(entry.data_file)
+    return _made(table, producer, new)  # type: ignore[arg-type]
+
+
 def replace_rows(
     table: Table, live: list[ManifestEntry], files: Iterable[DataFile], summary: Mapping[str, str]
 ) -> Change:
@@ -110,6 +137,10 @@ def replace_rows(
         producer = _ReplaceAll(Operation.OVERWRITE, transaction, table.io, uuid.uuid4(), made).replacing(live)  # type: ignore[assignment]
     else:
         producer = _FastAppendFiles(Operation.APPEND, transaction, table.io, uuid.uuid4(), made)  # type: ignore[assignment]
+    return _made(table, producer, files)
+
+
+def _made(table: Table, producer: _SnapshotProducer[object], files: Iterable[DataFile]) -> Change:
     for file in files:
         producer.append_data_file(file)
     updates, requirements = producer._commit()

@@ -8,7 +8,7 @@ saw the same main only one is granted. An answer that never came is learned from
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import requests
@@ -99,7 +99,7 @@ class Landing:
                     raise
                 last = error
             else:
-                _clean_up(refused, tables)
+                clean_up(refused, tables.values())
                 found = {c.table: self._find(tables[c.table], c) for c in self._commits}
                 refused, last = self._ask(tables, found)
                 if last is None:
@@ -197,9 +197,9 @@ class Landing:
         )
 
 
-def _clean_up(refused: list[Change], tables: dict[str, Table]) -> None:
+def clean_up(refused: Iterable[Change], tables: Iterable[Table]) -> None:
     """Delete manifests of refused changes, unless a refusal was of a repeated request and the first one had landed."""
-    known = {s.snapshot_id for table in tables.values() for s in table.metadata.snapshots}
+    known = {s.snapshot_id for table in tables for s in table.metadata.snapshots}
     for change in refused:
         if change.snapshot_id not in known:
             change.discard()

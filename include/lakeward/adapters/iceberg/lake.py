@@ -22,11 +22,21 @@ from lakeward.adapters.iceberg.commit import Landing
 from lakeward.adapters.iceberg.expire import forget, history_of
 from lakeward.adapters.iceberg.leftovers import find_leftovers, remove_leftovers
 from lakeward.adapters.iceberg.properties import MULTI_TABLE_COMMIT
-from lakeward.adapters.iceberg.read import access_of, live_files, pinned, readable, state_of, statistics_of
+from lakeward.adapters.iceberg.read import (
+    access_of,
+    listed,
+    live_files,
+    origin,
+    pinned,
+    readable,
+    state_of,
+    statistics_of,
+)
 from lakeward.adapters.iceberg.revert import delete_unreferenced, drop_cut
+from lakeward.adapters.iceberg.rewrite import Rewriting, compacted
 from lakeward.adapters.iceberg.schema import MIGRATION, PROPERTIES, differences, partition_spec, schema_of, sort_order
 from lakeward.adapters.iceberg.write import write_files
-from lakeward.domain.facts import Committed, FileSet, LakeTable, StagedFile, StorageAccess
+from lakeward.domain.facts import Committed, FileSet, LakeTable, LiveFile, StagedFile, StorageAccess
 from lakeward.domain.maintenance import Expiry, LakeFile, TableHistory
 from lakeward.errors import LakeError, SpecError
 from lakeward.ports import FileStatistics, Progress, TableCommit, TableState
@@ -110,8 +120,8 @@ class IcebergLake:
         with explained(self._properties, f"write files of table {self.qualified(table.name)}"):
             return write_files(live, batches, attempt, self._file_size, progress)
 
-    def staged(self, table: LakeTable, files: Sequence[StagedFile]) -> FileSet:
-        """Staged files as something to read."""
+    def staged(self, table: LakeTable, files: Sequence[StagedFile | LiveFile]) -> FileSet:
+        """Files, staged ones too, as something to read."""
         return self._file_set(table, [file.url for file in files], self._load(table.name))
 
     def commit(self, commits: Sequence[TableCommit], cut_id: str, migration: str) -> tuple[bool, tuple[Committed, ...]]:
@@ -140,6 +150,28 @@ class IcebergLake:
         with explained(self._properties, f"read table {self.qualified(table)}"):
             snapshot = live.current_snapshot() if snapshot_id is None else pinned(live, snapshot_id)
             return statistics_of(live_files(live, snapshot), small_file)
+
+    def live_files(self, table: str) -> tuple[LiveFile, ...]:
+        """The data files of the current snapshot that are partitioned as the table is; LakeError when delete files hide rows."""
+        live = self._load(table)
+        with explained(self._properties, f"read table {self.qualified(table)}"):
+            return listed(live)
+
+    def replace_files(self, table: str, old: Sequence[LiveFile], new: Sequence[StagedFile], cut_id: str) -> int | None:
+        """Put new files in the place of live ones by one ``replace`` snapshot; its id, or None when some are live no more."""
+        with explained(self._properties, f"replace files of table {self.qualified(table)}"):
+            return Rewriting(self._catalog, partial(self._open, table), old, new, cut_id).run()
+
+    def compacted(self, table: str, cut_id: str) -> int | None:
+        """The newest snapshot with the cut's rows in other files, tagged, whoever made it; None when there is none."""
+        with explained(self._properties, f"look for the compacted snapshot of table {self.qualified(table)}"):
+            return compacted(self._catalog, partial(self._open, table), cut_id)
+
+    def origin(self, table: str, snapshot_id: int) -> int | None:
+        """The snapshot whose rows a compacted one holds, itself when it is none; None when its history was expired."""
+        live = self._load(table)
+        found = origin(live, pinned(live, snapshot_id))
+        return found.snapshot_id if found else None
 
     def drop_batch(self, table: str, cut_id: str) -> bool:
         """Take an unpublished cut back out in one commit; False when it is not the table's content."""

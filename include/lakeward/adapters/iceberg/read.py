@@ -11,13 +11,15 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation, Snapshot
 
 from lakeward.adapters.iceberg.properties import is_true
-from lakeward.domain.facts import StorageAccess
+from lakeward.domain.facts import LiveFile, StorageAccess
 from lakeward.errors import LakeError
 from lakeward.ports import FileStatistics, TableState
 
 WINDOW = "lakeward.window."
 BATCH = "lakeward.batch-id"
 DROPPED = "lakeward.dropped-cut"
+ORIGIN = "lakeward.origin-snapshot-id"
+"""In a compacted snapshot: the one whose rows it holds."""
 
 
 def pinned(table: Table, snapshot_id: int) -> Snapshot:
@@ -50,6 +52,16 @@ def live_files(table: Table, snapshot: Snapshot | None) -> list[DataFile]:
     return [entry.data_file for entry in live_entries(table, snapshot)]
 
 
+def listed(table: Table) -> tuple[LiveFile, ...]:
+    """The live data files of the current snapshot that have the table's own partition spec."""
+    spec = table.spec().spec_id
+    return tuple(
+        LiveFile(file.file_path, file.record_count, file.file_size_in_bytes, repr(file.partition))
+        for file in live_files(table, table.current_snapshot())
+        if file.spec_id == spec
+    )
+
+
 def batches(table: Table) -> dict[str, tuple[str, int]]:
     """Window to the batch that landed last in it, and the snapshot that did it."""
     found = {}
@@ -63,7 +75,8 @@ def batches(table: Table) -> dict[str, tuple[str, int]]:
 def origin(table: Table, snapshot: Snapshot | None) -> Snapshot | None:
     """The snapshot whose rows this one holds: compaction (``replace``) changes files, never rows. None: it was expired."""
     while snapshot and snapshot.summary and snapshot.summary.operation == Operation.REPLACE:
-        parent = snapshot.parent_snapshot_id
+        told = snapshot.summary[ORIGIN]
+        parent = int(told) if told else snapshot.parent_snapshot_id
         snapshot = table.metadata.snapshot_by_id(parent) if parent is not None else None
     return snapshot
 

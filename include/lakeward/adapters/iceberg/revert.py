@@ -14,7 +14,7 @@ from lakeward.adapters.iceberg.change import Change
 from lakeward.adapters.iceberg.commit import REFUSED, UNKNOWN, WAITS
 from lakeward.adapters.iceberg.leftovers import delete_file, unnamed
 from lakeward.adapters.iceberg.read import BATCH, DROPPED, WINDOW, batches, live_entries, origin
-from lakeward.domain.identity import WHOLE, tag_name
+from lakeward.domain.identity import WHOLE, compacted_tag, tag_name
 from lakeward.errors import ConflictError, LakeError
 
 
@@ -55,6 +55,8 @@ def _undo(table: Table, cut_id: str) -> Change | None:
         change, record = asking.point_main_at(table, before.snapshot_id), _record_of(table, before)
     properties = {WINDOW + WHOLE: record} if record else {}
     change = asking.with_properties(change, properties, () if record else [WINDOW + w for w in batches(table)])
+    if compacted_tag(cut_id) in table.metadata.refs:
+        change = asking.with_tag(change, compacted_tag(cut_id), remove=True)
     return asking.with_tag(change, tag_name(cut_id), remove=True)
 
 

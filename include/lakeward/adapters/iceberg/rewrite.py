@@ -1,0 +1,171 @@
+"""Putting new files in the place of old ones with the same rows, beside whoever else writes to the table.
+
+As in commit.py every try reloads the table and asks once, on condition that main is where it was. Before it asks it makes sure
+that every file it replaces is still live and that no delete file hides rows of any: else those rows would come back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
+
+from lakeward.adapters.iceberg import change as asking
+from lakeward.adapters.iceberg.change import Change
+from lakeward.adapters.iceberg.commit import REFUSED, UNKNOWN, WAITS, clean_up
+from lakeward.adapters.iceberg.files import data_files
+from lakeward.adapters.iceberg.read import ORIGIN, live_entries, origin
+from lakeward.adapters.iceberg.revert import delete_unreferenced
+from lakeward.domain.facts import LiveFile, StagedFile
+from lakeward.domain.identity import compacted_tag, tag_name
+from lakeward.errors import ConflictError, LakeError
+
+
+class Rewriting:
+    """Small files of one table on their way to being fewer.
+
+    :param load: gives the table as it is now.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        load: Callable[[], Table],
+        old: Sequence[LiveFile],
+        new: Sequence[StagedFile],
+        cut_id: str,
+    ) -> None:
+        self._catalog, self._load, self._cut = catalog, load, cut_id
+        self._old, self._new = [file.url for file in old], new
+        self._files: list[DataFile] = []
+        self._asked: list[Change] = []
+        self._refused: list[Change] = []
+        self._unsure: set[int | None] = set()
+        """Where main was when an answer never came: as long as it is there, that request may still be granted."""
+        self._main: int | None = None
+        self._last: Exception | None = None
+
+    def run(self) -> int | None:
+        """The new snapshot; None when files to be replaced are gone. What certainly did not land is deleted."""
+        try:
+            found = self._tries()
+        except LakeError:
+            self._discard()
+            raise
+        if found is None:
+            self._discard()
+        return found
+
+    def _tries(self) -> int | None:
+        for wait in (*WAITS, None):
+            try:
+                table = self._load()
+            except UNKNOWN as error:
+                if not self._asked:
+                    raise
+                self._last = error
+            else:
+                found, settled = self._try(table)
+                if settled:
+                    return found
+            if wait:
+                time.sleep(wait)
+        raise self._gave_up()
+
+    def _try(self, table: Table) -> tuple[int | None, bool]:
+        """The new snapshot, and whether there is nothing more to try."""
+        self._main = table.metadata.current_snapshot_id
+        known = {snapshot.snapshot_id for snapshot in table.metadata.snapshots}
+        if landed := next((change.snapshot_id for change in self._asked if change.snapshot_id in known), None):
+            return landed, True
+        clean_up(self._refused, [table])
+        self._refused = []
+        change = self._change(table)
+        if change is None:
+            return None, True
+        self._asked.append(change)
+        try:
+            asking.commit_one(self._catalog, change)
+        except REFUSED as error:
+            self._refused, self._last = [change], error
+            return None, False
+        except UNKNOWN as error:
+            self._unsure.add(self._main)
+            self._last = error
+            return None, False
+        return change.snapshot_id, True
+
+    def _change(self, table: Table) -> Change | None:
+        current = table.current_snapshot()
+        live = {entry.data_file.file_path: entry for entry in live_entries(table, current)}
+        old = [live[url] for url in self._old if url in live]
+        if len(old) != len(self._old) or any(e.data_file.spec_id != table.spec().spec_id for e in old):
+            return None
+        self._files = self._files or data_files(table, self._new)
+        before, after = (sum(f.record_count for f in fs) for fs in ([e.data_file for e in old], self._files))
+        if before != after:
+            raise LakeError(
+                f"Table {'.'.join(table.name())}: {len(old)} files with {before} rows would become {len(self._files)} files with {after}.",
+                todo="Report this; nothing was changed.",
+            )
+        start = origin(table, current)
+        summary = {ORIGIN: str(start.snapshot_id)} if start else {}
+        change = asking.replace_files(table, old, self._files, summary)
+        return asking.with_tag(change, compacted_tag(self._cut)) if holds(table, start, self._cut) else change
+
+    def _discard(self) -> None:
+        """Delete the new files, unless a request that may still be granted names them."""
+        with suppress(*UNKNOWN):  # a catalog that is gone is what is told already
+            table = self._load()
+            if table.metadata.current_snapshot_id not in self._unsure:
+                clean_up(self._refused, [table])
+                delete_unreferenced([table], [file.url for file in self._new])
+
+    def _gave_up(self) -> LakeError:
+        if isinstance(self._last, REFUSED) and self._main not in self._unsure:
+            return ConflictError(
+                f"{len(self._old)} files could not be replaced: others moved the table {len(WAITS) + 1} times.",
+                todo="Compact again; nothing was changed.",
+            )
+        return LakeError(
+            f"Whether {len(self._old)} files were replaced is not known: the catalog gave no clear answer ({type(self._last).__name__}).",
+            todo="Compact again when the catalog is well: it looks first; no row is lost or doubled either way.",
+        )
+
+
+def holds(table: Table, start: Snapshot | None, cut_id: str) -> bool:
+    """Whether a snapshot whose rows come from ``start`` holds exactly the rows of a cut."""
+    tag = table.metadata.refs.get(tag_name(cut_id))
+    return start is not None and tag is not None and tag.snapshot_id == start.snapshot_id
+
+
+def compacted(catalog: Catalog, load: Callable[[], Table], cut_id: str) -> int | None:
+    """The newest snapshot with the cut's rows in other files, tagged, whoever made it; None when there is none.
+
+    :raises ConflictError: others kept moving the table.
+    """
+    last: Exception | None = None
+    for wait in (*WAITS, None):
+        table = load()
+        current, tag = table.current_snapshot(), table.metadata.refs.get(compacted_tag(cut_id))
+        start = origin(table, current)
+        if not current or not holds(table, start, cut_id):
+            return tag.snapshot_id if tag else None
+        if current == start or (tag and tag.snapshot_id == current.snapshot_id):
+            return tag.snapshot_id if tag else None
+        change = asking.with_tag(asking.point_main_at(table, current.snapshot_id), compacted_tag(cut_id))
+        try:
+            asking.commit_one(catalog, change)
+        except (*REFUSED, *UNKNOWN) as error:
+            last = error
+            if wait:
+                time.sleep(wait)
+    raise ConflictError(
+        f"The compacted snapshot of {'.'.join(load().name())} could not be tagged: {type(last).__name__}.",
+        todo="Compact again; no row was touched.",
+    ) from last
