@@ -102,13 +102,17 @@ def _origin(lake: LakeTable, column: LakeColumn) -> str:
 
 
 def _layout(lake: LakeTable) -> list[str]:
+    from lakeward.domain.pruning import pruning
+
     lines = [f"key: {', '.join(lake.key)}" if lake.key else "no key"]
     if lake.partition:
-        lines.append(f"partitioned by {', '.join(f'{p.transform}({p.column})' for p in lake.partition)}")
+        lines.append(f"partitioned by {', '.join(map(str, lake.partition))}")
     if lake.sort:
         lines.append(
             f"sorted by {', '.join(f'{s.column} descending' if s.descending else s.column for s in lake.sort)}"
         )
+    if lake.partition or lake.sort:
+        lines += pruning(lake)
     lines += [f"rule: {r.expect} {_arguments(r.args)}{' (warns)' if r.severity == 'warn' else ''}" for r in lake.rules]
     return lines
 
