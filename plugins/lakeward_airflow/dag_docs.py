@@ -74,7 +74,7 @@ def _kpi(kpi: KpiSpec) -> str:
 _HOW = """#### How a run goes
 `plan` freezes this file and all schemas. Per group: `extract` lands one snapshot of the source, `prepare` creates or checks the
 tables, `flatten` writes their data files, `validate` puts the record rules to them before anybody can read them, `append` lands each
-batch exactly once and publishes the group, `compact` watches the store's own compaction, `compare` holds until every figure
+batch exactly once and publishes the group, `compact` rewrites small files or watches the store's own compaction, `compare` holds until every figure
 is equal. Then `gate` looks at all evidence, `approve` asks a person (under **Required Actions**), and `cut_over` moves the pointer.
 
 Every task can be cleared and run again: what was done stays done. Trigger with `rehearsal` to prove everything and end before the

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import PythonUDFType
 
 from lakeward.adapters.duck_setup import connect, use_storage
+from lakeward.adapters.murmur import hashes
 from lakeward.adapters.refusals import is_full
 from lakeward.domain.duck import FILE, ROW, ROWS, duck_type
 from lakeward.domain.facts import FileSet
+from lakeward.domain.partition import HASHES
 from lakeward.domain.sql import ident, text
 from lakeward.errors import DataError, LakeError, redact
 from lakeward.ports import Input
@@ -60,6 +63,9 @@ class DuckEngine:
             with _explained(inputs):
                 if "ORDER BY" in sql.upper():
                     con.execute("SET preserve_insertion_order = true")
+                for function, kind in HASHES.items():
+                    if function in sql:
+                        con.create_function(function, hashes, [kind], "integer", type=PythonUDFType.ARROW)
                 for name, files in inputs.items():
                     _offer(con, name, files, rows=ident(name + ROWS) in sql)
             yield con

@@ -129,10 +129,14 @@ class SortField:
 
 @dataclass(frozen=True, slots=True)
 class PartitionField:
-    """A partition transform over a lake column: identity, year, month, day or hour."""
+    """A partition transform over a lake column: identity, year, month, day, hour, bucket[N] or truncate[W]."""
 
     transform: str
     column: str
+
+    def __str__(self) -> str:
+        word, _, width = self.transform.rstrip("]").partition("[")
+        return f"{word}({width}, {self.column})" if width else f"{word}({self.column})"
 
 
 @dataclass(frozen=True, slots=True)

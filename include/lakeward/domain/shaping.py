@@ -6,17 +6,9 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from lakeward.domain.facts import LakeColumn, PartitionField, SortField
+from lakeward.domain.partition import fits
 from lakeward.errors import SpecError
 from lakeward.spec.scalars import SortTerm, Transform
-
-_DAYS = frozenset({"date", "timestamp", "timestamptz"})
-_FITS = {
-    "year": _DAYS,
-    "month": _DAYS,
-    "day": _DAYS,
-    "hour": _DAYS - {"date"},
-}
-_NO_IDENTITY = frozenset({"float", "double", "json"})
 
 
 def find_column(columns: Sequence[LakeColumn], name: str, where: str) -> LakeColumn:
@@ -47,11 +39,12 @@ def partition_fields(
     fields = []
     for transform in transforms:
         column = find_column(columns, transform.column, f"partition of {table}")
-        allowed = _FITS.get(transform.name)
-        if (allowed is not None and column.type not in allowed) or (allowed is None and column.type in _NO_IDENTITY):
+        if not fits(transform.name, column.type):
             raise SpecError(
-                f"partition of {table}: {transform.name} does not go with column {column.name!r} of type {column.type}",
-                todo="year, month and day need a date or timestamp, hour a timestamp, identity anything but float, double and json.",
+                f"partition of {table}: {transform.name.partition('[')[0]} does not go with column {column.name!r} of type {column.type}",
+                todo="year, month and day need a date or timestamp, hour a timestamp, truncate a number without fraction or with "
+                "a fixed one, a string or binary; bucket takes anything but boolean, float, double and json, identity anything "
+                "but float, double and json.",
             )
         fields.append(PartitionField(transform.name, column.name))
     return tuple(fields)

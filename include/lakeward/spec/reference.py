@@ -26,7 +26,7 @@ _WORDS = {
     "Size": "size, as `128MB`",
     "Span": "length of time, as `2h`",
     "LakeType": "[type](#types-of-the-lake)",
-    "Transform": "transform, as `month(ordered_at)`",
+    "Transform": "transform, as `month(ordered_at)` or `bucket(16, id)`",
     "SortTerm": "column, `-column` is descending",
     "Expression": "[measure](#measures)",
     "ZoneName": "IANA time zone",

@@ -142,30 +142,38 @@ class LakeType(Word):
 
 
 class Transform(Word):
-    """A partition field: `month(ordered_at)`, `identity(country)`, or a bare column for identity."""
+    """A partition field: `month(ordered_at)`, `bucket(16, id)`, `truncate(8, sku)`, or a bare column for identity."""
 
     __slots__ = ()
-    form = r"(?:(?:identity|year|month|day|hour)\(.+\))|[^()]+"
-    example = "month(ordered_at)"
+    form = r"(?:identity|year|month|day|hour)\(.+\)|(?:bucket|truncate)\(\s*[1-9][0-9]{0,9}\s*,.*\S.*\)|[^()]+"
+    example = "month(ordered_at), bucket(16, id), truncate(8, sku)"
 
     @classmethod
     def parse(cls, text: str) -> str:
-        """Name what is not there yet."""
+        """The number of buckets, or the width, stands first and is a 32-bit integer."""
         text = text.strip()
-        if re.match(r"(bucket|truncate)\b", text):
-            raise ValueError(f"{text!r}: bucket and truncate are not there yet; use identity, year, month, day or hour")
+        if found := re.match(r"(bucket|truncate)\s*[(\[]", text):
+            word = found.group(1)
+            if not re.fullmatch(cls.form, text):
+                raise ValueError(f"{text!r}: write {word} with a number from 1 first, as {word}(16, id)")
+            width, column = text[len(word) + 1 : -1].split(",", 1)
+            if int(width) >= 2**31:
+                raise ValueError(f"{text!r}: {width.strip()} is too large, the largest is {2**31 - 1}")
+            return f"{word}({int(width)}, {column.strip()})"
         word = super().parse(text)
         return word if word.endswith(")") else f"identity({word})"
 
     @property
     def name(self) -> str:
-        """The transform: identity, year, month, day or hour."""
-        return self.split("(", 1)[0]
+        """The transform as Iceberg spells it: identity, year, month, day, hour, bucket[N] or truncate[W]."""
+        word, rest = self.split("(", 1)
+        return f"{word}[{rest.split(',', 1)[0]}]" if word in {"bucket", "truncate"} else word
 
     @property
     def column(self) -> str:
         """The lake's column."""
-        return self.split("(", 1)[1][:-1].strip()
+        rest = self.split("(", 1)[1][:-1]
+        return (rest.split(",", 1)[1] if "[" in self.name else rest).strip()
 
 
 class SortTerm(Word):

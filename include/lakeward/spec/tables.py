@@ -155,7 +155,8 @@ class TableSpec(Spec):
     )
     flatten: tuple[FlattenSpec, ...] = Field((), description="Nested columns that become columns and child tables.")
     partition: tuple[Transform, ...] = Field(
-        (), description="`month(ordered_at)`, `identity(country)`, or a bare column."
+        (),
+        description="`month(ordered_at)`, `bucket(16, id)`, `truncate(8, sku)`, `identity(country)`, or a bare column.",
     )
     sort: tuple[SortTerm, ...] = Field((), description="Columns that files are sorted by; `-column` is descending.")
     rules: tuple[Rule, ...] = Field(

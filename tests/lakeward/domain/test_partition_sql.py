@@ -56,6 +56,14 @@ def test_identity_and_refusals() -> None:
         partition_sql("month", "c", "string")
     with pytest.raises(ValueError, match="no partition transform"):
         partition_sql("bucket", "c", "date")
+    for transform, kind in (
+        ("bucket[4]", "boolean"),
+        ("truncate[4]", "date"),
+        ("identity", "double"),
+        ("bucket[4]", "json"),
+    ):
+        with pytest.raises(ValueError, match="cannot partition a column of type"):
+            partition_sql(transform, "c", kind)
 
 
 def test_rows_are_ordered_by_partition_then_sort_order() -> None:

@@ -67,6 +67,7 @@ def test_names_types_and_keys() -> None:
         ({"drop": ["nope"]}, "no column matches"),
         ({"filter": [{"column": "status", "value": 1}]}, "no column 'status'"),
         ({"partition": ["month(id)"]}, "month does not go with column 'id'"),
+        ({"partition": ["truncate(4, at)"]}, "truncate does not go with column 'at'"),
         ({"partition": ["hour(customer)"]}, "no column 'customer'"),
         ({"rename": {"at": "moment"}, "partition": ["month(at)"]}, "in the lake the column is 'moment'"),
         ({"sort": ["-atx"]}, "did you mean at"),

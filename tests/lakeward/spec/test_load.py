@@ -154,7 +154,10 @@ WRONG = [
     ),
     (changed("\n  connection: landing", ""), "`landing` is on s3:// and names no `connection`"),
     (changed("s3://landing/shop\n  connection: landing", "./../elsewhere"), "`..` is not allowed"),
-    (GOOD + "compaction: {mode: rewrite}\n", "x.yaml:31:20: `rewrite` is not there yet"),
+    (
+        GOOD + "compaction: {mode: rewrite, small_file: 1GB}\n",
+        "x.yaml:31:20: `rewrite` makes files of `target.file_size` (128MB)",
+    ),
     (GOOD + "calendar: {time_zone: Europe/Zurch}\n", "is no IANA time zone"),
     (filtered("[1, 2]"), "`=` takes one value, not a list"),
     (filtered("1, op: in"), "`in` takes a list of values"),
@@ -230,7 +233,7 @@ def test_globs_leave_to_the_planner_what_only_the_source_knows(tmp_path: Path) -
 def test_every_problem_is_told_at_once_with_its_lines(tmp_path: Path) -> None:
     text = changed("  namespace: shop", "  namespace: shop\n  namespce: shop").replace("to: customers", "to: customer")
     text = text.replace("measure: sum(total)", "measure: total(x)").replace("sku: string", "sku: strin")
-    text += "compaction: {mode: rewrite}\ncompaction: {mode: none}\n"
+    text += "compaction: {mode: rewrite, small_file: 1GB}\ncompaction: {mode: none}\n"
     said = refused(tmp_path, text)
     assert said.startswith("x.yaml: 6 problems.\n")
     for reason in (
@@ -238,7 +241,7 @@ def test_every_problem_is_told_at_once_with_its_lines(tmp_path: Path) -> None:
         "unknown type `strin`",
         "no table of the group `sales` is called `customer`",
         "'total(x)' is no measure",
-        "`rewrite` is not there yet",
+        "`rewrite` makes files of",
         "the key `compaction` stands twice, first in line 32",
     ):
         assert reason in said

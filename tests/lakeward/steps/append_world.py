@@ -15,6 +15,7 @@ from tests.lakes import ORDERS, column, open_lake, orders, sql_connection, stage
 
 from lakeward import __version__
 from lakeward.adapters.connections import Connection
+from lakeward.adapters.duck import DuckEngine
 from lakeward.adapters.iceberg import IcebergLake
 from lakeward.adapters.ledger import MemoryLedger
 from lakeward.adapters.objects import MemoryStore
@@ -119,7 +120,8 @@ def opened(folder: Path, connection: Connection | None = None, namespace: str = 
     lake = open_lake(connection or sql_connection(folder), namespace)
     store, ledger = MemoryStore(), MemoryLedger()
     unused: object = None
-    ports = Ports(unused, store, unused, lake, ledger, unused)  # type: ignore[arg-type]
+    engine = DuckEngine(temp_dir=folder / "spill")
+    ports = Ports(unused, store, engine, lake, ledger, unused)  # type: ignore[arg-type]
     yield World(ports, lake, store, ledger)
     lake.close()
 

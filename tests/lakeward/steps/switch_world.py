@@ -15,7 +15,7 @@ from lakeward.adapters.connections import from_environment
 from lakeward.adapters.open import open_ports
 from lakeward.domain.duck import Rows
 from lakeward.domain.evidence import Pointer
-from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged, StagedTable, from_json, to_json
+from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged, StagedFile, StagedTable, from_json, to_json
 from lakeward.domain.flatten import table_sql
 from lakeward.domain.identity import WHOLE, batch_id, claim_key, pointer_key
 from lakeward.domain.quarantine import quarantine_table
@@ -63,6 +63,7 @@ kpis:
   - {{name: customers, table: customers, measure: count(), dimensions: [country]}}
   - {{name: assortment, table: products, measure: sum(price)}}
 """
+REWRITE = "compaction: {mode: rewrite, min_small_files: 2}\n"
 
 
 @dataclass(frozen=True)
@@ -97,21 +98,22 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, name: str, aside: Mapping[str, int] | None = None) -> Iterator[World]:
+def world(folder: Path, name: str, aside: Mapping[str, int] | None = None, pieces: int = 1) -> Iterator[World]:
     """The groups at a cut of their own.
 
     :param aside: lake table to how many rows of it were quarantined.
+    :param pieces: files that every table is laid in; several are small enough to be rewritten.
     """
     with admin() as connection:
         connection.execute(SOURCE)
     file = folder / f"{name}.yaml"
-    file.write_text(FILE.format(name=name))
+    file.write_text(FILE.format(name=name) + (REWRITE if pieces > 1 else ""))
     loaded = load(file)
     with open_ports(loaded.spec, from_environment, folder) as ports:
         plan = make_plan(loaded, ports, "run 1", AT)
         for group in plan.groups:
             manifest = extract(plan, group.name, ports, "first")
-            _lay(plan, group, manifest, ports, aside or {})
+            _lay(plan, group, manifest, ports, aside or {}, pieces)
             validate(plan, group.name, ports, AT)
             compare(plan, group.name, ports, AT)
         decision = evaluate(plan, ports)
@@ -119,7 +121,7 @@ def world(folder: Path, name: str, aside: Mapping[str, int] | None = None) -> It
         yield World(file, folder, plan, ports, decision.evidence_hash)
 
 
-def _lay(plan: Plan, group: GroupPlan, manifest: Manifest, ports: Ports, aside: Mapping[str, int]) -> None:
+def _lay(plan: Plan, group: GroupPlan, manifest: Manifest, ports: Ports, aside: Mapping[str, int], pieces: int) -> None:
     """Flat tables, as the flatten and append steps lay them; the last rows of some are put aside."""
     aside_table = quarantine_table(group)
     ports.lake.prepare((*group.lake_tables, aside_table), plan.migration.migration)
@@ -130,8 +132,11 @@ def _lay(plan: Plan, group: GroupPlan, manifest: Manifest, ports: Ports, aside: 
         inputs = {of.name: landed_files(ports.store, manifest, of)}
         read = next(t.rows for t in manifest.tables if t.table == of.name)
         sql = f"SELECT * FROM ({table_sql(of, table, Rows.ALL)}) ORDER BY id LIMIT {read - skip}"
-        with ports.engine.stream(sql, inputs) as batches:
-            files = ports.lake.write(table, batches, "first", silent)
+        files: tuple[StagedFile, ...] = ()
+        for n in range(pieces):
+            piece = f"SELECT * FROM ({sql}) WHERE id % {pieces} = {n} ORDER BY id"
+            with ports.engine.stream(piece, inputs) as batches:
+                files += ports.lake.write(table, batches, "first", silent)
         staged.append(StagedTable(table.name, files, read - skip, read, skip))
     rows = ", ".join(
         f"('{group.cut_id}', '{t.table}', NULL, 'malformed', 'note', '{{}}')"

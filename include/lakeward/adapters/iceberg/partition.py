@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Context, Decimal
 from uuid import UUID
 
 import pyarrow as pa
@@ -11,13 +11,15 @@ import pyarrow.compute as pc
 from pyiceberg import types as t
 from pyiceberg.partitioning import PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.transforms import Transform
+from pyiceberg.transforms import BucketTransform, Transform, TruncateTransform
 from pyiceberg.typedef import Record
 
-from lakeward.errors import LakeError, UnsupportedError
+from lakeward.adapters.murmur import hashes
+from lakeward.errors import DataError, LakeError, UnsupportedError
 
 Value = int | str | bool | None
 _HOUR = 3_600_000_000
+_WIDE = Context(prec=40)
 
 
 class Partitioner:
@@ -50,8 +52,18 @@ def _run_ends(array: pa.Array) -> list[int]:
 def transformed(array: pa.Array, transform: Transform[object, object]) -> pa.Array:
     """The transform's values; for identity the column's storage."""
     name = str(transform)
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
     if name == "identity":
-        return array.storage if isinstance(array, pa.ExtensionArray) else array
+        return array
+    if isinstance(transform, BucketTransform):
+        return _bucketed(array, transform.num_buckets)
+    if isinstance(transform, TruncateTransform):
+        return _truncated(array, transform.width)
+    return _since_epoch(array, name)
+
+
+def _since_epoch(array: pa.Array, name: str) -> pa.Array:
     if name == "hour":
         micros = array.cast(pa.int64())
         whole = pc.divide(micros, _HOUR)  # rounds toward zero
@@ -66,12 +78,43 @@ def transformed(array: pa.Array, transform: Transform[object, object]) -> pa.Arr
     if name == "month":
         return pc.add(pc.multiply(years, 12), pc.subtract(pc.month(plain), 1)).cast(pa.int32())
     raise UnsupportedError(
-        f"Partition transform {name} is not there yet.", todo="Use identity, year, month, day or hour."
+        f"Partition transform {name} is not there yet.",
+        todo="Use identity, year, month, day, hour, bucket or truncate.",
     )
 
 
+def _bucketed(array: pa.Array, count: int) -> pa.Array:
+    positive = pc.bit_wise_and(hashes(array), 0x7FFFFFFF)
+    return pc.subtract(positive, pc.multiply(pc.divide(positive, count), count)).cast(pa.int32())
+
+
+def _truncated(array: pa.Array, width: int) -> pa.Array:
+    """The first code points of texts, the first bytes of binaries; whole numbers rounded down, decimals in their last digit."""
+    if pa.types.is_string(array.type):
+        return pc.utf8_slice_codeunits(array, 0, width)
+    if pa.types.is_binary(array.type):
+        return pc.binary_slice(array, 0, width)
+    distinct = array.dictionary_encode()
+    scale = array.type.scale if pa.types.is_decimal(array.type) else 0
+    down = [None if value is None else _rounded_down(value, width, scale) for value in distinct.dictionary.to_pylist()]
+    try:
+        return pa.array(down, array.type).take(distinct.indices)
+    except (pa.ArrowInvalid, OverflowError) as error:
+        raise DataError(
+            f"A value is so near the smallest of {array.type} that truncate[{width}] leaves the type: {error}",
+            todo="Partition by bucket, or give the column a wider type.",
+        ) from None
+
+
+def _rounded_down(value: int | Decimal, width: int, scale: int) -> int | Decimal:
+    if isinstance(value, int):
+        return value - value % width
+    unscaled = int(value.scaleb(scale, _WIDE))
+    return Decimal(unscaled - unscaled % width).scaleb(-scale, _WIDE)
+
+
 def internal(value: pa.Scalar) -> Value:
-    """A partition value as Iceberg holds it, decimals and uuids as text."""
+    """A partition value as Iceberg holds it; decimals, uuids and (in hex) bytes as text."""
     kind = value.type
     if not value.is_valid:
         return None
@@ -83,7 +126,7 @@ def internal(value: pa.Scalar) -> Value:
     if isinstance(found, Decimal):
         return str(found)
     if isinstance(found, bytes):
-        return str(UUID(bytes=found))
+        return str(UUID(bytes=found)) if pa.types.is_fixed_size_binary(kind) else found.hex()
     if isinstance(found, (bool, int, str)):
         return found
     raise UnsupportedError(f"A partition value of type {kind} can't be written.", todo="Partition by another column.")
@@ -105,4 +148,6 @@ def _restored(value: Value, kind: t.IcebergType) -> object:
         return Decimal(value)
     if isinstance(value, str) and isinstance(kind, t.UUIDType):
         return UUID(value)
+    if isinstance(value, str) and isinstance(kind, t.BinaryType):
+        return bytes.fromhex(value)
     return value

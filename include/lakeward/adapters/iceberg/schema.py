@@ -13,6 +13,7 @@ from pyiceberg.table.sorting import NullOrder, SortDirection, SortField, SortOrd
 from pyiceberg.transforms import IdentityTransform, parse_transform
 
 from lakeward.domain.facts import LakeColumn, LakeTable
+from lakeward.domain.partition import fits
 from lakeward.errors import UnsupportedError
 from lakeward.spec.scalars import LakeType
 
@@ -39,7 +40,6 @@ _TYPES: dict[str, tuple[t.PrimitiveType, pa.DataType]] = {
     "binary": (t.BinaryType(), pa.binary()),
 }
 _NO_KEY = (t.FloatType, t.DoubleType)
-_NO_PARTITION = (t.FloatType, t.DoubleType, t.BinaryType)
 
 
 def iceberg_type(word: str) -> t.PrimitiveType:
@@ -93,15 +93,14 @@ def partition_spec(table: LakeTable, schema: Schema) -> PartitionSpec:
     fields = []
     for n, part in enumerate(table.partition):
         source = schema.find_field(part.column)
-        if part.transform == "identity" and isinstance(source.field_type, _NO_PARTITION):
+        if not fits(part.transform, table.column(part.column).type):
             raise UnsupportedError(
-                f"Table {table.name}: column {part.column!r} of type {source.field_type} can't be a partition.",
+                f"Table {table.name}: column {part.column!r} of type {source.field_type} can't be partitioned by {part.transform}.",
                 todo="Partition by a date, a number or a text column.",
             )
-        name = part.column if part.transform == "identity" else f"{part.column}_{part.transform}"
-        fields.append(
-            PartitionField(source.field_id, PARTITION_FIELD_ID_START + n, parse_transform(part.transform), name)
-        )
+        transform, word = parse_transform(part.transform), part.transform.replace("[", "_").rstrip("]")
+        name = part.column if part.transform == "identity" else f"{part.column}_{word}"
+        fields.append(PartitionField(source.field_id, PARTITION_FIELD_ID_START + n, transform, name))
     return PartitionSpec(*fields)
 
 

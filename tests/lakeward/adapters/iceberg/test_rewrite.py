@@ -58,7 +58,11 @@ def test_fewer_files_the_same_rows_and_the_cut_stays_what_it_is(lake: IcebergLak
     assert (snapshot.summary["total-records"], snapshot.summary["total-data-files"]) == (str(COUNT), str(len(new)))
     assert (before.files, lake.statistics("orders", 10**6).files) == (7, 2)
     assert ids_in(lake, made) == ids_in(lake, first) == list(range(COUNT))
-    assert {n: r.snapshot_id for n, r in live.metadata.refs.items()} == {"main": made, "cut_c1": first, "cut_c1_compacted": made}
+    assert {n: r.snapshot_id for n, r in live.metadata.refs.items()} == {
+        "main": made,
+        "cut_c1": first,
+        "cut_c1_compacted": made,
+    }
     assert lake.origin("orders", made) == lake.origin("orders", first) == first
     assert lake.compacted("orders", "c1") == made
     assert lake.commit([batch("c1", ())], "c1", MIGRATION)[1][0].snapshot_id == first
@@ -235,9 +239,7 @@ def test_of_two_compactions_one_wins(lake: IcebergLake, connection: Connection) 
     assert ids_in(lake, lake._open("orders").metadata.current_snapshot_id or 0) == list(range(COUNT))
 
 
-def test_compaction_raced_by_appends_loses_and_doubles_nothing(
-    lake: IcebergLake, connection: Connection
-) -> None:
+def test_compaction_raced_by_appends_loses_and_doubles_nothing(lake: IcebergLake, connection: Connection) -> None:
     landed(lake)
     old, new = staged(lake)
 
@@ -253,9 +255,7 @@ def test_compaction_raced_by_appends_loses_and_doubles_nothing(
     assert distinct == [{"n": COUNT + 3}]
 
 
-def test_a_newer_cut_and_a_compaction_at_once_end_with_the_newer_cut(
-    lake: IcebergLake, connection: Connection
-) -> None:
+def test_a_newer_cut_and_a_compaction_at_once_end_with_the_newer_cut(lake: IcebergLake, connection: Connection) -> None:
     for n in range(3):
         landed(lake, f"a{n}")
         pair, files = staged(lake), stage(lake, orders(7))

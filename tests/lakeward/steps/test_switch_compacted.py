@@ -1,0 +1,108 @@
+"""Compaction before, between and after approval and cutover: it voids nothing, and readers get the rewritten files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import switch_world as sw
+
+from lakeward.adapters.ledger import MemoryLedger
+from lakeward.domain.evidence import State
+from lakeward.domain.facts import to_json
+from lakeward.domain.identity import pointer_key
+from lakeward.errors import LakeError
+from lakeward.lab import Lab
+from lakeward.steps.compact import compact
+from lakeward.steps.compare import compare
+from lakeward.steps.discard import discard
+from lakeward.steps.evidence import verify
+from lakeward.steps.gate import collect_evidence, evaluate
+from lakeward.steps.pointers import read_as_consumer
+from lakeward.steps.switch import cut_back, cut_over
+
+LATER = sw.AT + timedelta(hours=1)
+
+
+@pytest.fixture
+def world(lab: Lab, tmp_path: Path) -> Iterator[sw.World]:
+    with sw.world(tmp_path, f"compacted_{uuid4().hex[:8]}", pieces=3) as found:
+        yield found
+
+
+def compact_all(world: sw.World) -> None:
+    """Rewrite every table of both groups."""
+    before = world.pointers()
+    for group in world.plan.groups:
+        told = compact(world.plan, group.name, world.ports, LATER)
+        assert [len(t.rewritten) for t in told.tables] == [3, 3, 0]
+        pointer = world.pointers()[group.name]
+        assert len(pointer.origins) == 2
+        assert pointer.content == before[group.name].content
+        assert (pointer.state, pointer.evidence_hash) == (before[group.name].state, before[group.name].evidence_hash)
+
+
+def test_between_compare_approval_cutover_and_discard_nothing_is_void(world: sw.World) -> None:
+    compact_all(world)
+    for group in world.plan.groups:
+        for verdict in compare(world.plan, group.name, world.ports, LATER):
+            assert verdict.decided_at == sw.AT, "known for the same rows"
+    assert evaluate(world.plan, world.ports).evidence_hash == world.approved
+    done = cut_over(world.plan, world.ports, **world.ask())  # type: ignore[arg-type]
+    assert "300 rows were read through the pointers" in done.message
+    for pointer in world.pointers().values():
+        assert (pointer.state, pointer.evidence_hash) == (State.WRITERS, world.approved)
+        assert pointer.tables != pointer.content
+    assert verify(world.ports.store).wrong == ()
+    assert cut_back(world.plan, world.ports, by="Bob", why="odd", at=LATER).outcome == "done"
+    assert all(pointer.origins for pointer in world.pointers().values())
+    known = {v.subject: v.inputs_hash for v in world.ports.ledger.verdicts(world.name)}
+    fresh = replace(world.ports, ledger=MemoryLedger())
+    for verdict in compare(world.plan, "sales", fresh, LATER):  # measured anew, from the rewritten files
+        assert (verdict.outcome.value, verdict.inputs_hash, verdict.decided_at) == (
+            "pass",
+            known[verdict.subject],
+            LATER,
+        )
+    for group in world.plan.groups:
+        assert all(one.gone for one in discard(world.plan, group.name, world.ports, dry_run=False))
+
+
+class Meanwhile:
+    """A store to which compaction comes right before the first pointer is moved."""
+
+    def __init__(self, world: sw.World) -> None:
+        self._world, self._store, self.came = world, world.ports.store, False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def put_if(self, key: str, data: bytes, etag: str) -> bool:
+        if not self.came and "/pointers/" in key:
+            self.came = True
+            compact_all(self._world)
+        return self._store.put_if(key, data, etag)
+
+
+def test_in_the_middle_of_a_cutover_both_are_done_and_a_false_pin_is_found(world: sw.World) -> None:
+    store = Meanwhile(world)
+    ports = replace(world.ports, store=store)  # type: ignore[arg-type]
+    assert cut_over(world.plan, ports, **world.ask()).outcome == "done"  # type: ignore[arg-type]
+    assert store.came
+    assert all(p.origins and p.state is State.WRITERS for p in world.pointers().values())
+    assert verify(world.ports.store).wrong == ()
+    evidence = collect_evidence(world.plan, world.ports)
+    assert read_as_consumer(world.plan, world.ports, evidence, State.WRITERS) == 300
+    pointer = world.pointers()["sales"]
+    name = world.ports.lake.qualified("orders")
+    live = world.ports.lake._open("orders")  # type: ignore[attr-defined]
+    live.delete("id = 200")
+    emptied = live.refresh().metadata.current_snapshot_id
+    wrong = replace(pointer, tables=pointer.tables | {name: emptied})
+    world.ports.store.put(pointer_key(world.name, "sales"), to_json(wrong))
+    with pytest.raises(LakeError, match="does not hold the rows of snapshot"):
+        read_as_consumer(world.plan, world.ports, evidence)
