@@ -155,7 +155,8 @@ def compacted(catalog: Catalog, load: Callable[[], Table], cut_id: str) -> int |
         current, tag = table.current_snapshot(), table.metadata.refs.get(compacted_tag(cut_id))
         start = origin(table, current)
         if not current or not holds(table, start, cut_id):
-            return tag.snapshot_id if tag else None
+            made = table.metadata.snapshot_by_id(tag.snapshot_id) if tag else None
+            return made.snapshot_id if made and holds(table, origin(table, made), cut_id) else None
         if current == start or (tag and tag.snapshot_id == current.snapshot_id):
             return tag.snapshot_id if tag else None
         change = asking.with_tag(asking.point_main_at(table, current.snapshot_id), compacted_tag(cut_id))

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation
-from tests.lakes import MIGRATION, ORDERS, batch, ids_in, orders, read, stage
+from tests.lakes import MIGRATION, ORDERS, batch, column, ids_in, open_lake, orders, read, stage
 
 from lakeward.adapters.connections import Connection
+from lakeward.adapters.duck import DuckEngine
 from lakeward.adapters.iceberg import IcebergLake, change, rewrite
 from lakeward.adapters.iceberg.files import data_files
 from lakeward.adapters.iceberg.read import live_entries
+from lakeward.adapters.iceberg.schema import arrow_schema
+from lakeward.domain.compaction import rewrite_sql
 from lakeward.domain.facts import LiveFile, StagedFile
 from lakeward.errors import ConflictError, LakeError
 
@@ -92,9 +101,54 @@ def test_a_part_of_the_files_keeps_the_others_as_they_are(lake: IcebergLake) -> 
     assert {row["id"] for row in lake._open("orders").scan().to_arrow().to_pylist()} == ids
 
 
-def read_files(lake: IcebergLake, files: tuple[LiveFile, ...]) -> object:
-    import pyarrow as pa
+def test_every_type_is_rewritten_bit_by_bit(lake: IcebergLake, tmp_path: Path) -> None:
+    values: dict[str, list[object]] = {
+        "boolean": [True, False, None],
+        "int": [-(2**31), 2**31 - 1, None],
+        "long": [-(2**63), 2**63 - 1, None],
+        "float": [float("nan"), -0.0, None],
+        "double": [float("-inf"), 0.1, None],
+        "string": ["", "añ😀", None],
+        "json": ['{"a": 1.10}', "null", None],
+        "uuid": [UUID(int=1).bytes, UUID(int=2**128 - 1).bytes, None],
+        "date": [date(1, 1, 1), date(9999, 12, 31), None],
+        "time": [time(0), time(23, 59, 59, 999_999), None],
+        "timestamp": [datetime(1582, 10, 4, 1, 2, 3, 4), datetime(9999, 12, 31), None],  # noqa: DTZ001 - has none
+        "timestamptz": [datetime(1, 1, 2, tzinfo=UTC), datetime(2024, 2, 29, 1, 2, 3, 4, tzinfo=UTC), None],
+        "binary": [b"\x00\xff", b"", None],
+        "decimal(38,10)": [Decimal("9" * 28 + "." + "9" * 10), Decimal("-0.0000000001"), None],
+    }
+    names = {kind: f"c{n}" for n, kind in enumerate(values)}
+    every = replace(
+        ORDERS,
+        name="every",
+        columns=tuple(column(name, kind) for kind, name in names.items()),
+        key=(),
+        partition=(),
+        sort=(),
+    )
+    lake.prepare([every], MIGRATION)
+    schema = arrow_schema(lake._open("every").schema())
+    storage = {f.name: pa.binary(16) if f.type == pa.uuid() else f.type for f in schema}
+    parts = [
+        pa.table(
+            [pa.array([values[k][n]], storage[names[k]]).cast(schema.field(names[k]).type) for k in values],
+            schema=schema,
+        )
+        for n in range(3)
+    ]
+    files = tuple(f for part in parts for f in stage(lake, part, every))
+    lake.commit([batch("c1", files, every)], "c1", MIGRATION)
+    old = lake.live_files("every")
+    with DuckEngine(temp_dir=tmp_path).stream(rewrite_sql(every, "old"), {"old": lake.staged(every, old)}) as rows:
+        new = lake.write(every, rows, "try1", lambda *_: None)
+    assert lake.replace_files("every", old, new, "c1")
+    (file,) = lake.live_files("every")
+    found = pq.read_table(lake._open("every").io.new_input(file.url).open())
+    assert {repr(row) for row in found.to_pylist()} == {repr(part.to_pylist()[0]) for part in parts}
 
+
+def read_files(lake: IcebergLake, files: tuple[LiveFile, ...]) -> pa.Table:
     live = lake._open("orders")
     return pa.concat_tables(pq.read_table(live.io.new_input(f.url).open()) for f in files).sort_by("ordered_at")
 
@@ -205,8 +259,6 @@ def test_the_origin_is_known_though_what_lay_between_was_expired(lake: IcebergLa
 
 def raced(connection: Connection, lake: IcebergLake, *work: Callable[[IcebergLake], object]) -> list[object]:
     """Each in a thread with a lake of its own, begun together; what they gave, or the error that they met."""
-    from tests.lakes import open_lake
-
     gate = threading.Barrier(len(work))
     found: list[object] = [None] * len(work)
 
