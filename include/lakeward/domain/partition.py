@@ -67,7 +67,7 @@ def _truncate_sql(column: str, lake_type: str, width: str) -> str:
         case "string":
             return f"left({column}, {width})"  # code points, as Iceberg counts
         case "binary":
-            return f"unhex(left(hex({column}), 2 * {width}))"
+            return f"unhex(left(hex({column}), {2 * int(width)}))"
         case kind:
             whole = f"CAST({_unscaled_sql(column) if kind == 'decimal' else column} AS HUGEINT)"
             return f"({whole} - ({whole} % {width} + {width}) % {width})"  # % has the sign of the value

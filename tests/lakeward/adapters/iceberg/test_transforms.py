@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal, localcontext
 from tempfile import gettempdir
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from lakeward.domain.partition import order_by, partition_sql
 from lakeward.errors import DataError
 
 ENGINE = DuckEngine(temp_dir=gettempdir())
+WIDE = Context(prec=60)
 INT, LONG = st.integers(-(2**31), 2**31 - 1), st.integers(-(2**63), 2**63 - 1)
 MICROS = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)
 
@@ -110,7 +111,7 @@ def fitting(kind: str, width: int, value: object) -> bool:
         return value - value % width >= -(2 ** (31 if kind == "int" else 63))
     if isinstance(value, Decimal):
         found = t.DecimalType(*(int(n) for n in kind[8:-1].split(",")))
-        unscaled = int(value.scaleb(found.scale))
+        unscaled = int(value.scaleb(found.scale, WIDE))
         return abs(unscaled - unscaled % width) < 10**found.precision
     return True
 
@@ -128,12 +129,14 @@ def test_truncated_values_are_pyicebergs(kind: str, data: st.DataObject, width: 
     assert transformed(array, ask).to_pylist() == expected
     found = by_sql(array, f"truncate[{width}]", kind)
     scale = int(kind[8:-1].split(",")[1]) if kind.startswith("decimal") else 0
-    assert [v if v is None or isinstance(v, (str, bytes)) else Decimal(v).scaleb(-scale) for v in found] == expected
+    assert [
+        v if v is None or isinstance(v, (str, bytes)) else Decimal(v).scaleb(-scale, WIDE) for v in found
+    ] == expected
 
 
 def truncated(value: object, width: int, kind: str, ask: Transform[object, object]) -> object:
     """PyIceberg's own, in a context wide enough for its decimals."""
-    with localcontext(prec=60):
+    with localcontext(WIDE):
         return ask.transform(iceberg_type(kind))(value)
 
 
