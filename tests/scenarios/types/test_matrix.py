@@ -195,7 +195,7 @@ def test_the_lake_holds_every_value(chain: Chain, uri: str, name: str) -> None:
     table = TABLES[name]
     rows, texts = read(chain, table), own_text(uri, table)
     assert len(rows) == LONGEST
-    wrong = []
+    wrong: list[tuple[object, ...]] = []
     for n, example in enumerate(table.examples):
         for row, value in enumerate(example.values):
             expected, found = lake_text(value), rows[row][f"c{n}"]
@@ -211,6 +211,17 @@ def test_the_lake_holds_every_value(chain: Chain, uri: str, name: str) -> None:
             if rows[row][f"c{n}"] is not None
         ]
     assert not wrong
+
+
+def test_the_text_in_the_lake_gives_the_value_again(chain: Chain, uri: str) -> None:
+    rows = read(chain, TABLES["every"])
+    asked = [(n, e) for n, e in enumerate(EXAMPLES) if e.lake == "string" and e.declared != "xml" and not e.trim]
+    with psycopg.connect(uri) as con:
+        for n, example in asked:
+            for row, _ in enumerate(example.values):
+                sql = f"SELECT format('%s', c{n}) = format('%s', %s::text::{example.declared}) FROM every WHERE id = {row}"
+                found = con.execute(sql.replace("'%s'", "'%%s'").encode(), [rows[row][f"c{n}"]]).fetchone()
+                assert found == (True,), (example.declared, rows[row][f"c{n}"])
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -72,7 +72,7 @@ def test_doubles_are_refused_where_the_file_says_so(uri: str, tmp_path: Path) ->
 @pytest.fixture(scope="module")
 def carried(uri: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Chain, dict[str, Verdict]]:
     spec = {"table": "readings", "types": FREE, "special": SPECIAL, "trim": ["co*"]}
-    figures = [
+    figures: list[dict[str, object]] = [
         {"name": "levels", "table": "readings", "measure": "sum(level)", "date": "d"},
         {"name": "freed", "table": "readings", "measure": "sum(free)", "dimensions": ["z", "code"]},
         {"name": "clocks", "table": "readings", "measure": "count(clock)", "date": "t"},

@@ -68,7 +68,7 @@ CREATE TABLE child (id int PRIMARY KEY, of int REFERENCES clash (id)); INSERT IN
 
 def test_names_that_differ_by_case_alone_are_told_apart_by_rename(lab: Lab, tmp_path: Path) -> None:
     uri = create_database(lab, CLASHES)
-    clash = {
+    clash: dict[str, object] = {
         "table": "clash",
         "rename": {"Id": "old_id", "ID": "amount"},
         "flatten": [
@@ -77,7 +77,7 @@ def test_names_that_differ_by_case_alone_are_told_apart_by_rename(lab: Lab, tmp_
         ],
         "filter": [{"column": "Id", "op": ">", "value": 0}],
     }
-    figures = [
+    figures: list[dict[str, object]] = [
         {"name": "amounts", "table": "clash", "measure": "sum(amount * old_id)", "dimensions": ["id"]},
         {"name": "inside", "table": "clash", "measure": "sum(big_b + doc_a)"},
     ]
