@@ -1,4 +1,4 @@
-"""`lakeward maintain`: old snapshots and leftovers, shown, and removed when asked to."""
+"""`lakeward maintain`: small files, old snapshots and leftovers, shown, and put right when asked to."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeward.cli.console import exits, progressing, say, table
+from lakeward.cli.console import exits, note, progressing, say, table
+from lakeward.errors import LakewardError
 
 if TYPE_CHECKING:
+    from lakeward.domain.compaction import CompactionReport
     from lakeward.domain.maintenance import CleaningReport, ExpiryReport
 
 _SHOWN = 50
@@ -20,7 +22,7 @@ def maintain(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")],
     apply: Annotated[bool, typer.Option("--apply", help="Do it; else it is only shown.")] = False,
 ) -> None:
-    """Expire old snapshots and old cuts' tags, and remove what failed, superseded and discarded tries left. Shows only, unless `--apply`.
+    """Rewrite small files (mode `rewrite`), expire old snapshots and cuts' tags, remove what failed tries left. Shows only, unless `--apply`.
 
     Spared is what a pointer, a tag, a run that may go on, or the way back needs. The same as the DAG `maintenance__<migration>`.
 
@@ -30,15 +32,30 @@ def maintain(
     """
     from lakeward.cli.session import now, opened
     from lakeward.steps.clean import clean
+    from lakeward.steps.compact import compact_published
     from lakeward.steps.expire import expire
 
     with opened(file) as (loaded, ports), progressing() as progress:
+        compacted = compact_published(loaded.spec, ports, now(), dry_run=not apply, progress=progress)
         expired = expire(loaded.spec, ports, now(), dry_run=not apply, progress=progress)
         cleaned = clean(loaded.spec, ports, now(), dry_run=not apply, progress=progress)
+    _show_compacted(compacted, dry_run=not apply)
     _show_expired(expired)
     _show_cleaned(cleaned)
     if not apply:
         say("Nothing was changed. Give --apply to do it; what expires then leaves more files to remove.")
+
+
+def _show_compacted(reports: dict[str, CompactionReport | LakewardError], *, dry_run: bool) -> None:
+    from lakeward.domain.compaction import rewriting
+
+    for group, report in reports.items():
+        if isinstance(report, LakewardError):
+            note(f"Group {group} is passed over: {report}")
+            continue
+        for one in report.tables:
+            if told := rewriting(one, dry_run=dry_run) or (f"{one.table}: compaction is due" if one.due else ""):
+                say(told)
 
 
 def _show_expired(report: ExpiryReport) -> None:

@@ -11,9 +11,10 @@ from lakeward.domain.evidence import Pointer
 from lakeward.domain.facts import GroupPlan, LakeTable, LiveFile, Plan, StagedFile, to_json
 from lakeward.domain.identity import pointer_key
 from lakeward.domain.quarantine import quarantine_table
-from lakeward.errors import ConflictError, LakeError
+from lakeward.errors import ConflictError, LakeError, LakewardError
 from lakeward.ports import Lake, Ports, Progress, silent
-from lakeward.spec.models import CompactionSpec
+from lakeward.spec.models import CompactionSpec, Migration
+from lakeward.steps.artifacts import plan_of_published
 from lakeward.steps.publish import find_pointer
 from lakeward.steps.same_rows import differing, same_rows
 
@@ -70,6 +71,22 @@ def compact(
             for one in told
         ]
     return report(group.name, group.cut_id, before.mode, tuple(told))
+
+
+def compact_published(
+    spec: Migration, ports: Ports, at: datetime, *, dry_run: bool = False, progress: Progress = silent
+) -> dict[str, CompactionReport | LakewardError]:
+    """``compact`` every published group; a group whose plan this version of lakeward does not read gives the error that says so."""
+    found: dict[str, CompactionReport | LakewardError] = {}
+    for group in spec.groups:
+        try:
+            plan = plan_of_published(ports.store, spec.migration, group.name)
+        except LakewardError as error:
+            found[group.name] = error
+            continue
+        if plan:
+            found[group.name] = compact(plan, group.name, ports, at, dry_run=dry_run, progress=progress)
+    return found
 
 
 def _published(plan: Plan, group: GroupPlan, ports: Ports) -> Pointer:

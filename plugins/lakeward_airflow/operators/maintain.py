@@ -17,7 +17,6 @@ from lakeward_airflow.runs import home, now, progress
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from lakeward.domain.facts import Plan
     from lakeward.domain.maintenance import CleaningReport, ExpiryReport
     from lakeward.ports import Ports
     from lakeward.spec.models import Migration
@@ -64,7 +63,7 @@ class MaintenanceOperator(BaseOperator):
 
 
 class CompactTablesOperator(MaintenanceOperator):
-    """Look at every published group's files, and tell which tables are due for compaction.
+    """Rewrite small files of every published group, if the file says ``rewrite``; else tell which tables are due.
 
     :param migration_file: path of the migration file.
     :param dry: ``True`` says what would be done and changes nothing. (templated)
@@ -72,30 +71,27 @@ class CompactTablesOperator(MaintenanceOperator):
 
     def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
         """Group by group; a group that another version of lakeward planned is passed over."""
-        from lakeward.steps.artifacts import plan_of_published
+        from lakeward.domain.compaction import rewriting
+        from lakeward.steps.compact import compact_published
 
-        done: dict[str, object] = {}
+        dry, done = self.only_looks, {}
         with self.opened() as (spec, ports):
-            for group in spec.groups:
-                try:
-                    plan = plan_of_published(ports.store, spec.migration, group.name)
-                except LakewardError as error:
-                    self.log.warning("Group %s is passed over: %s", group.name, error)
-                    continue
-                if plan:
-                    done[group.name] = self._compact(plan, group.name, ports)
-        return {"dry_run": self.only_looks, "groups": done}
-
-    def _compact(self, plan: Plan, group: str, ports: Ports) -> dict[str, object]:
-        from lakeward.steps.compact import inspect
-
-        report = inspect(plan, group, ports)
-        for table in report.tables:
-            self.log.info(
-                "%s: %d files, %d of them small%s",
-                *(table.table, table.files_now, table.small_now, "; compaction is due" if table.due else ""),
-            )
-        return {"due": [table.table for table in report.tables if table.due], "mode": report.mode}
+            found = compact_published(spec, ports, now(), dry_run=dry, progress=progress(self.log))
+        for group, report in found.items():
+            if isinstance(report, LakewardError):
+                self.log.warning("Group %s is passed over: %s", group, report)
+                continue
+            for table in report.tables:
+                due = "; compaction is due" if table.due else ""
+                self.log.info("%s: %d files, %d of them small%s", table.table, table.files_now, table.small_now, due)
+                if told := rewriting(table, dry_run=dry):
+                    self.log.info("%s", told)
+            done[group] = {
+                "mode": report.mode,
+                "due": [table.table for table in report.tables if table.due],
+                "rewritten": {t.table: [len(t.rewritten), t.into] for t in report.tables if t.rewritten},
+            }
+        return {"dry_run": dry, "groups": done}
 
 
 class ExpireSnapshotsOperator(MaintenanceOperator):

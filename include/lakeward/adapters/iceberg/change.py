@@ -22,7 +22,6 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
 from pyiceberg.table.snapshots import Operation, Summary
 from pyiceberg.table.update import (
-    AddSnapshotUpdate,
     AssertRefSnapshotId,
     AssertTableUUID,
     RemovePropertiesUpdate,
@@ -95,16 +94,23 @@ class _ReplaceAll(_OverwriteFiles):
         ]
 
 
-class _ReplaceFiles(_OverwriteFiles):
-    """A ``replace`` snapshot: some files exchanged for others with the same rows, all others as they were."""
+class _Replace(_SnapshotProducer[object]):
+    """A snapshot that holds its parent's rows; PyIceberg reckons totals for other operations only."""
+
+    def _summary(self, snapshot_properties: dict[str, str] = EMPTY_DICT) -> Summary:
+        return Summary(Operation.REPLACE, **super()._summary(snapshot_properties).additional_properties)
+
+
+class _ReplaceFiles(_Replace, _OverwriteFiles):
+    """Some files exchanged for others with the same rows, all others as they were."""
 
     def _build_delete_files_partition_predicate(self) -> None:
         """The files are named, so that every manifest is read."""
         self._predicate = AlwaysTrue()
 
-    def _summary(self, snapshot_properties: dict[str, str] = EMPTY_DICT) -> Summary:
-        made = super()._summary(snapshot_properties)  # PyIceberg reckons totals for other operations only
-        return Summary(Operation.REPLACE, **made.additional_properties)
+
+class _SameFiles(_Replace, _FastAppendFiles):
+    """The very files of the parent."""
 
 
 def replace_files(
@@ -113,11 +119,12 @@ def replace_files(
     """A ``replace`` snapshot with new files in the place of old ones.
 
     :param old: entries of live data files.
+    :raises LakeError: the janitor has given one of the new files up.
     """
     producer = _ReplaceFiles(Operation.OVERWRITE, _Unstaged(table), table.io, uuid.uuid4(), dict(summary))
     for entry in old:
         producer.delete_data_file(entry.data_file)
-    return _made(table, producer, new)  # type: ignore[arg-type]
+    return _made(table, producer, new)
 
 
 def replace_rows(
@@ -128,8 +135,6 @@ def replace_rows(
     :param live: the entries of every live data file now.
     :raises LakeError: the janitor has given one of the files up.
     """
-    files = list(files)
-    refuse_condemned(table, (file.file_path for file in files))
     transaction = _Unstaged(table)
     made = dict(summary)
     producer: _SnapshotProducer[object]
@@ -140,30 +145,20 @@ def replace_rows(
     return _made(table, producer, files)
 
 
+def same_files(table: Table, summary: Mapping[str, str]) -> Change:
+    """A snapshot with the very files of the current one: main moves, and what readers see does not."""
+    kind = _SameFiles if table.current_snapshot() else _FastAppendFiles
+    return _made(table, kind(Operation.APPEND, _Unstaged(table), table.io, uuid.uuid4(), dict(summary)), ())  # type: ignore[arg-type]
+
+
 def _made(table: Table, producer: _SnapshotProducer[object], files: Iterable[DataFile]) -> Change:
+    files = list(files)
+    refuse_condemned(table, (file.file_path for file in files))
     for file in files:
         producer.append_data_file(file)
     updates, requirements = producer._commit()
     uuid_unchanged = AssertTableUUID(uuid=table.metadata.table_uuid)
     return Change(table, producer.snapshot_id, updates, (*requirements, uuid_unchanged), producer)
-
-
-def same_rows(table: Table) -> Change:
-    """A snapshot with the very files of the current one: main moves, and what readers see does not."""
-    producer: _SnapshotProducer[object] = _FastAppendFiles(Operation.APPEND, _Unstaged(table), table.io, uuid.uuid4())  # type: ignore[assignment]
-    updates, requirements = producer._commit()
-    if table.current_snapshot():
-        updates = tuple(_as_replace(update) for update in updates)
-    uuid_unchanged = AssertTableUUID(uuid=table.metadata.table_uuid)
-    return Change(table, producer.snapshot_id, updates, (*requirements, uuid_unchanged), producer)
-
-
-def _as_replace(update: TableUpdate) -> TableUpdate:
-    """The snapshot said to hold its parent's rows, which PyIceberg itself cannot say."""
-    if not isinstance(update, AddSnapshotUpdate) or update.snapshot.summary is None:
-        return update
-    summary = Summary(Operation.REPLACE, **update.snapshot.summary.additional_properties)
-    return AddSnapshotUpdate(snapshot=update.snapshot.model_copy(update={"summary": summary}))
 
 
 def without(table: Table, snapshots: Iterable[int], tags: Iterable[str]) -> Change:

@@ -20,6 +20,7 @@ from pyiceberg.table.snapshots import Snapshot
 from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.commit import REFUSED, UNKNOWN, WAITS
 from lakeward.adapters.iceberg.condemned import CONDEMNED, condemned, stem
+from lakeward.adapters.iceberg.read import ORIGIN, origin
 from lakeward.domain.maintenance import LakeFile
 from lakeward.errors import ConflictError
 
@@ -123,7 +124,8 @@ def _mark(catalog: Catalog, load: Callable[[], Table], stems: frozenset[str], th
         if made & {snapshot.snapshot_id for snapshot in table.metadata.snapshots}:  # an answer was lost, not the commit
             return table
         marks = " ".join(sorted(stems | condemned(table).intersection(there)))
-        change = asking.same_rows(table)
+        start = origin(table, table.current_snapshot())
+        change = asking.same_files(table, {ORIGIN: str(start.snapshot_id)} if start else {})
         change = asking.with_properties(change, {CONDEMNED: marks} if marks else {}, () if marks else (CONDEMNED,))
         made.add(change.snapshot_id)
         try:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
@@ -42,7 +41,6 @@ class Rewriting:
     ) -> None:
         self._catalog, self._load, self._cut = catalog, load, cut_id
         self._old, self._new = [file.url for file in old], new
-        self._files: list[DataFile] = []
         self._asked: list[Change] = []
         self._refused: list[Change] = []
         self._unsure: set[int | None] = set()
@@ -106,16 +104,16 @@ class Rewriting:
         old = [live[url] for url in self._old if url in live]
         if len(old) != len(self._old) or any(e.data_file.spec_id != table.spec().spec_id for e in old):
             return None
-        self._files = self._files or data_files(table, self._new)
-        before, after = (sum(f.record_count for f in fs) for fs in ([e.data_file for e in old], self._files))
+        new = data_files(table, self._new)  # at every try: the janitor may have been here since the last one
+        before, after = (sum(f.record_count for f in fs) for fs in ([e.data_file for e in old], new))
         if before != after:
             raise LakeError(
-                f"Table {'.'.join(table.name())}: {len(old)} files with {before} rows would become {len(self._files)} files with {after}.",
+                f"Table {'.'.join(table.name())}: {len(old)} files with {before} rows would become {len(new)} files with {after}.",
                 todo="Report this; nothing was changed.",
             )
         start = origin(table, current)
         summary = {ORIGIN: str(start.snapshot_id)} if start else {}
-        change = asking.replace_files(table, old, self._files, summary)
+        change = asking.replace_files(table, old, new, summary)
         return asking.with_tag(change, compacted_tag(self._cut)) if holds(table, start, self._cut) else change
 
     def _discard(self) -> None:
