@@ -207,9 +207,9 @@ class Expression(Word):
         """Name the functions; what is very long is refused, as nobody could check it."""
         if len(text) > cls.longest:
             raise ValueError(f"a measure of {len(text):,} characters; {cls.longest} are the most")
-        if not re.fullmatch(cls.form, text, re.DOTALL):
+        if not re.fullmatch(cls.form, text):
             raise ValueError(
-                f"{text!r} is no measure: sum, count, count_distinct, min, max or avg of something in brackets"
+                f"{text!r} is no measure: sum, count, count_distinct, min, max or avg of something in brackets, in one line"
             )
         return text
 

@@ -70,7 +70,7 @@ def test_only_count_needs_no_argument() -> None:
 )
 def test_what_is_no_measure_is_told_with_its_place(text: str, said: str, at: int | None) -> None:
     if text == "sum(a -- b\n)":  # two minus signs are two minus signs, never a comment
-        with pytest.raises(ValueError, match="form"):
+        with pytest.raises(ValueError, match="is no measure"):
             Expression(text)
         assert parse("sum(a -- b)") == Operation("-", Column("a", 4), Negated(Column("b", 9)))
         return
