@@ -19,6 +19,7 @@ from lakeward.domain.facts import (
     StorageAccess,
     TablePlan,
 )
+from lakeward.domain.signing import UNSIGNED, Signer
 from lakeward.spec.rules import Rule
 
 if TYPE_CHECKING:
@@ -298,7 +299,7 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything that a step may need, opened for one migration."""
+    """Everything that a step may need, opened for one migration. ``signer`` signs what is recorded, if it has a key."""
 
     source: Source
     store: ObjectStore
@@ -306,3 +307,4 @@ class Ports:
     lake: Lake
     ledger: Ledger
     validator: Validator
+    signer: Signer = UNSIGNED

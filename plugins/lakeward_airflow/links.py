@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from airflow.sdk import BaseOperatorLink
 
-from lakeward.domain.identity import WHOLE, cut_id
+from lakeward.domain.identity import WHOLE, cut_id, run_id
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -32,6 +32,11 @@ def evidence_url(migration: str, group: str, cut: str, *below: str) -> str:
 def sealed_url(migration: str, evidence_hash: str) -> str:
     """Path of the whole evidence that an approval binds to."""
     return f"{MOUNTED_AT}/evidence/{quote(migration, safe='')}/sealed/{evidence_hash}"
+
+
+def dossier_url(migration: str, run_key: str) -> str:
+    """Path of the newest dossier of a run."""
+    return f"{MOUNTED_AT}/dossier/{quote(migration, safe='')}/{run_id(run_key)}"
 
 
 def _evidence_of(operator: BaseOperator, *below: str) -> str:
@@ -60,3 +65,16 @@ class ValidationReportLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
         """Path of the newest report."""
         return _evidence_of(operator, "records", "report")
+
+
+class DossierLink(BaseOperatorLink):
+    """Everything that was proved of the run, on one page for those who sign."""
+
+    name = "Dossier"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Path of the newest dossier."""
+        from lakeward.spec.load import load
+
+        migration = load(Path(cast("_GroupTask", operator).migration_file)).spec.migration
+        return dossier_url(migration, ti_key.run_id)

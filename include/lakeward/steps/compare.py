@@ -6,13 +6,14 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from lakeward.domain import kpi
-from lakeward.domain.evidence import Outcome, Pointer, Verdict
-from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged, to_json
+from lakeward.domain.evidence import Pointer, Verdict
+from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged
 from lakeward.domain.identity import digest, evidence_prefix, verdict_key
 from lakeward.errors import DataError, LakeError, LakewardError, SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.reader import resolve
 from lakeward.steps.artifacts import read_manifest, read_staged
+from lakeward.steps.chain import keep_look, keep_verdict, standing_verdict
 from lakeward.steps.counts import count_rows, counts_inputs
 from lakeward.steps.extract import kpis_of, write_figures
 from lakeward.steps.figures import landed_files, source_figures
@@ -124,9 +125,8 @@ def _at_cut(
         return measure(ports, r, taken, lake, key.removesuffix(".json"), landing=landing, aside=aside)
 
     verdict, error = judge(case, r, inputs, work, _secrets(ports))
-    _keep(ports, key, verdict)
     failures += [(verdict, error)] if error else []
-    return verdict
+    return keep_verdict(ports, verdict)
 
 
 def _as_of_now(
@@ -147,7 +147,7 @@ def _as_of_now(
         return measure(ports, r, taken, pinned_files(ports, r, pointer.tables), stem, since=since)
 
     verdict, error = judge(case, r, inputs, work, _secrets(ports))
-    ports.store.put(f"{stem}.json", to_json(verdict))
+    keep_look(ports, f"{stem}.json", verdict)
     failures += [(verdict, error)] if error else []
     return verdict
 
@@ -169,25 +169,13 @@ def _counts(
     except Exception as error:  # noqa: BLE001 - it is recorded, then raised
         verdict = unmeasured(case, "counts", group.name, inputs, error, _secrets(ports))
         failures.append((verdict, error))
-    _keep(ports, verdict_key(case.migration, group.name, case.cut_id, "counts", group.name, inputs), verdict)
-    return verdict
+    return keep_verdict(ports, verdict)
 
 
 def _known(case: Case, ports: Ports, kind: str, subject: str, inputs: str) -> Verdict | None:
     """The verdict that was reached for these inputs; its evidence is put back when somebody has deleted it."""
     known = ports.ledger.verdict(case.migration, case.group, kind, subject, inputs)
-    if known:
-        ports.store.put_new(verdict_key(case.migration, case.group, case.cut_id, kind, subject, inputs), to_json(known))
-    return known
-
-
-def _keep(ports: Ports, key: str, verdict: Verdict) -> None:
-    """Store, then record. What could not be measured never takes the place of what was."""
-    if verdict.outcome is Outcome.ERROR:
-        ports.store.put_new(key, to_json(verdict))
-    else:
-        ports.store.put(key, to_json(verdict))
-    ports.ledger.record_verdict(verdict)
+    return standing_verdict(ports, known, verdict_key(case.migration, case.group, case.cut_id, kind, subject, inputs))
 
 
 def _secrets(ports: Ports) -> tuple[str, ...]:

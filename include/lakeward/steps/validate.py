@@ -15,6 +15,7 @@ from lakeward.domain.rules import all_rules
 from lakeward.errors import DataError, LakewardError
 from lakeward.ports import Ports, Progress, RuleResult, RuleSet, silent
 from lakeward.steps.artifacts import read_staged
+from lakeward.steps.chain import keep_verdict, standing_verdict
 
 KIND, SUBJECT = "records", "rules"
 _FINDINGS = 100
@@ -30,7 +31,9 @@ def validate(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: 
     staged = read_staged(ports.store, plan, group)
     sets = [_rule_set(group, table) for table in group.lake_tables]
     inputs = digest(plan.version, *map(to_json, sets), *(to_json(staged.table(one.table.name)) for one in sets))
-    verdict = ports.ledger.verdict(plan.migration.migration, group_name, KIND, SUBJECT, inputs)
+    key = verdict_key(plan.migration.migration, group_name, group.cut_id, KIND, SUBJECT, inputs)
+    known = ports.ledger.verdict(plan.migration.migration, group_name, KIND, SUBJECT, inputs)
+    verdict = standing_verdict(ports, known, key)
     if verdict is None:
         verdict = _measure(plan, group, staged, sets, inputs, ports, at, progress)
     return _judge(verdict)
@@ -76,10 +79,7 @@ def _measure(
     page_key = f"{key.removesuffix('.json')}.html"
     store.put(page_key, page)
     report = FileFact(store.url(page_key), rows=0, bytes=len(page), checksum=hashlib.sha256(page).hexdigest())
-    verdict = replace(verdict, files=(report, *verdict.files))
-    store.put(key, to_json(verdict))
-    ports.ledger.record_verdict(verdict)
-    return verdict
+    return keep_verdict(ports, replace(verdict, files=(report, *verdict.files)))
 
 
 def _reported(sets: Sequence[RuleSet], results: Sequence[RuleResult], staged: Staged) -> tuple[ReportedTable, ...]:

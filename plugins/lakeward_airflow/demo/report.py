@@ -15,6 +15,7 @@ from rich.table import Table
 from lakeward import reader
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.open import open_ports, open_store
+from lakeward.domain.dossier import shown as show_figure
 from lakeward.domain.evidence import Outcome, Pointer, State, Verdict
 from lakeward.domain.facts import FileSet, GroupPlan, Manifest, Plan
 from lakeward.domain.kpi import figure_columns, lake_sql, resolve
@@ -26,7 +27,6 @@ from lakeward.steps.claim import last_claim
 from lakeward.steps.gate import collect_evidence
 from lakeward_airflow.demo.api import TaskState
 from lakeward_airflow.demo.servers import DemoError
-from lakeward_airflow.figures import shown as show_figure
 
 _Figure: TypeAlias = tuple[object, int]
 _SHOWN = {"day": 3, "week": 2, "month": 3, "total": 1}

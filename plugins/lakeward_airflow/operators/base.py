@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from lakeward.domain.facts import Plan
+from lakeward.errors import LakewardError
 from lakeward.ports import Ports
 from lakeward_airflow.runs import now, open_run, progress
 
@@ -46,6 +47,15 @@ class RunOperator(BaseOperator):
     def entity_group(self) -> str:
         """The group that is worked on; empty for the whole run."""
         return ""
+
+    def keep_dossier(self, plan: Plan, ports: Ports) -> None:
+        """Write the run's dossier anew. It shows what is proved and proves nothing: one that can't be made is only told."""
+        from lakeward.steps.dossier import keep_dossier
+
+        try:
+            self.log.info("Dossier: %s", keep_dossier(plan, ports))
+        except LakewardError as error:
+            self.log.warning("There is no dossier: %s", error)
 
     def progress(self) -> Progress:
         """Report into the task's log."""
