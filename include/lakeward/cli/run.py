@@ -180,7 +180,7 @@ def _attempt() -> str:
 
 
 def _gate(plan: Plan, ports: Ports) -> None:
-    from lakeward.steps.dossier import keep_dossier
+    from lakeward.steps.dossier import try_dossier
     from lakeward.steps.gate import evaluate
     from lakeward.steps.journal import journal
 
@@ -188,7 +188,7 @@ def _gate(plan: Plan, ports: Ports) -> None:
         decision = evaluate(plan, ports)
         entry.outcome, entry.message = "done" if decision.open else "held", "; ".join(decision.reasons)
     note(f"records: {decision.signatures}")
-    note(f"dossier: {ports.store.url(keep_dossier(plan, ports))}")
+    note(f"dossier: {try_dossier(plan, ports)}")
     finish_run(ports.store, plan, entry.outcome)
     for warning in decision.warnings:
         say(f"warning: {warning}")

@@ -153,6 +153,8 @@ def told(records: Sequence[Record], trusted: frozenset[str]) -> str:
     if not records:
         return "there are no records"
     by = [record.fingerprint for record in records]
+    if not any(by):
+        return f"none of the {len(by)} records is signed"
     parts = []
     for one in dict.fromkeys(by):
         which = f"{by.count(one)} of {len(by)} records are" if len(set(by)) > 1 else "all records are"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from html import escape
 
 _WIDTH, _HEIGHT = 960, 240
@@ -30,14 +30,15 @@ def plot(points: Sequence[Point], title: str) -> str:
     values = [value for p in points for value in (p.source, p.lake) if value is not None]
     if len(points) < 2 or not values:
         return ""
-    scale = _Scale(min(*values, Decimal(0)), max(*values, Decimal(0)), len(points))
+    ticks = _ticks(min(*values, Decimal(0)), max(*values, Decimal(0)))
+    scale = _Scale(ticks[0], ticks[-1], len(points))
     wrong = sum(p.differs for p in points)
     told = f"{len(points)} periods from {points[0].period} to {points[-1].period}; " + (
         f"{wrong} differ between source and lake, marked by triangles" if wrong else "source and lake are equal in all"
     )
     parts = [
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(f"{title}: {told}")}">',
-        *_axes(scale, points),
+        *_axes(scale, ticks, points),
         *_line(scale, [p.source for p in points], "source"),
         *_line(scale, [p.lake for p in points], "lake"),
         *_marks(scale, points),
@@ -67,10 +68,19 @@ def _tenth(value: Decimal) -> Decimal:
     return value.quantize(_TENTH, context=EXACT)
 
 
-def _axes(scale: _Scale, points: Sequence[Point]) -> Iterator[str]:
+def _ticks(low: Decimal, high: Decimal) -> list[Decimal]:
+    """Round figures from below the lowest to above the highest, four to seven of them."""
+    spread = EXACT.subtract(high, low) or Decimal(1)
+    power = EXACT.scaleb(Decimal(1), EXACT.divide(spread, Decimal(4)).adjusted())
+    step = next(size for n in (1, 2, 5, 10) if (size := n * power) * 4 >= spread)
+    first = EXACT.divide(low, step).to_integral_value(ROUND_FLOOR)
+    last = EXACT.divide(high, step).to_integral_value(ROUND_CEILING)
+    return [EXACT.multiply(Decimal(n), step) for n in range(int(first), max(int(last), int(first) + 1) + 1)]
+
+
+def _axes(scale: _Scale, ticks: Sequence[Decimal], points: Sequence[Point]) -> Iterator[str]:
     right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
-    for n in range(5):
-        value = EXACT.add(scale.low, EXACT.multiply(EXACT.subtract(scale.high, scale.low), Decimal(n) / 4))
+    for value in ticks:
         y = scale.y(value)
         yield f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{y}" y2="{y}"/>'
         yield f'<text x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{_short(value)}</text>'
@@ -81,12 +91,14 @@ def _axes(scale: _Scale, points: Sequence[Point]) -> Iterator[str]:
 
 
 def _short(value: Decimal) -> str:
-    """A figure for an axis, four digits of it."""
+    """A round figure for an axis."""
     size = abs(value)
-    for limit, name in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
+    if size >= 10**16:
+        return f"{value.normalize(EXACT):E}"
+    for limit, name in ((10**12, " T"), (10**9, " G"), (10**6, " M"), (10**3, " k")):
         if size >= limit:
-            return f"{EXACT.divide(value, Decimal(limit)):.4g} {name}" if size < 10**16 else f"{value:.2E}"
-    return f"{value:.4g}"
+            return f"{EXACT.divide(value, Decimal(limit)).normalize(EXACT):f}{name}"
+    return f"{value.normalize(EXACT):f}"
 
 
 def _line(scale: _Scale, values: Sequence[Decimal | None], side: str) -> Iterator[str]:

@@ -161,11 +161,11 @@ def chain_of(store: ObjectStore, migration: str, signer: Signer) -> Chain:
         return read_chain([(key, item[0] if item else b"") for key, item in zip(keys, found, strict=True)], signer)
 
 
-def bound_to(chain: Chain, evidence: Evidence) -> str:
-    """Number and hash of the newest record that vouches for one of the verdicts; empty when there is none."""
+def records_of(chain: Chain, evidence: Evidence) -> tuple[Record, ...]:
+    """The records that vouch for the verdicts, in their order."""
     newest = chain.newest()
-    records = [newest[key] for verdict in evidence.verdicts if (key := key_of_verdict(verdict)) in newest]
-    return max(records, key=lambda record: record.number).place if records else ""
+    found = (newest[key] for verdict in evidence.verdicts if (key := key_of_verdict(verdict)) in newest)
+    return tuple(sorted(found, key=lambda record: record.number))
 
 
 def objections(ports: Ports, chain: Chain, evidence: Evidence, *, signed: bool) -> Iterator[str]:

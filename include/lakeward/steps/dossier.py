@@ -56,6 +56,14 @@ def keep_dossier(plan: Plan, ports: Ports) -> str:
     return key
 
 
+def try_dossier(plan: Plan, ports: Ports) -> str:
+    """Write it and tell where; it shows what is proved and proves nothing, so that one which can't be made is only told."""
+    try:
+        return ports.store.url(keep_dossier(plan, ports))
+    except LakewardError as error:
+        return f"could not be made: {error.what}"
+
+
 def collect(plan: Plan, ports: Ports) -> Dossier:
     """Everything that the page shows, read from pointers, landing, lake and records; writes nothing.
 

@@ -17,7 +17,7 @@ from lakeward.errors import GateError, LakeError
 from lakeward.ports import ObjectStore, Ports
 from lakeward.reader import resolve
 from lakeward.steps.artifacts import read_manifest, read_staged
-from lakeward.steps.chain import bound_to, chain_of, keep, objections, verdict_in
+from lakeward.steps.chain import chain_of, keep, objections, records_of, verdict_in
 from lakeward.steps.compare import kpi_inputs
 from lakeward.steps.counts import counts_inputs
 from lakeward.steps.extract import kpis_of
@@ -45,7 +45,7 @@ def judge(plan: Plan, ports: Ports, evidence: Evidence) -> GateDecision:
     spec, chain = plan.migration.gate, chain_of(ports.store, plan.migration.migration, ports.signer)
     against = tuple(objections(ports, chain, evidence, signed=spec.signed))
     decision = decide(evidence, spec, expected_checks(plan, ports), against)
-    return replace(decision, signatures=told(chain.records, ports.signer.trusted))
+    return replace(decision, signatures=told(records_of(chain, evidence), ports.signer.trusted))
 
 
 def keep_sealed(plan: Plan, ports: Ports, evidence: Evidence, evidence_hash: str) -> str:
@@ -77,7 +77,7 @@ def collect_evidence(plan: Plan, ports: Ports) -> Evidence:
         verdicts=tuple(v for group in plan.groups for v in _verdicts(plan, group, ports)),
     )
     chain = chain_of(ports.store, plan.migration.migration, ports.signer)
-    return replace(evidence, chain=bound_to(chain, evidence))
+    return replace(evidence, chain=records[-1].place if (records := records_of(chain, evidence)) else "")
 
 
 def expected_checks(plan: Plan, ports: Ports) -> tuple[Check, ...]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from lakeward.domain.facts import Plan
-from lakeward.errors import LakewardError
 from lakeward.ports import Ports
 from lakeward_airflow.runs import now, open_run, progress
 
@@ -49,13 +48,10 @@ class RunOperator(BaseOperator):
         return ""
 
     def keep_dossier(self, plan: Plan, ports: Ports) -> None:
-        """Write the run's dossier anew. It shows what is proved and proves nothing: one that can't be made is only told."""
-        from lakeward.steps.dossier import keep_dossier
+        """Write the run's dossier anew."""
+        from lakeward.steps.dossier import try_dossier
 
-        try:
-            self.log.info("Dossier: %s", keep_dossier(plan, ports))
-        except LakewardError as error:
-            self.log.warning("There is no dossier: %s", error)
+        self.log.info("Dossier: %s", try_dossier(plan, ports))
 
     def progress(self) -> Progress:
         """Report into the task's log."""

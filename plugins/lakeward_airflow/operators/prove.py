@@ -59,6 +59,7 @@ class EvaluateGateOperator(RunOperator):
                 )
         return {
             "evidence_hash": decision.evidence_hash,
+            "signatures": decision.signatures,
             "warnings": list(decision.warnings),
             "quarantined": decision.quarantined,
         }

@@ -97,15 +97,16 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, name: str, aside: Mapping[str, int] | None = None) -> Iterator[World]:
+def world(folder: Path, name: str, aside: Mapping[str, int] | None = None, more: str = "") -> Iterator[World]:
     """The groups at a cut of their own.
 
     :param aside: lake table to how many rows of it were quarantined.
+    :param more: the migration file's last lines.
     """
     with admin() as connection:
         connection.execute(SOURCE)
     file = folder / f"{name}.yaml"
-    file.write_text(FILE.format(name=name))
+    file.write_text(FILE.format(name=name) + more)
     loaded = load(file)
     with open_ports(loaded.spec, from_environment, folder) as ports:
         plan = make_plan(loaded, ports, "run 1", AT)
