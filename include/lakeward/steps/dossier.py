@@ -73,8 +73,8 @@ def collect(plan: Plan, ports: Ports) -> Dossier:
     decision = judge(plan, ports, evidence)
     chain = chain_of(ports.store, plan.migration.migration, ports.signer)
     manifests = [read_manifest(ports.store, plan, group) for group in plan.groups]
-    approvals = tuple(sorted(_answers(chain, "approval", Approval, plan), key=lambda one: one.at))
-    transitions = tuple(sorted(_answers(chain, "transition", Transition, plan), key=lambda one: one.at))
+    approvals = _answers(chain, "approval", Approval, plan)
+    transitions = _answers(chain, "transition", Transition, plan)
     return Dossier(
         plan=plan,
         evidence=evidence,
@@ -91,12 +91,10 @@ def collect(plan: Plan, ports: Ports) -> Dossier:
     )
 
 
-def _answers(chain: Chain, kind: str, of: type[Answer], plan: Plan) -> Iterator[Answer]:
-    for record in chain.records:
-        if record.kind == kind:
-            found = from_json(of, record.content)
-            if found.run_key == plan.run_key:
-                yield found
+def _answers(chain: Chain, kind: str, of: type[Answer], plan: Plan) -> tuple[Answer, ...]:
+    """What people answered and switched in this run, in the order of the chain."""
+    found = (from_json(of, record.content) for record in chain.records if record.kind == kind)
+    return tuple(one for one in found if one.run_key == plan.run_key)
 
 
 def _of_run(
@@ -178,8 +176,8 @@ def _cell(r: kpi.ResolvedKpi, period: str, source: _Value | None, lake: _Value |
         difference = f"{EXACT.subtract(right, left):+,f}"
     else:
         difference = "" if source == lake else f"{_count(lake) - _count(source):+,} rows"
-    sides = (shown(function, *(side or (None, 0))) for side in (source, lake))
-    return Cell(period, *sides, difference, source != lake)
+    before, after = (shown(function, *(side or (None, 0))) for side in (source, lake))
+    return Cell(period, before, after, difference, source != lake)
 
 
 def _number(figure: _Value | None) -> Decimal | None:

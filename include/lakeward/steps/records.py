@@ -41,7 +41,7 @@ def check_records(store: ObjectStore, keys: Sequence[str], signer: Signer, heads
     for place in chains:
         place.look(found)
     known = {key for place in chains for key in place.vouched}
-    whole = (*bases, *(of["base"] for key in keys if (of := _PLAN.match(key))))
+    whole = (*bases, *(plan["base"] for key in keys if (plan := _PLAN.match(key))))
     for key in (key for key in keys if _NEEDS_RECORD.search(key) and key not in known):
         if _NOW.search(key):
             found.notes.append(f"{key}: is a look at figures that nobody recorded; it decides nothing")

@@ -172,14 +172,11 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Table:
 
 
 def _copy_evidence(ports: Ports, plan: Plan, home: Path) -> Path:
-    """Evidence lies in the object store; a copy can be read when the lab is down."""
-    prefix = f"{plan.migration.migration}/evidence/"
-    folder = home / "evidence" / plan.migration.migration
-    cuts = {group.cut_id for group in plan.groups}
+    """Evidence lies in the object store; a copy, without the landed rows, can be read and verified when the lab is down."""
+    prefix, folder = f"{plan.migration.migration}/", home / "evidence" / plan.migration.migration
     for key, _ in ports.store.list(prefix):
-        below = key.removeprefix(prefix)
-        if cuts & set(below.split("/")) and (found := ports.store.get(key)):
-            path = folder / below
+        if ("/landing/" not in key or "/figures/" in key) and (found := ports.store.get(key)):
+            path = folder / key.removeprefix(prefix)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(found[0])
     return folder

@@ -15,6 +15,8 @@ from lakeward.domain.evidence import Outcome
 from lakeward.domain.identity import batch_id
 from lakeward.lab import Lab
 from lakeward.steps.artifacts import read_plan
+from lakeward.steps.evidence import verify
+from lakeward.steps.gate import evaluate
 
 HERE = Path(__file__).parent
 
@@ -31,6 +33,8 @@ KILLS = [
     ("append", "lake", "commit", "after"),
     ("append", "store", "put_new", "before"),
     ("append", "store", "put_new", "after"),
+    ("validate", "store", "put_new", "after"),
+    ("compare", "store", "put_new", "after"),
     ("compare", "ledger", "record_verdict", "before"),
 ]
 
@@ -95,6 +99,12 @@ def test_killed_at_every_boundary_in_turn_the_lake_is_identical(
     assert fingerprint(chain) == undisturbed
     assert isinstance(verdicts, tuple)
     assert {v.outcome for v in verdicts} == {Outcome.PASS}
+    with chain.ports() as ports:
+        found = verify(ports.store)
+        plan = read_plan(ports.store, chain.loaded.spec.migration, chain.run_key)
+        assert evaluate(plan, ports).open
+    assert found.wrong == ()
+    assert f"{found.verdicts} records" in found.chains[0], "each verdict was recorded once"
 
 
 @pytest.mark.soak
