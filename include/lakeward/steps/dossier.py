@@ -10,12 +10,12 @@ from lakeward.domain import kpi
 from lakeward.domain.chain import Chain, Entry, Record, follow, sha256
 from lakeward.domain.dossier import Aside, Cell, Cut, Difference, Dossier, Figure, Series, render, shown
 from lakeward.domain.evidence import Approval, Evidence, Outcome, Transition, Verdict
-from lakeward.domain.facts import FileFact, Plan, from_json
+from lakeward.domain.facts import FileFact, Plan, from_json, to_json
 from lakeward.domain.identity import dossier_prefix, run_id
 from lakeward.domain.plot import EXACT, Point, plot
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.sql import literal
-from lakeward.errors import LakewardError
+from lakeward.errors import LakeError, LakewardError
 from lakeward.ports import Ports
 from lakeward.steps.artifacts import read_manifest
 from lakeward.steps.chain import append, chain_of, key_of_verdict
@@ -25,8 +25,6 @@ from lakeward.steps.figures import as_input
 from lakeward.steps.gate import collect_evidence, judge
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import pyarrow as pa
 
 Answer = TypeVar("Answer", Approval, Transition)
@@ -68,10 +66,13 @@ def collect(plan: Plan, ports: Ports) -> Dossier:
     """Everything that the page shows, read from pointers, landing, lake and records; writes nothing.
 
     :raises GateError: a group is not published at this run's cut.
+    :raises LakeError: the chain is broken: what it tells of approvals and transitions can't be shown as true.
     """
     evidence = collect_evidence(plan, ports)
     decision = judge(plan, ports, evidence)
     chain = chain_of(ports.store, plan.migration.migration, ports.signer)
+    if chain.wrong:
+        raise LakeError(f"The chain of records is broken: {chain.wrong[0]}.", todo="Run `lakeward evidence verify`.")
     manifests = [read_manifest(ports.store, plan, group) for group in plan.groups]
     approvals = _answers(chain, "approval", Approval, plan)
     transitions = _answers(chain, "transition", Transition, plan)
@@ -106,13 +107,12 @@ def _of_run(
 ) -> Iterator[Record]:
     """Records of this run: those of its verdicts, of what was sealed of it, of its answers and its earlier dossiers."""
     verdicts = {key_of_verdict(verdict) for verdict in evidence.verdicts}
-    moments: set[datetime] = {one.at for one in (*approvals, *transitions)}
+    answers = {to_json(one).decode() for one in approvals} | {to_json(one).decode() for one in transitions}
     dossiers = dossier_prefix(plan.migration.migration, run_id(plan.run_key))
     for record in chain.records:
         sealed = record.kind == "evidence" and from_json(Evidence, record.content).run_key == plan.run_key
-        answered = record.kind in {"approval", "transition"} and record.at in moments
         written = any(key.startswith(dossiers) for key in record.files)
-        if record.key in verdicts or sealed or answered or written:
+        if record.key in verdicts or sealed or written or record.content in answers:
             yield record
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
+from uuid import uuid4
 
 import pytest
 from parity_world import AT, World, world
@@ -15,6 +16,7 @@ from lakeward.adapters.ledger import MemoryLedger
 from lakeward.domain.chain import Chain
 from lakeward.domain.dossier import Dossier, render
 from lakeward.domain.evidence import Approval, Outcome, State, Transition
+from lakeward.domain.identity import chain_key
 from lakeward.lab import Lab
 from lakeward.steps.approve import keep_approval
 from lakeward.steps.chain import chain_of
@@ -59,7 +61,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def shop(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("dossier"), "dossier") as found:
+    with world(tmp_path_factory.mktemp("dossier"), f"dossier {uuid4().hex}") as found:
         found.publish({"sales": CENT})
         yield replace(found, ports=replace(found.ports, ledger=MemoryLedger()))
 
@@ -68,7 +70,7 @@ def shop(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def collected(shop: World) -> Dossier:
     compare(shop.plan, "shop", shop.ports, AT)
     answer = Approval(
-        "parity", "dossier", "e" * 64, approved=False, by="Ann", why="not yet", at=AT, source_frozen=False
+        "parity", shop.plan.run_key, "e" * 64, approved=False, by="Ann", why="not yet", at=AT, source_frozen=False
     )
     keep_approval(shop.ports, answer)
     keep_approval(shop.ports, replace(answer, run_key="another run", by="Zoe"))
@@ -179,3 +181,14 @@ def test_what_can_not_be_shown_is_told(shop: World) -> None:
     compare(shop.plan, "shop", shop.ports, AT + timedelta(hours=1))
     unpublished = replace(shop.plan, groups=tuple(replace(g, cut_id="f" * 16) for g in shop.plan.groups))
     assert "could not be made" in try_dossier(unpublished, shop.ports)
+
+
+def test_a_broken_chain_has_no_dossier(shop: World) -> None:
+    store, key = shop.ports.store, chain_key("parity", 1)
+    found = store.get(key)
+    assert found is not None
+    store.put(key, found[0].replace(b'"kind": "verdict"', b'"kind": "approval"'))
+    try:
+        assert "could not be made: The chain of records is broken" in try_dossier(shop.plan, shop.ports)
+    finally:
+        store.put(key, found[0])
