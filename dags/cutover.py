@@ -87,6 +87,7 @@ with DAG(
         "why": "{{ params.why }}",
         "source_frozen": "{{ params.source_frozen }}",
         "accept_quarantine": "{{ params.accept_quarantine }}",
+        "answered_at": "{{ dag_run.run_after.isoformat() }}",
     }
     cut_over = CutOverOperator(task_id="cut_over", approval=approval)
     cut_back = CutBackOperator(task_id="cut_back", by=by, why="{{ params.why }}")

@@ -114,7 +114,7 @@ def test_connections_are_read(page: Path) -> None:
         found = [text] if text in whole else re.findall(r"AIRFLOW_CONN_\w+='(.*?)'", text, re.DOTALL)
         for value in found:
             connection = from_json("x", value) if value.lstrip().startswith("{") else from_uri("x", value)
-            assert connection.conn_type in {"postgres", "iceberg", "aws"}
+            assert connection.conn_type in {"postgres", "iceberg", "aws", "generic"}
             if connection.conn_type == "iceberg":
                 properties = properties_from(connection)
                 assert properties["uri"].startswith(("https://", "postgresql+psycopg://"))

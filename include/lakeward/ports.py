@@ -21,6 +21,7 @@ from lakeward.domain.facts import (
     TablePlan,
 )
 from lakeward.domain.maintenance import Expiry, LakeFile, TableHistory
+from lakeward.domain.signing import UNSIGNED, Signer
 from lakeward.spec.rules import Rule
 
 if TYPE_CHECKING:
@@ -348,7 +349,7 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything that a step may need, opened for one migration."""
+    """Everything that a step may need, opened for one migration. ``signer`` signs what is recorded, if it has a key."""
 
     source: Source
     store: ObjectStore
@@ -356,3 +357,4 @@ class Ports:
     lake: Lake
     ledger: Ledger
     validator: Validator
+    signer: Signer = UNSIGNED

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from lakeward.domain.evidence import Evidence, Finding, GateDecision, Outcome, Verdict
 from lakeward_airflow.figures import Total
-from lakeward_airflow.links import evidence_url, sealed_url
+from lakeward_airflow.links import dossier_url, evidence_url, sealed_url
 
 _FINDINGS_SHOWN = 20
 _WHAT_FOLLOWS = (
@@ -42,10 +42,12 @@ def body(evidence: Evidence, decision: GateDecision, figures: Sequence[Total]) -
             *_table(("Group", "Table", "Rows read", "In the lake", "Quarantined", "Snapshot"), _tables(evidence)),
             "",
             "#### Evidence",
+            f"- [Dossier]({dossier_url(evidence.migration, evidence.run_key)}): all of it on one page, with plots",
             *(
                 f"- [{group}, cut `{cut}`]({evidence_url(evidence.migration, group, cut)})"
                 for group, cut in _cuts(evidence)
             ),
+            f"- Records: {_cell(decision.signatures)}; bound to record `{evidence.chain}`",
             "",
             f"Approving binds to [evidence hash]({sealed}) `{decision.evidence_hash}`. {_WHAT_FOLLOWS}",
         ]

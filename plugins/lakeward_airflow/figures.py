@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 from lakeward.domain import kpi
+from lakeward.domain.dossier import shown
 from lakeward.domain.evidence import Evidence, Verdict
 from lakeward.domain.facts import FileFact, Plan
 from lakeward.ports import Ports
@@ -33,14 +33,6 @@ def totals(plan: Plan, ports: Ports, evidence: Evidence) -> tuple[Total, ...]:
         for spec in plan.migration.kpis
         if (verdict := measured.get((group.name, spec.name)))
     )
-
-
-def shown(function: str, value: object, rows: int) -> str:
-    """A figure as people read it; an average as it is compared, the sum and what it is divided by."""
-    if value is None:
-        return "none"
-    number = f"{value:,}" if isinstance(value, Decimal | int) else str(value)
-    return f"{number} \u00f7 {rows:,}" if function == "avg" else number
 
 
 def _total(resolved: kpi.ResolvedKpi, verdict: Verdict, ports: Ports) -> Total:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from airflow.sdk import BaseOperatorLink
 
-from lakeward.domain.identity import WHOLE, cut_id
+from lakeward.domain.identity import WHOLE, cut_id, run_id
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -32,6 +32,11 @@ def evidence_url(migration: str, group: str, cut: str, *below: str) -> str:
 def sealed_url(migration: str, evidence_hash: str) -> str:
     """Path of the whole evidence that an approval binds to."""
     return f"{MOUNTED_AT}/evidence/{quote(migration, safe='')}/sealed/{evidence_hash}"
+
+
+def dossier_url(migration: str, run_key: str) -> str:
+    """Path of the newest dossier of a run."""
+    return f"{MOUNTED_AT}/dossier/{quote(migration, safe='')}/{run_id(run_key)}"
 
 
 def _evidence_of(operator: BaseOperator, *below: str) -> str:
@@ -69,9 +74,21 @@ class MaintenanceLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Path of the page."""
-        from lakeward.spec.load import load
+        place = (_migration_of(operator), ti_key.run_id, ti_key.task_id)
+        return "/".join((f"{MOUNTED_AT}/maintenance", *(quote(part, safe="") for part in place)))
 
-        migration = load(Path(cast("_GroupTask", operator).migration_file)).spec.migration
-        return "/".join(
-            (f"{MOUNTED_AT}/maintenance", *(quote(p, safe="") for p in (migration, ti_key.run_id, ti_key.task_id)))
-        )
+
+class DossierLink(BaseOperatorLink):
+    """Everything that was proved of the run, on one page for those who sign."""
+
+    name = "Dossier"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Path of the newest dossier."""
+        return dossier_url(_migration_of(operator), ti_key.run_id)
+
+
+def _migration_of(operator: BaseOperator) -> str:
+    from lakeward.spec.load import load
+
+    return load(Path(cast("_GroupTask", operator).migration_file)).spec.migration

@@ -13,6 +13,7 @@ def get_provider_info() -> dict[str, object]:
         "description": "Migrates databases into an Iceberg lakehouse and proves, to the cent, that nothing changed.",
         "versions": [__version__],
         "extra-links": [
+            "lakeward_airflow.links.DossierLink",
             "lakeward_airflow.links.EvidenceLink",
             "lakeward_airflow.links.MaintenanceLink",
             "lakeward_airflow.links.ValidationReportLink",

@@ -88,6 +88,8 @@ def test_the_approval_shows_what_a_signer_needs(question: dict[str, Any], eviden
         "small.orders",
         "Snapshot",
         "/lakeward/evidence/small/sales/",
+        "/lakeward/dossier/small/",
+        "none of the 6 records is signed",
     ):
         assert told in body
     assert set(question["params"]) == {"source_frozen", "accept_quarantine", "why"}

@@ -13,13 +13,14 @@ import pytest
 from airflow_home import Live
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.objects import S3Store
-from lakeward.domain.identity import evidence_prefix, maintenance_key
+from lakeward.domain.identity import dossier_prefix, evidence_prefix, maintenance_key
 
 pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 CUT = "0123456789abcdef"
 PAGE = f"/lakeward/evidence/small/sales/{CUT}"
 TIDIED = "manual__2026-03-01T12:00:00+00:00"
 REPORT = f"/lakeward/maintenance/small/{quote(TIDIED, safe='')}/clean"
+DOSSIER = f"/lakeward/dossier/small/{CUT}"
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,8 @@ def store(live: Live) -> Iterator[S3Store]:
     one.put(f"{prefix}/records/page.html", b"<script>alert(1)</script>")
     one.put("small/plans/secret.json", b"not evidence")
     one.put(maintenance_key("small", TIDIED, "clean"), b'{"dry_run": true}')
+    for number, page in ((9, b"<p>old"), (10, b"<p>new")):
+        one.put(f"{dossier_prefix('small', CUT)}{number:08d}.html", page)
     yield one
     one.close()
 
@@ -48,11 +51,19 @@ def known(anonymous: httpx.Client, live: Live) -> httpx.Client:
 
 
 @pytest.mark.parametrize(
-    "path", [PAGE, f"{PAGE}/records/report", f"{PAGE}/records/rows.parquet", "/lakeward/docs", "/lakeward/openapi.json"]
+    "path",
+    [
+        PAGE,
+        DOSSIER,
+        f"{PAGE}/records/report",
+        f"{PAGE}/records/rows.parquet",
+        "/lakeward/docs",
+        "/lakeward/openapi.json",
+    ],
 )
 def test_every_route_needs_a_login(anonymous: httpx.Client, path: str) -> None:
     assert anonymous.get(path).status_code in {401, 404}
-    if path.startswith(PAGE):
+    if path.startswith((PAGE, DOSSIER)):
         assert anonymous.get(path).status_code == 401
         wrong = anonymous.get(path, headers={"Authorization": "Bearer eyJhbGciOiJub25lIn0.e30."})
         assert wrong.status_code in {401, 403}
@@ -88,6 +99,14 @@ def test_the_report_of_a_maintenance_run_is_sent_to_who_may_see_the_migration(kn
     assert known.get(REPORT.replace("small", "other")).status_code == 404
     del known.headers["Authorization"]
     assert known.get(REPORT).status_code == 401
+
+
+def test_the_newest_dossier_of_a_run_is_sent(known: httpx.Client) -> None:
+    page = known.get(DOSSIER)
+    assert (page.status_code, page.text) == (200, "<p>new")
+    assert "sandbox" in page.headers["Content-Security-Policy"]
+    assert known.get(f"/lakeward/dossier/small/{'f' * 16}").status_code == 404
+    assert known.get("/lakeward/dossier/small/..%2f..%2fplans").status_code in {404, 422}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from lakeward.adapters.connections import Connection, variable
+from lakeward.domain.signing import UNSIGNED, Signer, signer_of
 from lakeward.errors import SpecError
 from lakeward.ports import Ports
 from lakeward.spec.models import LandingSpec, Migration
@@ -25,6 +26,9 @@ Resolve = Callable[[str], Connection]
 
 LEDGER = "lakeward_ledger"
 """Connection id of a ledger that several machines share."""
+
+SIGNING = "lakeward_signing"
+"""Connection id of the key that signs evidence: its password; extra ``trusted`` lists other public keys."""
 
 MEMORY = "1GB"
 THREADS = 2
@@ -65,6 +69,7 @@ def open_ports(spec: Migration, resolve: Resolve, home: Path) -> Iterator[Ports]
             lake=lake,
             ledger=stack.enter_context(closing(open_ledger(resolve, home))),
             validator=GxValidator(threads, memory, temp),
+            signer=open_signer(resolve),
         )
 
 
@@ -93,13 +98,26 @@ def open_ledger(resolve: Resolve, home: Path) -> SqlLedger:
 
     from lakeward.adapters.ledger import SqlLedger
 
-    try:
-        connection = resolve(LEDGER)
-    except SpecError:
-        if os.environ.get(variable(LEDGER)):
-            raise  # it is there and can't be read: falling back to SQLite would hide that
+    connection = _if_there(resolve, LEDGER)
+    if connection is None:
         return SqlLedger(URL.create("sqlite", database=str(home / "ledger.db")))
     return SqlLedger(ledger_url(_of_type(connection, {"postgres"}, LEDGER)))
+
+
+def open_signer(resolve: Resolve) -> Signer:
+    """The key of the connection ``lakeward_signing`` and the keys that it trusts; without the connection, neither."""
+    connection = _if_there(resolve, SIGNING)
+    return signer_of(connection.password, connection.extra.get("trusted", ())) if connection else UNSIGNED
+
+
+def _if_there(resolve: Resolve, conn_id: str) -> Connection | None:
+    """A connection that need not be there; one that is there and can't be read is an error, for going on would hide that."""
+    try:
+        return resolve(conn_id)
+    except SpecError:
+        if os.environ.get(variable(conn_id)):
+            raise
+        return None
 
 
 def ledger_url(connection: Connection) -> URL:

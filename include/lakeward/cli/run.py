@@ -185,12 +185,15 @@ def _attempt() -> str:
 
 
 def _gate(plan: Plan, ports: Ports) -> None:
+    from lakeward.steps.dossier import try_dossier
     from lakeward.steps.gate import evaluate
     from lakeward.steps.journal import journal
 
     with journal(plan, ports, "", Step.GATE, now()) as entry:
         decision = evaluate(plan, ports)
         entry.outcome, entry.message = "done" if decision.open else "held", "; ".join(decision.reasons)
+    note(f"records: {decision.signatures}")
+    note(f"dossier: {try_dossier(plan, ports)}")
     finish_run(ports.store, plan, entry.outcome)
     for warning in decision.warnings:
         say(f"warning: {warning}")

@@ -96,7 +96,10 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that a signer approves, of every group of a run. Its hash is what the approval binds to."""
+    """All that a signer approves, of every group of a run. Its hash is what the approval binds to.
+
+    ``chain`` is number and hash of the newest record that vouches for one of its verdicts, and so binds all records before.
+    """
 
     migration: str
     run_key: str
@@ -106,17 +109,34 @@ class Evidence:
     tables: dict[str, dict[str, int]]  # group to table to the snapshot that the cut landed as
     rows: dict[str, dict[str, tuple[int, int, int]]]  # group to table to (read, landed, quarantined)
     verdicts: tuple[Verdict, ...]
+    chain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's answer: who, when, why, to which evidence, and what was declared with it."""
+
+    migration: str
+    run_key: str
+    evidence_hash: str
+    approved: bool
+    by: str
+    why: str
+    at: datetime
+    source_frozen: bool
+    accept_quarantine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class GateDecision:
-    """Whether a person may be asked, and every reason why not."""
+    """Whether a person may be asked, every reason why not, and in words who signed the records."""
 
     open: bool
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
     evidence_hash: str
     quarantined: int
+    signatures: str = ""
 
 
 @dataclass(frozen=True, slots=True)

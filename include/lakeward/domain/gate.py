@@ -35,6 +35,7 @@ def canonical(evidence: Evidence) -> bytes:
         tables={group: dict(sorted(tables.items())) for group, tables in sorted(evidence.tables.items())},
         rows={group: dict(sorted(tables.items())) for group, tables in sorted(evidence.rows.items())},
         verdicts=tuple(sorted(evidence.verdicts, key=to_json)),
+        chain=evidence.chain,
     )
     return to_json(ordered)
 
@@ -44,10 +45,13 @@ def evidence_hash(evidence: Evidence) -> str:
     return digest("evidence", canonical(evidence))
 
 
-def decide(evidence: Evidence, spec: GateSpec, expected: Sequence[Check]) -> GateDecision:
-    """Whether a person may be asked. Every reason why not is named, not only the first."""
+def decide(evidence: Evidence, spec: GateSpec, expected: Sequence[Check], against: Sequence[str] = ()) -> GateDecision:
+    """Whether a person may be asked. Every reason why not is named, not only the first.
+
+    :param against: what the chain of records has against this evidence.
+    """
     quarantined = sum(aside for tables in evidence.rows.values() for _, _, aside in tables.values())
-    reasons = [*_gaps(evidence), *_lost_rows(evidence), *_missing(evidence, expected)]
+    reasons = [*_gaps(evidence), *_lost_rows(evidence), *_missing(evidence, expected), *against]
     warnings: list[str] = []
     for verdict in sorted(evidence.verdicts, key=_place):
         told = f"{verdict.group}: {verdict.kind} {verdict.subject}: {verdict.outcome.value}: {verdict.summary}"
@@ -72,6 +76,7 @@ def changes(approved: Evidence, now: Evidence) -> tuple[str, ...]:
             ("the run", approved.run_key, now.run_key),
             ("the migration file's hash", approved.file_hash, now.file_hash),
             ("lakeward's version", approved.version, now.version),
+            ("the chain of records", approved.chain, now.chain),
         )
         if before != after
     ]

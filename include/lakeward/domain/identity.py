@@ -40,7 +40,12 @@ def compacted_tag(cut: str) -> str:
 
 def plan_key(migration: str, run_key: str) -> str:
     """Where the frozen plan of a run lies."""
-    return f"{migration}/plans/{digest('run', run_key, length=16)}.json"
+    return f"{migration}/plans/{run_id(run_key)}.json"
+
+
+def run_id(run_key: str) -> str:
+    """A run's key in 16 hex digits, for keys and URLs."""
+    return digest("run", run_key, length=16)
 
 
 def cut_prefix(migration: str, group: str, cut: str) -> str:
@@ -101,3 +106,26 @@ def maintenance_key(migration: str, run_key: str, task: str) -> str:
 def claim_key(migration: str) -> str:
     """Where it is written who is moving the pointers, or who did so last."""
     return f"{migration}/switch/claim.json"
+
+
+def chain_key(migration: str, number: int) -> str:
+    """Where a record of the chain that vouches for the evidence lies; the first is number 1."""
+    return f"{chain_prefix(migration)}{number:08d}.json"
+
+
+def chain_prefix(migration: str) -> str:
+    """What the keys of a migration's records begin with."""
+    return f"{migration}/chain/"
+
+
+def approval_key(migration: str, stamp: str, run_key: str) -> str:
+    """Where a person's answer lies; ``stamp`` sorts by time."""
+    return f"{migration}/approvals/{stamp}-{digest('run', run_key, length=8)}.json"
+
+
+def dossier_prefix(migration: str, run: str) -> str:
+    """What the keys of a run's dossiers begin with; the number of the record that vouches for one follows.
+
+    :param run: of ``run_id``.
+    """
+    return f"{migration}/evidence/dossiers/{run}-"

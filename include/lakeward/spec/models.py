@@ -174,6 +174,9 @@ class GateSpec(Spec):
         "accept",
         description="Quarantined rows need a signer's named acceptance, or hold the gate until a cut has none.",
     )
+    signed: bool = Field(
+        False, description="Whether every verdict must be signed by a trusted key (connection `lakeward_signing`)."
+    )
     timeout: Span = Field(Span("7d"), description="How long the KPI sensor and the approval wait.")
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from pydantic import ValidationError
-
 from lakeward import __version__
-from lakeward.domain.evidence import Outcome, Pointer, Verdict
+from lakeward.domain.evidence import Pointer
 from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged, from_json, to_json
-from lakeward.domain.identity import manifest_key, plan_key, pointer_key, staged_key, verdict_key
+from lakeward.domain.identity import manifest_key, plan_key, pointer_key, staged_key
 from lakeward.errors import LakeError, LakewardError
 from lakeward.ports import ObjectStore
 
@@ -124,27 +122,3 @@ def write_staged(store: ObjectStore, plan: Plan, group: GroupPlan, staged: Stage
     if store.put_new(staged_key(plan.migration.migration, group.name, group.cut_id), to_json(staged)):
         return staged
     return read_staged(store, plan, group)
-
-
-def keep_verdict(store: ObjectStore, verdict: Verdict) -> Verdict:
-    """Store a verdict under its inputs; the first that was reached stays and is returned, one that could not be reached does not."""
-    key = verdict_key(
-        verdict.migration, verdict.group, verdict.cut_id, verdict.kind, verdict.subject, verdict.inputs_hash
-    )
-    while not store.put_new(key, to_json(verdict)):
-        there = store.get(key)
-        if there is None:
-            continue
-        if known := _reached(there[0]):
-            return known
-        if store.put_if(key, to_json(verdict), there[1]):
-            break
-    return verdict
-
-
-def _reached(data: bytes) -> Verdict | None:
-    try:
-        verdict = from_json(Verdict, data)
-    except ValidationError:
-        return None
-    return None if verdict.outcome is Outcome.ERROR else verdict

@@ -7,12 +7,13 @@ from datetime import date, datetime
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Pointer, Verdict
-from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged, to_json
+from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged
 from lakeward.domain.identity import digest, evidence_prefix, verdict_key
 from lakeward.errors import DataError, LakeError, LakewardError, SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.reader import resolve
-from lakeward.steps.artifacts import keep_verdict, read_manifest, read_staged
+from lakeward.steps.artifacts import read_manifest, read_staged
+from lakeward.steps.chain import keep_look, keep_verdict, standing_verdict
 from lakeward.steps.counts import count_rows, counts_inputs
 from lakeward.steps.extract import kpis_of, write_figures
 from lakeward.steps.figures import landed_files, source_figures
@@ -125,7 +126,7 @@ def _at_cut(
 
     verdict, error = judge(case, r, inputs, work, _secrets(ports))
     failures += [(verdict, error)] if error else []
-    return _keep(ports, verdict)
+    return keep_verdict(ports, verdict)
 
 
 def _as_of_now(
@@ -146,7 +147,7 @@ def _as_of_now(
         return measure(ports, r, taken, pinned_files(ports, r, pointer.tables), stem, since=since)
 
     verdict, error = judge(case, r, inputs, work, _secrets(ports))
-    ports.store.put(f"{stem}.json", to_json(verdict))
+    keep_look(ports, f"{stem}.json", verdict)
     failures += [(verdict, error)] if error else []
     return verdict
 
@@ -168,22 +169,13 @@ def _counts(
     except Exception as error:  # noqa: BLE001 - it is recorded, then raised
         verdict = unmeasured(case, "counts", group.name, inputs, error, _secrets(ports))
         failures.append((verdict, error))
-    return _keep(ports, verdict)
+    return keep_verdict(ports, verdict)
 
 
 def _known(case: Case, ports: Ports, kind: str, subject: str, inputs: str) -> Verdict | None:
     """The verdict that was reached for these inputs; its evidence is put back when somebody has deleted it."""
     known = ports.ledger.verdict(case.migration, case.group, kind, subject, inputs)
-    if known:
-        ports.store.put_new(verdict_key(case.migration, case.group, case.cut_id, kind, subject, inputs), to_json(known))
-    return known
-
-
-def _keep(ports: Ports, verdict: Verdict) -> Verdict:
-    """Store, then record: what another worker has reached meanwhile for the same inputs is taken."""
-    kept = keep_verdict(ports.store, verdict)
-    ports.ledger.record_verdict(kept)
-    return kept
+    return standing_verdict(ports, known, verdict_key(case.migration, case.group, case.cut_id, kind, subject, inputs))
 
 
 def _secrets(ports: Ports) -> tuple[str, ...]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from lakeward.domain.evidence import Evidence, Pointer, Transition, Verdict
 from lakeward.domain.facts import FileFact, Manifest, Plan, from_json, to_json
 from lakeward.domain.gate import evidence_hash
-from lakeward.domain.identity import digest, sealed_key, verdict_key
+from lakeward.domain.identity import digest, sealed_key
+from lakeward.domain.signing import UNSIGNED, Signer
 from lakeward.errors import UnreadableError
 from lakeward.ports import Ledger, ObjectStore, Ports
+from lakeward.steps.chain import key_of_verdict
 from lakeward.steps.gate import collect_evidence, keep_sealed, read_verdict
+from lakeward.steps.records import check_records
 
 _SEALED = re.compile(r"(^|/)sealed/(?P<hash>[0-9a-f]{64})\.json$")
 _VERDICT = re.compile(r"(^|/)((kpi|records|counts)/[^/]+-[0-9a-f]{16}|now/[^/]+/[^/]+)\.json$")
@@ -25,32 +28,41 @@ _MANIFEST = re.compile(r"(^|/)cuts/[^/]+/[^/]+/manifest\.json$")
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """How much was looked at, and every object that is not as it was written: none when nothing was changed since."""
+    """How much was looked at, and every object that is not as it was written: none when nothing was changed since.
+
+    ``chains`` tell per migration how many records there are, the newest one, and who signed; ``notes`` are no faults.
+    """
 
     sealed: int
     verdicts: int
     files: int
     wrong: tuple[str, ...]
+    chains: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def seal(plan: Plan, ports: Ports) -> str:
     """Keep the whole evidence of a run as it is now; its hash, which an approval binds to."""
     evidence = collect_evidence(plan, ports)
     found = evidence_hash(evidence)
-    keep_sealed(ports.store, evidence, found)
+    keep_sealed(plan, ports, evidence, found)
     return found
 
 
-def verify(store: ObjectStore, prefix: str = "") -> Verified:
-    """Take every hash again: of sealed evidence, of the files that verdicts and manifests name, of what pointers rely on.
+def verify(store: ObjectStore, prefix: str = "", signer: Signer = UNSIGNED, heads: Collection[str] = ()) -> Verified:
+    """Take every hash again: of records and what they vouch for, of files that verdicts and manifests name, of what pointers rely on.
 
     The store may be a copy, and may hold a part only: the whole landing, one migration, or its folder ``evidence``. What an
     object names is looked for in the copy, never where it lay once. Nothing is written.
+    :param signer: whose signatures are trusted.
+    :param heads: ``number:hash`` of records that somebody has noted, which must still be there.
     """
     keys = [key for key, _ in store.list(prefix)]
     check = _Check(store, keys)
-    wrong = tuple(told for key in keys for told in check.one(key))
-    return Verified(sum(map(_is_sealed, keys)), sum(map(_is_verdict, keys)), check.files, wrong)
+    vouched = check_records(store, keys, signer, heads)
+    wrong = tuple(dict.fromkeys((*vouched.wrong, *(told for key in keys for told in check.one(key)))))
+    counts = sum(map(_is_sealed, keys)), sum(map(_is_verdict, keys)), check.files
+    return Verified(*counts, wrong, tuple(vouched.chains), tuple(vouched.notes))
 
 
 def rebuild(migration: str, store: ObjectStore, ledger: Ledger) -> tuple[int, int]:
@@ -107,16 +119,16 @@ class _Check:
         if found != named:
             yield f"{key}: the evidence has hash {found}"
         for verdict in evidence.verdicts:
-            at = self._here(_key_of(verdict))
+            at = self._here(key_of_verdict(verdict))
             if at is None:
-                yield f"{key}: its verdict {_key_of(verdict)} is gone"
+                yield f"{key}: its verdict {key_of_verdict(verdict)} is gone"
             elif self._read(at) != to_json(verdict):
                 yield f"{at}: is another verdict than the one in {key}"
 
     def _verdict(self, key: str, data: bytes) -> Iterator[str]:
         verdict = from_json(Verdict, data)
-        if not _NOW.search(key) and not _ends(_key_of(verdict), key):
-            yield f"{key}: is a verdict that belongs at {_key_of(verdict)}"
+        if not _NOW.search(key) and not _ends(key_of_verdict(verdict), key):
+            yield f"{key}: is a verdict that belongs at {key_of_verdict(verdict)}"
         yield from self._files(key, verdict.files)
 
     def _manifest(self, key: str, data: bytes) -> Iterator[str]:
@@ -170,12 +182,6 @@ class _Check:
     def _read(self, key: str) -> bytes:
         found = self._store.get(key)
         return found[0] if found else b""
-
-
-def _key_of(verdict: Verdict) -> str:
-    return verdict_key(
-        verdict.migration, verdict.group, verdict.cut_id, verdict.kind, verdict.subject, verdict.inputs_hash
-    )
 
 
 def _ends(whole: str, key: str) -> bool:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePosixPath
 
 from lakeward.domain import kpi
+from lakeward.domain.chain import Entry, told
 from lakeward.domain.evidence import Evidence, GateDecision, Pointer, Verdict
-from lakeward.domain.facts import GroupPlan, Plan, from_json
+from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.gate import Check, canonical, decide
-from lakeward.domain.identity import evidence_prefix, sealed_key, verdict_key
-from lakeward.errors import GateError, LakeError, UnreadableError
+from lakeward.domain.identity import evidence_prefix, manifest_key, plan_key, sealed_key, staged_key
+from lakeward.errors import GateError, LakeError
 from lakeward.ports import ObjectStore, Ports
 from lakeward.reader import resolve
 from lakeward.steps.artifacts import read_manifest, read_staged
+from lakeward.steps.chain import chain_of, keep, objections, records_of, verdict_in
 from lakeward.steps.compare import kpi_inputs
 from lakeward.steps.counts import counts_inputs
 from lakeward.steps.extract import kpis_of
@@ -33,19 +36,26 @@ def evaluate(plan: Plan, ports: Ports) -> GateDecision:
     evidence = collect_evidence(plan, ports)
     decision = judge(plan, ports, evidence)
     if decision.open:
-        keep_sealed(ports.store, evidence, decision.evidence_hash)
+        keep_sealed(plan, ports, evidence, decision.evidence_hash)
     return decision
 
 
 def judge(plan: Plan, ports: Ports, evidence: Evidence) -> GateDecision:
     """Put evidence to the gate; writes nothing."""
-    return decide(evidence, plan.migration.gate, expected_checks(plan, ports))
+    spec, chain = plan.migration.gate, chain_of(ports.store, plan.migration.migration, ports.signer)
+    against = tuple(objections(ports, chain, evidence, signed=spec.signed))
+    decision = decide(evidence, spec, expected_checks(plan, ports), against)
+    return replace(decision, signatures=told(records_of(chain, evidence), ports.signer.trusted))
 
 
-def keep_sealed(store: ObjectStore, evidence: Evidence, evidence_hash: str) -> str:
-    """Store evidence under its hash, once; its key."""
-    key = sealed_key(evidence.migration, evidence_hash)
-    store.put_new(key, canonical(evidence))
+def keep_sealed(plan: Plan, ports: Ports, evidence: Evidence, evidence_hash: str) -> str:
+    """Record and store evidence under its hash, once; its key. The record vouches for plan, manifests and staged lists too."""
+    name, key = plan.migration.migration, sealed_key(evidence.migration, evidence_hash)
+    rests_on = [plan_key(name, plan.run_key)]
+    rests_on += [of(name, group.name, group.cut_id) for group in plan.groups for of in (manifest_key, staged_key)]
+    at = max((verdict.decided_at for verdict in evidence.verdicts), default=plan.planned_at)
+    content = canonical(evidence).decode()
+    keep(ports, Entry(name, "evidence", "sealed", key, content, at, dict.fromkeys(rests_on, "")))
     return key
 
 
@@ -56,7 +66,7 @@ def collect_evidence(plan: Plan, ports: Ports) -> Evidence:
     :raises LakeError: an object of the evidence is not what its key says.
     """
     pointers = {group.name: published(plan, group, ports) for group in plan.groups}
-    return Evidence(
+    evidence = Evidence(
         migration=plan.migration.migration,
         run_key=plan.run_key,
         file_hash=plan.file_hash,
@@ -66,6 +76,8 @@ def collect_evidence(plan: Plan, ports: Ports) -> Evidence:
         rows={group.name: _rows(plan, group, ports) for group in plan.groups},
         verdicts=tuple(v for group in plan.groups for v in _verdicts(plan, group, ports)),
     )
+    chain = chain_of(ports.store, plan.migration.migration, ports.signer)
+    return replace(evidence, chain=records[-1].place if (records := records_of(chain, evidence)) else "")
 
 
 def expected_checks(plan: Plan, ports: Ports) -> tuple[Check, ...]:
@@ -133,18 +145,4 @@ def _verdicts(plan: Plan, group: GroupPlan, ports: Ports) -> tuple[Verdict, ...]
 def read_verdict(store: ObjectStore, key: str) -> Verdict:
     """A stored verdict; LakeError when it is unreadable or not the one that its key names."""
     found = store.get(key)
-    try:
-        verdict = from_json(Verdict, found[0] if found else b"")
-    except UnreadableError:
-        raise LakeError(
-            f"The evidence at {store.url(key)} can't be read.", todo="Restore it, or delete it and compare again."
-        ) from None
-    named = verdict_key(
-        verdict.migration, verdict.group, verdict.cut_id, verdict.kind, verdict.subject, verdict.inputs_hash
-    )
-    if named != key:
-        raise LakeError(
-            f"The evidence at {store.url(key)} is a verdict that belongs at {named}.",
-            todo="Somebody has moved or edited evidence: restore it, or delete it and compare again.",
-        )
-    return verdict
+    return verdict_in(store, key, found[0] if found else b"")

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
+from lakeward.domain.chain import Entry
 from lakeward.domain.evidence import Evidence, Pointer, State, Transition
 from lakeward.domain.facts import Plan, to_json
-from lakeward.domain.identity import digest, transition_key
+from lakeward.domain.identity import transition_key
 from lakeward.domain.transitions import back, check_move
 from lakeward.errors import GateError, LakeError, LakewardError
 from lakeward.ports import Ports
+from lakeward.steps.approve import stamped
+from lakeward.steps.chain import keep, require_key
 from lakeward.steps.claim import ClaimLostError, Held, last_claim, may_take_over, same_intent, take
 from lakeward.steps.gate import keep_sealed
 from lakeward.steps.pointers import Change, move, pointers_of, read_as_consumer
@@ -60,7 +63,7 @@ def cut_over(
         raise
     if dry_run:
         return replace(asked, outcome=PLANNED, message=f"{_would(asked)} {sure}")
-    keep_sealed(ports.store, evidence, approved_hash)
+    keep_sealed(plan, ports, evidence, approved_hash)
     held = take(ports.store, asked)
     try:
         _move_all(plan, ports, held, asked, lambda pointer: _to_lake(plan, asked, evidence, pointer))
@@ -94,6 +97,7 @@ def cut_back(plan: Plan, ports: Ports, *, by: str, why: str, at: datetime, dry_r
         raise
     if dry_run:
         return replace(asked, outcome=PLANNED, message=_would(asked))
+    require_key(ports, asked.migration)
     held = take(ports.store, asked, anyway=True)
     _move_all(plan, ports, held, asked, lambda pointer: _before(pointer, asked))
     return _done(ports, held, asked, "The lake's tables stay published at their cut.")
@@ -232,10 +236,12 @@ def _refused(ports: Ports, asked: Transition, refusal: LakewardError) -> None:
 
 
 def _record(ports: Ports, transition: Transition) -> None:
-    """Keep a transition as evidence and in the ledger, which follows and never holds a move up."""
-    data = to_json(transition)
-    stamp = f"{transition.at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{transition.outcome}-{digest(data, length=8)}"
-    ports.store.put_new(transition_key(transition.migration, stamp, transition.run_key), data)
+    """Record a transition, and tell the ledger, which follows and never holds a move up."""
+    key = transition_key(
+        transition.migration, stamped(transition.at, transition.outcome, transition), transition.run_key
+    )
+    content = to_json(transition).decode()
+    keep(ports, Entry(transition.migration, "transition", transition.outcome, key, content, transition.at, {}))
     with suppress(LakeError):
         ports.ledger.record_transition(transition)
 

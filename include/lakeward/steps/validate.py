@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from lakeward.domain.evidence import Finding, Outcome, Verdict
-from lakeward.domain.facts import FileFact, GroupPlan, LakeTable, Plan, Staged, to_json
+from lakeward.domain.facts import FileFact, GroupPlan, LakeTable, Plan, Staged, from_json, to_json
 from lakeward.domain.identity import digest, evidence_prefix, verdict_key
 from lakeward.domain.record_report import WORST_FIRST, ReportedRule, ReportedTable, render
 from lakeward.domain.rules import all_rules
 from lakeward.errors import DataError, LakewardError
-from lakeward.ports import Ports, Progress, RuleResult, RuleSet, silent
-from lakeward.steps.artifacts import keep_verdict, read_staged
+from lakeward.ports import ObjectStore, Ports, Progress, RuleResult, RuleSet, silent
+from lakeward.steps.artifacts import read_staged
+from lakeward.steps.chain import keep_verdict, standing_verdict
 
 KIND, SUBJECT = "records", "rules"
 _FINDINGS = 100
@@ -30,7 +31,9 @@ def validate(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: 
     staged = read_staged(ports.store, plan, group)
     sets = [_rule_set(group, table) for table in group.lake_tables]
     inputs = digest(plan.version, *map(to_json, sets), *(to_json(staged.table(one.table.name)) for one in sets))
-    verdict = ports.ledger.verdict(plan.migration.migration, group_name, KIND, SUBJECT, inputs)
+    key = verdict_key(plan.migration.migration, group_name, group.cut_id, KIND, SUBJECT, inputs)
+    known = ports.ledger.verdict(plan.migration.migration, group_name, KIND, SUBJECT, inputs)
+    verdict = standing_verdict(ports, known, key)
     if verdict is None:
         verdict = _measure(plan, group, staged, sets, inputs, ports, at, progress)
     return _judge(verdict)
@@ -75,12 +78,19 @@ def _measure(
     page_key = f"{key.removesuffix('.json')}.html"
     page = render(verdict, tables).encode()
     report = FileFact(store.url(page_key), rows=0, bytes=len(page), checksum=hashlib.sha256(page).hexdigest())
-    kept = keep_verdict(store, replace(verdict, files=(report, *verdict.files)))
-    if kept.decided_at != verdict.decided_at:  # another worker was quicker, whose page this is
-        page = render(replace(kept, files=kept.files[1:]), tables).encode()
-    store.put(page_key, page)
-    ports.ledger.record_verdict(kept)
-    return kept
+    page = _standing_page(store, page_key, page, key)
+    report = FileFact(store.url(page_key), rows=0, bytes=len(page), checksum=hashlib.sha256(page).hexdigest())
+    return keep_verdict(ports, replace(verdict, files=(report, *verdict.files)))
+
+
+def _standing_page(store: ObjectStore, page_key: str, page: bytes, verdict: str) -> bytes:
+    """The report as it is stored: of whoever was first on these inputs; that of an ``error`` makes way."""
+    if store.put_new(page_key, page):
+        return page
+    found, there = store.get(page_key), store.get(verdict)
+    if found and there and from_json(Verdict, there[0]).outcome is Outcome.ERROR:
+        return page if store.put_if(page_key, page, found[1]) else _standing_page(store, page_key, page, verdict)
+    return found[0] if found else page
 
 
 def _reported(sets: Sequence[RuleSet], results: Sequence[RuleResult], staged: Staged) -> tuple[ReportedTable, ...]:

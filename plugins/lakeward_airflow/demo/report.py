@@ -15,6 +15,7 @@ from rich.table import Table
 from lakeward import reader
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.open import open_ports, open_store
+from lakeward.domain.dossier import shown as show_figure
 from lakeward.domain.evidence import Outcome, Pointer, State, Verdict
 from lakeward.domain.facts import FileSet, GroupPlan, Manifest, Plan
 from lakeward.domain.kpi import figure_columns, lake_sql, resolve
@@ -26,7 +27,6 @@ from lakeward.steps.claim import last_claim
 from lakeward.steps.gate import collect_evidence
 from lakeward_airflow.demo.api import TaskState
 from lakeward_airflow.demo.servers import DemoError
-from lakeward_airflow.figures import shown as show_figure
 
 _Figure: TypeAlias = tuple[object, int]
 _SHOWN = {"day": 3, "week": 2, "month": 3, "total": 1}
@@ -172,14 +172,11 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Table:
 
 
 def _copy_evidence(ports: Ports, plan: Plan, home: Path) -> Path:
-    """Evidence lies in the object store; a copy can be read when the lab is down."""
-    prefix = f"{plan.migration.migration}/evidence/"
-    folder = home / "evidence" / plan.migration.migration
-    cuts = {group.cut_id for group in plan.groups}
+    """Evidence lies in the object store; a copy, without the landed rows, can be read and verified when the lab is down."""
+    prefix, folder = f"{plan.migration.migration}/", home / "evidence" / plan.migration.migration
     for key, _ in ports.store.list(prefix):
-        below = key.removeprefix(prefix)
-        if cuts & set(below.split("/")) and (found := ports.store.get(key)):
-            path = folder / below
+        if ("/landing/" not in key or "/figures/" in key) and (found := ports.store.get(key)):
+            path = folder / key.removeprefix(prefix)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(found[0])
     return folder

@@ -14,7 +14,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_authentic
 from airflow.models.dag import DagModel
 from fastapi import Depends, FastAPI, HTTPException, Path, Response, status
 
-from lakeward.domain.identity import evidence_prefix, maintenance_key, sealed_key, verdict_key
+from lakeward.domain.identity import dossier_prefix, evidence_prefix, maintenance_key, sealed_key, verdict_key
 from lakeward.errors import LakewardError
 from lakeward.ports import ObjectStore
 from lakeward.spec.models import AnyMigration
@@ -46,6 +46,7 @@ def build() -> FastAPI:
         openapi_url=None,
     )
     app.get("/evidence/{migration}/sealed/{evidence_hash}")(sealed)
+    app.get("/dossier/{migration}/{run}")(dossier)
     app.get("/evidence/{migration}/{group}/{cut}")(index)
     app.get("/evidence/{migration}/{group}/{cut}/records/report")(newest_report)
     app.get("/evidence/{migration}/{group}/{cut}/{key:path}")(evidence_object)
@@ -69,6 +70,15 @@ def index(migration: Name, group: Name, cut: Cut, user: GetUserDep) -> Response:
 def sealed(migration: Name, evidence_hash: Hash, user: GetUserDep) -> Response:
     """The whole evidence that an approval binds to."""
     return _send(_store(_readable(migration, user)), sealed_key(migration, evidence_hash))
+
+
+def dossier(migration: Name, run: Cut, user: GetUserDep) -> Response:
+    """The newest dossier of a run."""
+    store = _store(_readable(migration, user))
+    found = [key for key, _ in store.list(dossier_prefix(migration, run))]
+    if not found:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "That run has no dossier yet: its gate writes one.")
+    return _send(store, max(found))
 
 
 def newest_report(migration: Name, group: Name, cut: Cut, user: GetUserDep) -> Response:

@@ -85,7 +85,7 @@ class ApproveCutoverOperator(ApprovalOperator):
             decision = judge(plan, ports, evidence)
             if not decision.open:
                 raise GateError(f"The gate is shut: {'; '.join(decision.reasons)}", todo="See the gate task.")
-            keep_sealed(ports.store, evidence, decision.evidence_hash)
+            keep_sealed(plan, ports, evidence, decision.evidence_hash)
             self.subject = subject(evidence, decision)
             self.body = body(evidence, decision, totals(plan, ports, evidence))
         asked_at = now()
@@ -144,6 +144,7 @@ class ApproveCutoverOperator(ApprovalOperator):
             accept_quarantine=str(given.get("accept_quarantine") or ""),
             answered_at=answered_at.isoformat(),
         )
+        self._record(approval)
         if approval["approved"] and not approval["source_frozen"]:
             raise AirflowFailException(
                 "Approved, but the source was not declared frozen; nothing was switched.\n"
@@ -151,3 +152,10 @@ class ApproveCutoverOperator(ApprovalOperator):
             )
         self.log.info("%s by %s", "Approved" if approval["approved"] else "Rejected", approval["by"])
         return approval
+
+    def _record(self, approval: Approval) -> None:
+        """Keep the answer as evidence, a rejection and one that is of no use too."""
+        from lakeward.steps.approve import answer, keep_approval
+
+        with open_run(self.migration_file, self.run_key) as (plan, ports):
+            keep_approval(ports, answer(plan, approval, now()))

@@ -47,6 +47,12 @@ class RunOperator(BaseOperator):
         """The group that is worked on; empty for the whole run."""
         return ""
 
+    def keep_dossier(self, plan: Plan, ports: Ports) -> None:
+        """Write the run's dossier anew."""
+        from lakeward.steps.dossier import try_dossier
+
+        self.log.info("Dossier: %s", try_dossier(plan, ports))
+
     def progress(self) -> Progress:
         """Report into the task's log."""
         return progress(self.log)

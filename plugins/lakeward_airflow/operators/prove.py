@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lakeward.domain.evidence import Verdict
 from lakeward.errors import GateError
-from lakeward_airflow.links import EvidenceLink, ValidationReportLink
+from lakeward_airflow.links import DossierLink, EvidenceLink, ValidationReportLink
 from lakeward_airflow.operators.base import GroupOperator, RunOperator
 from lakeward_airflow.runs import now
 
@@ -40,12 +40,16 @@ class EvaluateGateOperator(RunOperator):
     :param run_key: names the run. (templated)
     """
 
+    operator_extra_links = (DossierLink(),)
+
     def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
         """Evaluate; GateError when the gate stays shut."""
         from lakeward.steps.gate import evaluate
 
         with self.opened() as (plan, ports, _):
             decision = evaluate(plan, ports)
+            self.log.info("Records: %s", decision.signatures)
+            self.keep_dossier(plan, ports)
             for warning in decision.warnings:
                 self.log.warning("%s", warning)
             if not decision.open:
@@ -55,6 +59,7 @@ class EvaluateGateOperator(RunOperator):
                 )
         return {
             "evidence_hash": decision.evidence_hash,
+            "signatures": decision.signatures,
             "warnings": list(decision.warnings),
             "quarantined": decision.quarantined,
         }

@@ -34,21 +34,26 @@ class CutOverOperator(RunOperator):
 
     def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
         """Take the source's figures once more, then move the pointer or change nothing."""
+        from lakeward.steps.approve import answer, keep_approval
         from lakeward.steps.switch import cut_over
 
         with self.opened() as (plan, ports, _):
-            given = self._approval()
+            given, dry = answer(plan, self._approval(), now()), str(self.dry) == "True"
+            if not dry:
+                keep_approval(ports, given)
             transition = cut_over(
                 plan,
                 ports,
-                approved_hash=str(given["evidence_hash"]),
-                by=str(given["by"]),
-                why=str(given["why"]),
+                approved_hash=given.evidence_hash,
+                by=given.by,
+                why=given.why,
                 at=now(),
-                source_frozen=str(given["source_frozen"]) == "True",  # a form's value comes as text
-                accept_quarantine=str(given["accept_quarantine"]),
-                dry_run=str(self.dry) == "True",
+                source_frozen=given.source_frozen,
+                accept_quarantine=given.accept_quarantine,
+                dry_run=dry,
             )
+            if not dry:
+                self.keep_dossier(plan, ports)
             return summary(transition)
 
     def _approval(self) -> Mapping[str, object]:
@@ -84,7 +89,10 @@ class CutBackOperator(RunOperator):
         from lakeward.steps.switch import cut_back
 
         with self.opened() as (plan, ports, _):
-            transition = cut_back(plan, ports, by=self.by, why=self.why, at=now(), dry_run=str(self.dry) == "True")
+            dry = str(self.dry) == "True"
+            transition = cut_back(plan, ports, by=self.by, why=self.why, at=now(), dry_run=dry)
+            if not dry:
+                self.keep_dossier(plan, ports)
             return summary(transition)
 
 

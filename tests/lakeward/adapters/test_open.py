@@ -13,7 +13,8 @@ import pytest
 
 from lakeward.adapters.connections import Connection, from_environment, variable
 from lakeward.adapters.objects import LocalStore, S3Store
-from lakeward.adapters.open import LEDGER, ledger_url, open_ledger, open_ports, open_store
+from lakeward.adapters.open import LEDGER, SIGNING, ledger_url, open_ledger, open_ports, open_signer, open_store
+from lakeward.domain.signing import UNSIGNED, fingerprint_of, new_pair
 from lakeward.errors import LakeError, LakewardError, SpecError
 from lakeward.lab import Lab
 from lakeward.spec.load import load
@@ -163,3 +164,16 @@ def test_a_password_with_odd_characters_survives_the_url() -> None:
     assert (url.username, url.password, url.database) == ("a@b", "p:/?#@%", "d b")
     assert dict(url.query) == {"sslmode": "require"}
     assert "p:/?#@%" not in repr(url)
+
+
+def test_the_signing_key_is_the_connections_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    (secret, public), (_, old) = new_pair(), new_pair()
+    signer = open_signer(known(Connection(SIGNING, password=secret, extra={"trusted": [old]})))
+    assert signer.public == public
+    assert signer.trusted == {fingerprint_of(public), fingerprint_of(old)}
+    assert open_signer(known()) == UNSIGNED
+    with pytest.raises(SpecError, match="not 32 bytes"):
+        open_signer(known(Connection(SIGNING, password="no key")))
+    monkeypatch.setenv(variable(SIGNING), "unreadable")
+    with pytest.raises(SpecError, match="can't be read"):
+        open_signer(from_environment)

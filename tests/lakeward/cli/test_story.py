@@ -185,6 +185,29 @@ def test_evidence_that_was_changed_is_found(cli: Run, shop: Path, first: str) ->
     assert not Path("nothing-here").exists()
 
 
+def test_evidence_is_held_against_what_was_noted_and_shown(cli: Run, shop: Path, first: str, tmp_path: Path) -> None:
+    name = shop.read_text().split("migration: ")[1].split()[0]
+    seen = cli("evidence", "verify", f"s3://landing/{name}")
+    assert seen.exit_code == 0, seen.output
+    assert "records is signed" in seen.stdout
+    head = seen.stdout.partition("the newest is ")[2].partition(";")[0]
+    assert cli("evidence", "verify", f"s3://landing/{name}", "--head", head).exit_code == 0
+    cut_off = cli("evidence", "verify", f"s3://landing/{name}", "--head", f"99:{head.partition(':')[2]}")
+    assert cut_off.exit_code == 1
+    assert "was noted" in cut_off.stderr
+
+    kept = cli("evidence", "dossier", shop)
+    assert kept.exit_code == 0, kept.output
+    assert kept.stdout.strip().endswith(".html")
+    page = tmp_path / "dossier.html"
+    assert cli("evidence", "dossier", shop, "--out", page).exit_code == 0
+    assert "The gate is open" in page.read_text()
+    unknown = cli("evidence", "dossier", shop, "--run", "nobody's")
+    assert unknown.exit_code == 1
+    assert "has no plan" in unknown.stderr
+    assert cli("evidence", "verify", f"s3://landing/{name}", "--head", head).exit_code == 0, "it only grew"
+
+
 def test_a_lost_ledger_is_made_again_and_status_shows_what_it_showed(cli: Run, shop: Path, first: str) -> None:
     def shown() -> dict[str, object]:
         (one,) = json.loads(cli("status", shop, "--json").stdout)["migrations"]

@@ -98,16 +98,19 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, name: str, aside: Mapping[str, int] | None = None, pieces: int = 1) -> Iterator[World]:
+def world(
+    folder: Path, name: str, aside: Mapping[str, int] | None = None, pieces: int = 1, more: str = ""
+) -> Iterator[World]:
     """The groups at a cut of their own.
 
     :param aside: lake table to how many rows of it were quarantined.
     :param pieces: files that every table is laid in; several are small enough to be rewritten.
+    :param more: the migration file's last lines.
     """
     with admin() as connection:
         connection.execute(SOURCE)
     file = folder / f"{name}.yaml"
-    file.write_text(FILE.format(name=name) + (REWRITE if pieces > 1 else ""))
+    file.write_text(FILE.format(name=name) + (REWRITE if pieces > 1 else "") + more)
     loaded = load(file)
     with open_ports(loaded.spec, from_environment, folder) as ports:
         plan = make_plan(loaded, ports, "run 1", AT)

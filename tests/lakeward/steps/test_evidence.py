@@ -12,13 +12,12 @@ import pytest
 from lakeward.adapters.objects import LocalStore, MemoryStore
 from lakeward.domain.evidence import Evidence, Outcome, Pointer, State, Transition, Verdict
 from lakeward.domain.facts import FileFact, Manifest, from_json, to_json
-from lakeward.domain.gate import evidence_hash
+from lakeward.domain.gate import canonical, evidence_hash
 from lakeward.domain.identity import digest, manifest_key, pointer_key, sealed_key, transition_key, verdict_key
 from lakeward.errors import LakeError
 from lakeward.ports import ObjectStore
 from lakeward.reader import resolve
 from lakeward.steps.evidence import verify
-from lakeward.steps.gate import keep_sealed
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PREFIX = "retail/evidence/sales/c1"
@@ -43,7 +42,7 @@ def filled(store: ObjectStore) -> str:
         "retail", "run", "f", "v", {"sales": "c1"}, {"sales": {"ns.t": 7}}, {"sales": {"ns.t": (1, 1, 0)}}, (verdict,)
     )
     found = evidence_hash(evidence)
-    keep_sealed(store, evidence, found)
+    store.put(sealed_key("retail", found), canonical(evidence))
     pointer = Pointer("retail", "sales", State.WRITERS, 2, "c1", {"ns.t": 7}, found, AT, "Ann", "", State.LEGACY)
     store.put(pointer_key("retail", "sales"), to_json(pointer))
     done = Transition("retail", "run", ("sales",), State.LEGACY, State.WRITERS, found, "Ann", "", AT, "done")

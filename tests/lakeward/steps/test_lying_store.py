@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lakeward.adapters.ledger import MemoryLedger
 from lakeward.adapters.objects import MemoryStore
 from lakeward.domain.evidence import Outcome, State, Transition, Verdict
 from lakeward.domain.facts import from_json
-from lakeward.domain.identity import verdict_key
 from lakeward.errors import ConflictError
-from lakeward.steps.artifacts import keep_verdict
+from lakeward.ports import Ports
+from lakeward.steps.chain import chain_of, keep_verdict, key_of_verdict
 from lakeward.steps.claim import last_claim, take
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -50,31 +51,13 @@ def test_a_claim_of_somebody_else_stays_theirs() -> None:
     held.make_sure()
 
 
-def test_the_verdict_that_was_reached_first_stays() -> None:
-    store = MemoryStore()
-    assert keep_verdict(store, VERDICT) is VERDICT
-    later = replace(VERDICT, decided_at=AT + timedelta(hours=1))
-    assert keep_verdict(store, later) == VERDICT
-    assert keep_verdict(store, replace(later, outcome=Outcome.ERROR)) == VERDICT
-    assert stored(store) == VERDICT
-
-
-@pytest.mark.parametrize("there", [b"torn {", None])
-def test_what_is_no_verdict_or_could_not_be_reached_gives_way(there: bytes | None) -> None:
-    store = MemoryStore()
-    if there is None:
-        keep_verdict(store, replace(VERDICT, outcome=Outcome.ERROR))
-    else:
-        store.put(key(), there)
-    assert keep_verdict(store, VERDICT) == VERDICT
-    assert stored(store) == VERDICT
-
-
-def key() -> str:
-    return verdict_key("shop", "sales", "c1", "kpi", "sold", "i" * 64)
-
-
-def stored(store: MemoryStore) -> Verdict:
-    found = store.get(key())
+def test_a_verdict_is_recorded_once_and_stored() -> None:
+    store, unused = LyingStore(), None
+    ports = Ports(unused, store, unused, unused, MemoryLedger(), unused)  # type: ignore[arg-type]
+    assert keep_verdict(ports, VERDICT) == VERDICT
+    assert keep_verdict(ports, replace(VERDICT, decided_at=AT + timedelta(hours=1))) == VERDICT
+    (record,) = chain_of(store, "shop", ports.signer).records
+    found = store.get(key_of_verdict(VERDICT))
     assert found
-    return from_json(Verdict, found[0])
+    assert from_json(Verdict, found[0]) == VERDICT
+    assert record.content.encode() == found[0]

@@ -327,7 +327,7 @@ def test_died_after_any_write_it_is_finished_when_asked_again(quick: sw.World) -
             assert over(world, at=sw.AT + timedelta(minutes=2)).outcome == "done"
             assert world.states() == WRITERS
             assert {p.previous for p in world.pointers().values()} == {State.LEGACY}
-            assert recorded(world).count("done") == 1 + (left == writes - 1)
+            assert recorded(world).count("done") == 1 + (left >= writes - 2), "its record came first"
             assert back(world).outcome == "done"
             assert world.states() == LEGACY
     assert mixed == 1, "one of the deaths was between the two pointers"

@@ -12,6 +12,7 @@ from tests.databases import create_database
 from tests.kill import Call, Kill, killed, record
 
 from lakeward.lab import Lab
+from lakeward.steps.evidence import verify
 
 PURE = {"lake.qualified", "store.url"}
 """Calls that reach nothing outside the process."""
@@ -59,6 +60,9 @@ def test_killed_once_in_every_step_the_lake_is_identical(
     chain = shop(uri, tmp_path)
     assert run_through(chain, uri, kills) == []
     assert fingerprint(chain) == undisturbed
+    with chain.ports() as ports:
+        found = verify(ports.store)
+    assert found.wrong == ()
 
 
 @pytest.mark.soak

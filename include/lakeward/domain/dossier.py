@@ -1,0 +1,126 @@
+"""The dossier of a run: one page for who signs and who audits, which needs no network, no script and no other file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from lakeward.domain.chain import Record
+from lakeward.domain.evidence import Approval, Evidence, Finding, GateDecision, Outcome, Transition
+from lakeward.domain.facts import Plan
+from lakeward.domain.kpi_rows import RowDifference
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a group was read, and when."""
+
+    group: str
+    cut_id: str
+    source: str
+    taken_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A period of a figure as people read it, both sides and what lies between them."""
+
+    period: str
+    source: str
+    lake: str
+    difference: str
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A figure over the periods of one grain: a plot, and the cells that are shown as text."""
+
+    grain: str
+    plot: str
+    periods: int
+    differing: int
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A business figure of both sides: its total and its periods."""
+
+    group: str
+    name: str
+    title: str
+    measure: str
+    outcome: Outcome
+    total: Cell
+    series: tuple[Series, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A cell that differs, and the rows behind it; ``note`` tells why rows could not be named."""
+
+    group: str
+    subject: str
+    finding: Finding
+    rows: tuple[RowDifference, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Quarantined rows of one table with one reason."""
+
+    group: str
+    table: str
+    reason: str
+    column: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """Everything that the page shows."""
+
+    plan: Plan
+    evidence: Evidence
+    decision: GateDecision
+    cuts: tuple[Cut, ...]
+    figures: tuple[Figure, ...]
+    differences: tuple[Difference, ...]
+    aside: tuple[Aside, ...]
+    approvals: tuple[Approval, ...]
+    transitions: tuple[Transition, ...]
+    records: tuple[Record, ...]
+    head: str
+    landing: str
+
+
+def shown(function: str, value: object, rows: int) -> str:
+    """A figure as people read it; an average as it is compared, the sum and what it is divided by."""
+    if value is None:
+        return "none"
+    number = f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{number} \u00f7 {rows:,}" if function == "avg" else number
+
+
+def render(dossier: Dossier) -> str:
+    """The page, the same text for the same facts; everything that comes from data is escaped."""
+    return _template().render(d=dossier, outcomes=list(Outcome))
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["number"] = lambda value: f"{value:,}"
+    environment.filters["instant"] = lambda value: value.isoformat(sep=" ", timespec="seconds")
+    return environment.from_string(files("lakeward.domain").joinpath("dossier.html").read_text("utf-8"))

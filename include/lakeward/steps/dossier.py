@@ -1,0 +1,222 @@
+"""Collect what a run's dossier shows from where it is true, and keep the page beside the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeVar
+
+from lakeward.domain import kpi
+from lakeward.domain.chain import Chain, Entry, Record, follow, sha256
+from lakeward.domain.dossier import Aside, Cell, Cut, Difference, Dossier, Figure, Series, render, shown
+from lakeward.domain.evidence import Approval, Evidence, Outcome, Transition, Verdict
+from lakeward.domain.facts import FileFact, Plan, from_json, to_json
+from lakeward.domain.identity import dossier_prefix, run_id
+from lakeward.domain.plot import EXACT, Point, plot
+from lakeward.domain.quarantine import quarantine_table
+from lakeward.domain.sql import literal
+from lakeward.errors import LakeError, LakewardError
+from lakeward.ports import Ports
+from lakeward.steps.artifacts import read_manifest
+from lakeward.steps.chain import append, chain_of, key_of_verdict
+from lakeward.steps.drill import drill_verdict
+from lakeward.steps.extract import kpis_of
+from lakeward.steps.figures import as_input
+from lakeward.steps.gate import collect_evidence, judge
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Answer = TypeVar("Answer", Approval, Transition)
+_ALWAYS_SHOWN = {"month"}
+_CELLS = 120
+_SERIES = "SELECT grain, period, value, n FROM f WHERE dims = '' ORDER BY grain, period"
+
+
+def keep_dossier(plan: Plan, ports: Ports) -> str:
+    """Write the dossier of a run as it is now, and the record that vouches for it; its key.
+
+    The key carries the record's number: one that a process left which died is written again.
+    """
+    name, key = plan.migration.migration, ""
+
+    def make(head: Record | None) -> Record | None:
+        nonlocal key
+        dossier = collect(plan, ports)
+        page = render(dossier).encode()
+        key = f"{dossier_prefix(name, run_id(plan.run_key))}{head.number + 1 if head else 1:08d}.html"
+        ports.store.put(key, page)
+        outcome = "open" if dossier.decision.open else "held"
+        at = max((record.at for record in dossier.records), default=plan.planned_at)
+        return follow(head, Entry(name, "dossier", outcome, "", "", at, {key: sha256(page)}), ports.signer)
+
+    append(ports, name, make)
+    return key
+
+
+def try_dossier(plan: Plan, ports: Ports) -> str:
+    """Write it and tell where; it shows what is proved and proves nothing, so that one which can't be made is only told."""
+    try:
+        return ports.store.url(keep_dossier(plan, ports))
+    except LakewardError as error:
+        return f"could not be made: {error.what}"
+
+
+def collect(plan: Plan, ports: Ports) -> Dossier:
+    """Everything that the page shows, read from pointers, landing, lake and records; writes nothing.
+
+    :raises GateError: a group is not published at this run's cut.
+    :raises LakeError: the chain is broken: what it tells of approvals and transitions can't be shown as true.
+    """
+    evidence = collect_evidence(plan, ports)
+    decision = judge(plan, ports, evidence)
+    chain = chain_of(ports.store, plan.migration.migration, ports.signer)
+    if chain.wrong:
+        raise LakeError(f"The chain of records is broken: {chain.wrong[0]}.", todo="Run `lakeward evidence verify`.")
+    manifests = [read_manifest(ports.store, plan, group) for group in plan.groups]
+    approvals = _answers(chain, "approval", Approval, plan)
+    transitions = _answers(chain, "transition", Transition, plan)
+    return Dossier(
+        plan=plan,
+        evidence=evidence,
+        decision=decision,
+        cuts=tuple(Cut(m.group, m.cut_id, m.source, m.taken_at) for m in manifests),
+        figures=tuple(_figures(plan, ports, evidence)),
+        differences=tuple(_differences(plan, ports, evidence)),
+        aside=tuple(_aside(plan, ports, evidence)),
+        approvals=approvals,
+        transitions=transitions,
+        records=tuple(_of_run(chain, plan, evidence, approvals, transitions)),
+        head=chain.head,
+        landing=ports.store.root,
+    )
+
+
+def _answers(chain: Chain, kind: str, of: type[Answer], plan: Plan) -> tuple[Answer, ...]:
+    """What people answered and switched in this run, in the order of the chain."""
+    found = (from_json(of, record.content) for record in chain.records if record.kind == kind)
+    return tuple(one for one in found if one.run_key == plan.run_key)
+
+
+def _of_run(
+    chain: Chain,
+    plan: Plan,
+    evidence: Evidence,
+    approvals: Sequence[Approval],
+    transitions: Sequence[Transition],
+) -> Iterator[Record]:
+    """Records of this run: those of its verdicts, of what was sealed of it, of its answers and its earlier dossiers."""
+    verdicts = {key_of_verdict(verdict) for verdict in evidence.verdicts}
+    answers = {to_json(one).decode() for one in approvals} | {to_json(one).decode() for one in transitions}
+    dossiers = dossier_prefix(plan.migration.migration, run_id(plan.run_key))
+    for record in chain.records:
+        sealed = record.kind == "evidence" and from_json(Evidence, record.content).run_key == plan.run_key
+        written = any(key.startswith(dossiers) for key in record.files)
+        if record.key in verdicts or sealed or written or record.content in answers:
+            yield record
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def _figures(plan: Plan, ports: Ports, evidence: Evidence) -> Iterator[Figure]:
+    measured = {(v.group, v.subject): v for v in evidence.verdicts if v.kind == "kpi" and len(v.files) >= 2}
+    for group in plan.groups:
+        for spec in kpis_of(plan, group):
+            if verdict := measured.get((group.name, spec.name)):
+                yield _figure(kpi.resolve(spec, group, plan.migration.calendar), verdict, ports)
+
+
+def _figure(r: kpi.ResolvedKpi, verdict: Verdict, ports: Ports) -> Figure:
+    source, lake = (_rows(r, file, ports) for file in verdict.files[:2])
+    cells = {place: (source.get(place), lake.get(place)) for place in sorted({*source, *lake}, key=_order)}
+    total = _cell(r, "total", *cells.pop(("total", None), (None, None)))
+    series = [
+        _series(r, grain.value, {period: both for (of, period), both in cells.items() if of == grain.value})
+        for grain in sorted(r.spec.grains, key=["month", "week", "day"].index)
+        if r.spec.date
+    ]
+    spec = r.spec
+    title = spec.title or spec.name
+    return Figure(verdict.group, spec.name, title, str(spec.measure), verdict.outcome, total, tuple(series))
+
+
+_Value = tuple[object, int]
+_Both = tuple[_Value | None, _Value | None]
+
+
+def _rows(r: kpi.ResolvedKpi, file: FileFact, ports: Ports) -> dict[tuple[str, str | None], _Value]:
+    found: pa.Table = ports.engine.table(_SERIES, {"f": as_input(ports.store, r, file)})
+    return {(row["grain"], row["period"]): (row["value"], row["n"]) for row in found.to_pylist()}
+
+
+def _order(place: tuple[str, str | None]) -> tuple[str, bool, bool, str]:
+    """Rows without a date last, years before our era first."""
+    grain, period = place
+    return grain, period is None, not (period or "").endswith("BC"), period or ""
+
+
+def _series(r: kpi.ResolvedKpi, grain: str, cells: dict[str | None, _Both]) -> Series:
+    told = [_cell(r, "rows without a date" if period is None else period, *both) for period, both in cells.items()]
+    points = [
+        Point(period, _number(source), _number(lake), source != lake)
+        for period, (source, lake) in cells.items()
+        if period is not None and not period.endswith("BC")
+    ]
+    wrong = [cell for cell in told if cell.differs]
+    shown = told if grain in _ALWAYS_SHOWN and len(told) <= _CELLS else wrong[:_CELLS]
+    title = f"{r.spec.title or r.spec.name} by {grain}"
+    return Series(grain, plot(points, title), len(told), len(wrong), tuple(shown))
+
+
+def _cell(r: kpi.ResolvedKpi, period: str, source: _Value | None, lake: _Value | None) -> Cell:
+    function = r.spec.measure.function
+    left, right = _number(source), _number(lake)
+    if left is not None and right is not None and left != right:
+        difference = f"{EXACT.subtract(right, left):+,f}"
+    else:
+        difference = "" if source == lake else f"{_count(lake) - _count(source):+,} rows"
+    before, after = (shown(function, *(side or (None, 0))) for side in (source, lake))
+    return Cell(period, before, after, difference, source != lake)
+
+
+def _number(figure: _Value | None) -> Decimal | None:
+    return Decimal(figure[0]) if figure and isinstance(figure[0], Decimal | int) else None
+
+
+def _count(figure: _Value | None) -> int:
+    return figure[1] if figure else 0
+
+
+# --- differences and quarantine ---------------------------------------------------------------------------------------
+
+
+def _differences(plan: Plan, ports: Ports, evidence: Evidence) -> Iterator[Difference]:
+    for verdict in evidence.verdicts:
+        if verdict.outcome is Outcome.PASS:
+            continue
+        if verdict.kind != "kpi" or verdict.outcome is Outcome.ERROR:
+            yield from (Difference(verdict.group, verdict.subject, finding, ()) for finding in verdict.findings)
+            continue
+        try:
+            drilled = drill_verdict(plan, verdict, ports, now=False)
+        except LakewardError as error:
+            note = f"The rows behind it can't be named any more: {error.what}"
+            yield from (Difference(verdict.group, verdict.subject, f, (), note) for f in verdict.findings[:5])
+        else:
+            yield from (Difference(verdict.group, verdict.subject, finding, rows) for finding, rows in drilled)
+
+
+def _aside(plan: Plan, ports: Ports, evidence: Evidence) -> Iterator[Aside]:
+    """Quarantined rows by table, reason and column, in the snapshot that the pointer pins."""
+    for group in plan.groups:
+        table = quarantine_table(group)
+        snapshot = evidence.tables[group.name].get(ports.lake.qualified(table.name))
+        if snapshot is None or not any(aside for _, _, aside in evidence.rows[group.name].values()):
+            continue
+        sql = (
+            "SELECT table_name, reason, coalesce(column_name, '') AS name, count(*) AS n FROM q "
+            f"WHERE cut_id = {literal(group.cut_id)} GROUP BY ALL ORDER BY n DESC, 1, 2, 3"
+        )
+        for row in ports.engine.table(sql, {"q": ports.lake.snapshot(table, snapshot)}).to_pylist():
+            yield Aside(group.name, row["table_name"], row["reason"], row["name"], row["n"])
