@@ -39,7 +39,7 @@ def world(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[sw.Wor
     os.environ["AIRFLOW_CONN_LAKEWARD_SIGNING"] = f'{{"conn_type": "generic", "password": "{SECRET}"}}'
     try:
         folder = tmp_path_factory.mktemp("records")
-        with sw.world(folder, NAME, {"notes": 3}, "gate: {signed: true}\n") as found:
+        with sw.world(folder, NAME, {"notes": 3}, more="gate: {signed: true}\n") as found:
             yield found
     finally:
         del os.environ["AIRFLOW_CONN_LAKEWARD_SIGNING"]
