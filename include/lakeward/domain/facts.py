@@ -168,6 +168,7 @@ class TablePlan:
     ctid: bool  # a plain heap table, whose pages can be shared out
     estimated_rows: int
     notes: tuple[str, ...] = ()
+    prove_rows: bool = True  # every column of every row is compared, beside the KPIs
 
     @property
     def name(self) -> str:
@@ -273,7 +274,9 @@ class Manifest:
     taken_at: datetime
     source: str  # host, database, server version; never credentials
     tables: tuple[LandedTable, ...]
-    figures: tuple[FileFact, ...]  # one Parquet file per KPI of the group, named <kpi>.parquet
+    figures: tuple[
+        FileFact, ...
+    ]  # figures/<kpi>.parquet of each KPI, rows/<lake table>.parquet of each table whose rows are proved
     seconds: float = 0.0
 
 

@@ -52,7 +52,12 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
         scan=scan,
         ctid=source.kind == "table",
         estimated_rows=source.estimated_rows,
-        notes=(*(note for n in nested.values() for note in n.notes), *_notes(source, landed, lake[0])),
+        notes=(
+            *(note for n in nested.values() for note in n.notes),
+            *_notes(source, landed, lake[0]),
+            *_unproven(spec),
+        ),
+        prove_rows=spec.prove_rows,
     )
 
 
@@ -226,6 +231,10 @@ def _notes(source: SourceTable, landed: Sequence[LandedColumn], lake: LakeTable)
         notes.append(f"kept as JSON text, so that filters on it read every file: {', '.join(kept_json)}")
     notes += [f"column {c.source!r} is masked by {c.mask}" for c in landed if c.mask]
     return tuple(notes)
+
+
+def _unproven(spec: TableSpec) -> tuple[str, ...]:
+    return () if spec.prove_rows else ("its rows are not proved, by choice: what no KPI names may differ unseen",)
 
 
 def plan_references(

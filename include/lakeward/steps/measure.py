@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Finding, Outcome, Verdict
-from lakeward.domain.facts import FileFact, FileSet
+from lakeward.domain.facts import FileFact, FileSet, LakeTable
 from lakeward.domain.kpi_landing import landing_sql
 from lakeward.errors import LakeError, LakewardError, redact
 from lakeward.ports import Ports
@@ -70,15 +70,12 @@ class Measured:
     aside: int = 0  # rows of the source table that are in quarantine
 
 
-def pinned_files(ports: Ports, r: kpi.ResolvedKpi, snapshots: Mapping[str, int]) -> FileSet:
-    """The files of a KPI's lake table in the snapshot that the pointer pins."""
-    name = ports.lake.qualified(r.table.name)
+def table_files(ports: Ports, table: LakeTable, snapshots: Mapping[str, int]) -> FileSet:
+    """The files of a lake table in the snapshot that the pointer pins."""
+    name = ports.lake.qualified(table.name)
     if name not in snapshots:
-        raise LakeError(
-            f"The pointer of group {r.group} pins no snapshot of {name}.",
-            todo="Run the append step, then compare again.",
-        )
-    return ports.lake.snapshot(r.table, snapshots[name])
+        raise LakeError(f"The pointer pins no snapshot of {name}.", todo="Run the append step, then compare again.")
+    return ports.lake.snapshot(table, snapshots[name])
 
 
 def measure(
@@ -113,15 +110,8 @@ def measure(
     return Measured(moved, files, leg, aside)
 
 
-def judge(
-    case: Case, r: kpi.ResolvedKpi, inputs: str, work: Callable[[], Measured], secrets: tuple[str, ...]
-) -> tuple[Verdict, Exception | None]:
-    """The verdict on what ``work`` measures; what kept it from measuring is handed back beside an ``error``."""
-    name = r.spec.name
-    try:
-        measured = work()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other KPIs are still measured and it is recorded
-        return unmeasured(case, "kpi", name, inputs, error, secrets), error
+def kpi_verdict(case: Case, r: kpi.ResolvedKpi, inputs: str, measured: Measured) -> Verdict:
+    """The verdict on what was measured of a KPI."""
     cells = measured.differences
     if not cells.failed:
         summary = f"{cells.checked} cells equal" if cells.checked else "no rows on either side, so no cell to compare"
@@ -129,11 +119,15 @@ def judge(
     else:
         outcome = Outcome.WARN if r.spec.warn_only else Outcome.FAIL
         first = cells.findings[0]
+        missed = f", {cells.hidden} of them in rows that a plain sum would have missed" if cells.hidden else ""
         aside = f"; {measured.aside} rows of {r.plan.name} are in quarantine" if measured.aside else ""
-        summary = f"{cells.failed} of {cells.checked} cells differ{_ORIGINS.get(measured.leg, '')}{aside}; {place(first)}: {first.message}"
-    verdict = case.verdict(
+        origin = _ORIGINS.get(measured.leg, "")
+        summary = (
+            f"{cells.failed} of {cells.checked} cells differ{missed}{origin}{aside}; {place(first)}: {first.message}"
+        )
+    return case.verdict(
         "kpi",
-        name,
+        r.spec.name,
         inputs,
         outcome,
         summary,
@@ -142,7 +136,16 @@ def judge(
         findings=cells.findings,
         files=measured.files,
     )
-    return verdict, None
+
+
+def judge(
+    case: Case, kind: str, subject: str, inputs: str, work: Callable[[], Verdict], secrets: tuple[str, ...]
+) -> tuple[Verdict, Exception | None]:
+    """The verdict that ``work`` reaches; what kept it from that is handed back beside an ``error``."""
+    try:
+        return work(), None
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other checks are still made and it is recorded
+        return unmeasured(case, kind, subject, inputs, error, secrets), error
 
 
 def unmeasured(case: Case, kind: str, subject: str, inputs: str, error: Exception, secrets: tuple[str, ...]) -> Verdict:

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import conninfo
 from psycopg.rows import TupleRow
 
-from lakeward.errors import LakewardError, SourceError, redact
+from lakeward.errors import LakewardError, SourceError, SourceLostError, redact
 
 if TYPE_CHECKING:
     from lakeward.adapters.connections import Connection
@@ -47,6 +47,7 @@ _LIBPQ_EXTRAS = frozenset(
 
 _ADVICE = (
     ("password authentication failed", "Check login and password of the connection."),
+    ("SET TRANSACTION SNAPSHOT", "The session that held the snapshot is gone; the step can be run again."),
     ("does not exist", "Check the names in the migration file and the connection's database."),
     ("permission denied", "Grant it: `lakeward doctor` prints the least GRANTs."),
     ("Connection refused", "Check host and port of the connection, and that the server is up."),
@@ -58,6 +59,17 @@ _ADVICE = (
     ("terminating connection", "The server ended the session; the step can be run again."),
     ("out of range", "A value does not fit the declared type: give it a wider one under `types`."),
     ("overflow", "A value does not fit the declared type: give it a wider one under `types`."),
+)
+
+_LOST = (
+    "server closed the connection",
+    "terminating connection",
+    "Connection refused",
+    "connection to server was lost",
+    "no connection to the server",
+    "SSL SYSCALL",
+    "Connection reset",
+    "SET TRANSACTION SNAPSHOT",
 )
 
 
@@ -112,4 +124,5 @@ class Session:
         """The SourceError for a driver's error."""
         said = redact(str(error), self._secrets).strip()
         todo = next((advice for sign, advice in _ADVICE if sign in said), "Look into the server's log.")
-        return SourceError(f"{self.label}, {doing}: {said}", todo=todo)
+        kind = SourceLostError if any(sign in said for sign in _LOST) else SourceError
+        return kind(f"{self.label}, {doing}: {said}", todo=todo)
