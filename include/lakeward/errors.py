@@ -3,6 +3,7 @@
 LakewardError
 ├── SpecError          the migration file is wrong: what, at which line, what was meant
 ├── SourceError        the source is unreachable, lacks a right, or changed under us
+│   └── SourceLostError  the connection broke; the same may be asked again
 ├── UnsupportedError   something the source has is refused by name, with what to write instead
 ├── DataError          rows break a declared rule: too many quarantined, NaN, a count that does not add up
 ├── LakeError          catalog, object store or ledger refuse or contradict what was written
@@ -38,6 +39,10 @@ class SpecError(LakewardError):
 
 class SourceError(LakewardError):
     """The source is unreachable, lacks a right, or changed while it was read."""
+
+
+class SourceLostError(SourceError):
+    """The connection to the source broke while it was read; the same may be asked again."""
 
 
 class UnsupportedError(LakewardError):

@@ -12,15 +12,16 @@ import typer
 
 from lakeward.cli.console import exits, progressing, say_json
 from lakeward.cli.session import now, opened, run_of_cut
-from lakeward.cli.verdicts import finding_json, show_drilled, show_verdicts, verdict_json
+from lakeward.cli.verdicts import finding_json, show_rows, show_verdicts, verdict_json
 from lakeward.errors import LakeError, SpecError
 
 if TYPE_CHECKING:
-    from lakeward.domain.evidence import Verdict
+    from collections.abc import Sequence
+
+    from lakeward.domain.evidence import Finding, Verdict
     from lakeward.domain.facts import Plan
     from lakeward.ports import Ports, Progress
     from lakeward.spec.load import LoadedMigration
-    from lakeward.steps.drill import Drilled
 
 
 class At(StrEnum):
@@ -60,15 +61,15 @@ def parity(
         plans = _published(loaded, ports, group)
         with watched as progress:
             found = _compared(plans, ports, at, kpi, since.date() if since else None, progress)
-            rows = [(v, _drilled(plan, v, ports, at) if drill else ()) for plan, v in found]
+            rows = [pair for plan, verdicts in found for pair in _findings(plan, verdicts, ports, at, drill=drill)]
     if not rows:
         raise SpecError(f"No KPI of group {group!r} is called {kpi!r}.", todo="Leave --group or --kpi out.")
     if as_json:
         _print_json(rows)
     else:
         show_verdicts([verdict for verdict, _ in rows])
-        for verdict, drilled in rows:
-            show_drilled(verdict, drilled)
+        for verdict, findings in rows:
+            show_rows(verdict, findings)
     if any(verdict.outcome == "error" for verdict, _ in rows):
         raise typer.Exit(2)
     if any(verdict.failed for verdict, _ in rows):
@@ -110,35 +111,31 @@ def _published(loaded: LoadedMigration, ports: Ports, group: str) -> list[tuple[
 
 def _compared(
     plans: list[tuple[Plan, str]], ports: Ports, at: At, kpi: str, since: date | None, progress: Progress
-) -> list[tuple[Plan, Verdict]]:
-    from lakeward.steps.compare import compare, compare_now
+) -> list[tuple[Plan, list[Verdict]]]:
+    from lakeward.steps.compare import compare
+    from lakeward.steps.compare_now import compare_now
 
-    found: list[tuple[Plan, Verdict]] = []
+    found: list[tuple[Plan, list[Verdict]]] = []
     for plan, group in plans:
         if at is At.CUT:
             verdicts = compare(plan, group, ports, now(), progress)
         else:
             wanted = [kpi] if kpi else []
             verdicts = compare_now(plan, ports, now(), groups=[group], kpis=wanted, since=since, progress=progress)
-        found += [(plan, v) for v in verdicts if not kpi or (v.kind == "kpi" and v.subject == kpi)]
+        found.append((plan, [v for v in verdicts if not kpi or (v.kind == "kpi" and v.subject == kpi)]))
     return found
 
 
-def _drilled(plan: Plan, verdict: Verdict, ports: Ports, at: At) -> Drilled:
-    from lakeward.steps.drill import drill_verdict
+def _findings(
+    plan: Plan, verdicts: list[Verdict], ports: Ports, at: At, *, drill: bool
+) -> Sequence[tuple[Verdict, tuple[Finding, ...]]]:
+    from lakeward.steps.drill import drill_all
 
-    if verdict.kind != "kpi" or not verdict.failed:
-        return ()
-    return drill_verdict(plan, verdict, ports, now=at is At.NOW)
+    if drill:
+        return drill_all(plan, verdicts, ports, now=at is At.NOW)
+    return [(v, v.findings) for v in verdicts]
 
 
-def _print_json(rows: list[tuple[Verdict, Drilled]]) -> None:
-    findings = [
-        one
-        for verdict, drilled in rows
-        for one in (
-            [finding_json(verdict.group, cell, behind) for cell, behind in drilled]
-            or [finding_json(verdict.group, finding) for finding in verdict.findings]
-        )
-    ]
+def _print_json(rows: Sequence[tuple[Verdict, tuple[Finding, ...]]]) -> None:
+    findings = [finding_json(verdict, finding) for verdict, found in rows for finding in found]
     say_json({"verdicts": [verdict_json(verdict) for verdict, _ in rows], "findings": findings})

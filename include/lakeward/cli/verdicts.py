@@ -9,8 +9,6 @@ from lakeward.cli.console import say, table
 
 if TYPE_CHECKING:
     from lakeward.domain.evidence import Finding, Verdict
-    from lakeward.domain.kpi_rows import RowDifference
-    from lakeward.steps.drill import Drilled
 
 _SHOWN = 20
 
@@ -22,9 +20,10 @@ def show_verdicts(verdicts: Sequence[Verdict]) -> None:
     ]
     table(("group", "kind", "subject", "verdict", "checked", "differ", ""), rows, right=("checked", "differ"))
     for verdict in verdicts:
-        if verdict.findings:
+        figures = [f for f in verdict.findings if not (f.key or f.values)]
+        if figures:
             say()
-            show_findings(f"{verdict.subject} of {verdict.group}", verdict.findings, verdict.failed)
+            show_findings(f"{verdict.subject} of {verdict.group}", figures, verdict.failed)
 
 
 def show_findings(title: str, findings: Sequence[Finding], failed: int) -> None:
@@ -37,14 +36,18 @@ def show_findings(title: str, findings: Sequence[Finding], failed: int) -> None:
     table(columns, rows, right=("source", "lake"), title=f"{title}: {failed:,} differ")
 
 
-def show_drilled(verdict: Verdict, drilled: Drilled) -> None:
-    """The rows behind the finest cells that differ."""
-    for cell, rows in drilled:
-        where = " ".join(part for part in (cell.grain, cell.period or "", _dimensions(cell)) if part) or "total"
-        title = f"{verdict.subject}, {where}: source {cell.expected or '-'}, lake {cell.found or '-'}"
-        shown = [(_pairs(r.key), r.kind, r.column, r.expected or "", r.found or "", _pairs(r.values)) for r in rows]
-        say()
-        table(("key", "is", "column", "source", "lake", "values"), shown, title=title)
+def show_rows(verdict: Verdict, findings: Sequence[Finding]) -> None:
+    """The first rows that differ, with both values."""
+    rows = [f for f in findings if f.key or f.values]
+    if not rows:
+        return
+    shown = [
+        (f.named_key, f.kind, f.column, f.expected or "", f.found or "", f.period or "", ", ".join(f.kpis), _lost(f))
+        for f in rows[:_SHOWN]
+    ]
+    say()
+    columns = ("key", "is", "column", "source", "lake", "day", "figures", "values")
+    table(columns, shown, title=f"{verdict.subject} of {verdict.group}: {len(rows):,} rows and values differ")
 
 
 def verdict_json(verdict: Verdict) -> dict[str, object]:
@@ -65,38 +68,40 @@ def verdict_json(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def finding_json(group: str, finding: Finding, rows: Sequence[RowDifference] = ()) -> dict[str, object]:
-    """A difference; figures are exact decimal text. ``rows`` are those behind it, when they were asked for."""
-    found: dict[str, object] = {
-        "group": group,
+def finding_json(verdict: Verdict, finding: Finding) -> dict[str, object]:
+    """A difference; figures and values are exact text, null where there are none."""
+    row = bool(finding.key or finding.values)
+    own = verdict.subject if verdict.kind == "kpi" else next(iter(finding.kpis), None)
+    return {
+        "table": finding.table or None,
+        "key": list(finding.key),
+        "column": finding.column or None,
+        "class": finding.kind or verdict.kind,
+        "source": finding.expected,
+        "target": finding.found,
+        "period": finding.period,
+        "kpi": own,
+        "group": verdict.group,
+        "kind": verdict.kind,
         "subject": finding.subject,
         "leg": finding.leg,
-        "grain": finding.grain,
-        "period": finding.period,
+        "grain": ("day" if finding.period else None) if row else finding.grain,
         "dimensions": finding.dimensions,
-        "expected": finding.expected,
-        "found": finding.found,
+        "kpis": list(finding.kpis),
+        "types": list(finding.types),
+        "values": finding.values,
+        "times": finding.times,
         "message": finding.message,
     }
-    if rows:
-        found["rows"] = [
-            {
-                "kind": r.kind,
-                "key": r.key,
-                "column": r.column,
-                "expected": r.expected,
-                "found": r.found,
-                "values": r.values,
-                "times": r.times,
-            }
-            for r in rows
-        ]
-    return found
 
 
 def _dimensions(finding: Finding) -> str:
     return ", ".join(f"{name}={'null' if value is None else value}" for name, value in finding.dimensions.items())
 
 
-def _pairs(values: dict[str, str | None]) -> str:
-    return ", ".join(f"{name}={'null' if value is None else value}" for name, value in values.items())
+def _lost(finding: Finding) -> str:
+    """The values of a row that one side lacks."""
+    if finding.column:
+        return ""
+    found = ", ".join(f"{name}={'null' if value is None else value}" for name, value in finding.values.items())
+    return f"{found} ({finding.times} times)" if finding.times > 1 else found

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from lakeward.domain.chain import Record
 from lakeward.domain.evidence import Approval, Evidence, Finding, GateDecision, Outcome, Transition
 from lakeward.domain.facts import Plan
-from lakeward.domain.kpi_rows import RowDifference
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -65,12 +64,12 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A cell that differs, and the rows behind it; ``note`` tells why rows could not be named."""
+    """What one check found to differ: cells of a figure, and rows; ``note`` tells why rows could not be named."""
 
     group: str
     subject: str
-    finding: Finding
-    rows: tuple[RowDifference, ...]
+    cells: tuple[Finding, ...]
+    rows: tuple[Finding, ...]
     note: str = ""
 
 

@@ -20,9 +20,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One difference. Figures are exact decimal text, or None where the side has no such period.
+    """One difference: of a figure, or of a row. Figures are exact decimal text, or None where the side has no such period.
 
     ``leg`` tells what was compared: ``source-landing``, ``landing-lake`` or ``source-lake``; record rules use ``records``.
+    ``kind`` is the likely class of what happened (`domain/row_classes.py`). Of a row, ``key`` has its key's values,
+    whole numbers as such and everything else as text; ``expected`` and ``found`` are the values of ``column``, or None where the whole row (``values``) is on one side only.
+    ``types`` are the column's at the source and in the lake; ``times`` counts equal rows; ``kpis`` are the figures that it enters.
     """
 
     subject: str
@@ -33,16 +36,30 @@ class Finding:
     expected: str | None = None
     found: str | None = None
     message: str = ""
+    kind: str = ""
+    table: str = ""
+    key: tuple[int | str | None, ...] = ()
+    column: str = ""
+    types: tuple[str, ...] = ()
+    values: dict[str, str | None] = field(default_factory=dict)
+    times: int = 1
+    kpis: tuple[str, ...] = ()
+
+    @property
+    def named_key(self) -> str:
+        """The key as people read it: ``id=7, line=null``."""
+        named = zip(self.values, self.key, strict=False)
+        return ", ".join(f"{name}={'null' if part is None else part}" for name, part in named)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What one check found for one group at one cut; computed once per ``inputs_hash``, then only read.
 
-    ``checked`` and ``failed`` count cells (kpi) or rows (records). ``findings`` are the first 100; ``files`` hold all of them.
+    ``checked`` and ``failed`` count cells (kpi) or rows (rows, records). ``findings`` are the first 100; ``files`` hold all of them.
     """
 
-    kind: str  # kpi, records, counts
+    kind: str  # kpi, rows, records, counts
     subject: str
     migration: str
     group: str

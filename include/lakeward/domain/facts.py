@@ -190,6 +190,7 @@ class TablePlan:
     notes: tuple[str, ...] = ()
     kind: str = ""  # of the source's table, as SourceTable tells it
     dropped: tuple[str, ...] = ()  # columns of the source that are left behind
+    prove_rows: bool = True  # every column of every row is compared, beside the KPIs
 
     @property
     def name(self) -> str:
@@ -295,7 +296,9 @@ class Manifest:
     taken_at: datetime
     source: str  # host, database, server version; never credentials
     tables: tuple[LandedTable, ...]
-    figures: tuple[FileFact, ...]  # one Parquet file per KPI of the group, named <kpi>.parquet
+    figures: tuple[
+        FileFact, ...
+    ]  # figures/<kpi>.parquet of each KPI, rows/<lake table>.parquet of each table whose rows are proved
     seconds: float = 0.0
 
 

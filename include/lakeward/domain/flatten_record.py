@@ -155,6 +155,10 @@ class Record:
         """The keys of an object or map."""
         return f"{ident(self.name + 'keys')}[{self._keys.index(path) + 1}]"
 
+    def no_keys(self, path: Path) -> str:
+        """Whether a map is empty."""
+        return f"len({self.keys(path)}) = 0"
+
     def string(self, path: Path) -> str:
         """The text of a scalar."""
         return f"{ident(self.name + 'strings')}[{self.scalars.index(path) + 1}]"
@@ -189,5 +193,5 @@ class Record:
             first = self.type((*path, "0"))
             cases.append(f"WHEN {found} = 'ARRAY' AND {first} IS NULL THEN {text(f'{label}:empty')}")
         if kind == MAP:
-            cases.append(f"WHEN {found} = 'OBJECT' AND len({self.keys(path)}) = 0 THEN {text(f'{label}:empty')}")
+            cases.append(f"WHEN {found} = 'OBJECT' AND {self.no_keys(path)} THEN {text(f'{label}:empty')}")
         return f"CASE {' '.join(cases)} END"

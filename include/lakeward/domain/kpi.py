@@ -32,10 +32,10 @@ NEEDS_16 = "pg_input_is_valid"
 
 def source_sql(r: ResolvedKpi) -> str:
     """The KPI's figures by the source itself, in PostgreSQL's SQL; columns as `figure_columns` says."""
-    rows = source_rows(r.plan, r.table, r.columns)
+    rows = source_rows(r.plan, r.table, r.needed)
     return figures_sql(r, Dialect.POSTGRES, rows.sql, rows.columns)
 
 
 def lake_sql(r: ResolvedKpi, view: str) -> str:
     """The KPI's figures in DuckDB's SQL over a view of the lake table's files; columns as `figure_columns` says."""
-    return figures_sql(r, Dialect.DUCKDB, f"{ident(view)} AS r", {name: f"r.{ident(name)}" for name in r.columns})
+    return figures_sql(r, Dialect.DUCKDB, f"{ident(view)} AS r", {name: f"r.{ident(name)}" for name in r.needed})

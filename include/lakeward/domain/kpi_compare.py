@@ -15,18 +15,22 @@ from lakeward.spec.models import KpiSpec
 EXPECTED, FOUND = "expected", "found"
 """Names of the two inputs: figures of the side that is trusted, and of the side that is checked."""
 
+_SIDES = ("expected", "found", "expected_n", "found_n", "expected_fp", "found_fp")
 _GRAINS = ("total", "month", "week", "day")
 
 
 def totals_sql(r: ResolvedKpi, since: date | None = None) -> str:
-    """One row: ``checked`` cells and how many of them ``failed``."""
-    return f"{_cells(r, since)} SELECT count(*) AS checked, count(*) FILTER (WHERE differs) AS failed FROM cells"
+    """One row: ``checked`` cells, how many of them ``failed``, and in how many of these the figure itself is equal (``hidden``)."""
+    return (
+        f"{_cells(r, since)} SELECT count(*) AS checked, count(*) FILTER (WHERE differs) AS failed, "
+        "count(*) FILTER (WHERE differs AND NOT apart) AS hidden FROM cells"
+    )
 
 
 def differences_sql(r: ResolvedKpi, since: date | None = None) -> str:
     """The cells that differ, coarse to fine, largest difference first; text forms beside the exact values.
 
-    Columns: grain, period, dims, d1.., expected, found, expected_n, found_n, difference (null: not to be had).
+    Columns: grain, period, dims, d1.., expected, found, expected_n, found_n, expected_fp, found_fp, difference (null: not to be had).
     """
     keys = ", ".join(_keys(r))
     grain = " ".join(f"WHEN {text(g)} THEN {n}" for n, g in enumerate(_GRAINS))
@@ -36,13 +40,13 @@ def differences_sql(r: ResolvedKpi, since: date | None = None) -> str:
         "CAST(NULL AS DECIMAL(38, 0))" if r.scale is None else "try(coalesce(found, 0) - coalesce(expected, 0))"
     )
     return (
-        f"{_cells(r, since)} SELECT {keys}, expected, found, expected_n, found_n, {difference} AS difference FROM cells WHERE differs "
+        f"{_cells(r, since)} SELECT {keys}, {', '.join(_SIDES)}, {difference} AS difference FROM cells WHERE differs "
         f"ORDER BY CASE grain {grain} END, {depth}, abs(difference) DESC NULLS FIRST, abs(coalesce(found_n, 0) - coalesce(expected_n, 0)) DESC, {keys}"
     )
 
 
 def _keys(r: ResolvedKpi) -> list[str]:
-    return [name for name, _ in figure_columns(r)][:-2]
+    return [name for name, _ in figure_columns(r)][:-3]
 
 
 def _cells(r: ResolvedKpi, since: date | None) -> str:
@@ -51,16 +55,18 @@ def _cells(r: ResolvedKpi, since: date | None) -> str:
     same = " AND ".join(f"e.{k} IS NOT DISTINCT FROM f.{k}" for k in keys)
     kept = f" WHERE period >= {text(since.isoformat())}" if since else ""
     return (
-        f"WITH joined AS (SELECT {both}, e.value AS expected, f.value AS found, e.n AS expected_n, f.n AS found_n "
+        f"WITH joined AS (SELECT {both}, e.value AS expected, f.value AS found, e.n AS expected_n, f.n AS found_n, "
+        "e.fp AS expected_fp, f.fp AS found_fp "
         f"FROM {EXPECTED} e FULL OUTER JOIN {FOUND} f ON {same}), "
-        "cells AS (SELECT *, expected IS DISTINCT FROM found OR expected_n IS DISTINCT FROM found_n AS differs "
-        f"FROM joined{kept})"
+        "told AS (SELECT *, expected IS DISTINCT FROM found OR expected_n IS DISTINCT FROM found_n AS apart "
+        f"FROM joined{kept}), "
+        "cells AS (SELECT *, apart OR expected_fp IS DISTINCT FROM found_fp AS differs FROM told)"
     )
 
 
 def difference_columns(r: ResolvedKpi) -> tuple[tuple[str, str], ...]:
     """Name and lake type of each column of ``differences_sql``."""
-    *keys, (_, value), _ = figure_columns(r)
+    *keys, (_, value), _, (_, fingerprint) = figure_columns(r)
     difference = f"decimal({MAX_DIGITS},{r.scale or 0})"
     return (
         *keys,
@@ -68,6 +74,8 @@ def difference_columns(r: ResolvedKpi) -> tuple[tuple[str, str], ...]:
         ("found", value),
         ("expected_n", "long"),
         ("found_n", "long"),
+        ("expected_fp", fingerprint),
+        ("found_fp", fingerprint),
         ("difference", difference),
     )
 
@@ -86,16 +94,30 @@ def finding(spec: KpiSpec, leg: str, cell: Mapping[str, object]) -> Finding:
     """A differing cell, as a row of ``differences_sql`` gives it."""
     over = [d for d in str(cell["dims"]).split(",") if d]
     dimensions = {spec.dimensions[int(d[1:]) - 1]: _word(cell[d]) for d in over}
+    kind, what = _kind(cell)
     return Finding(
         subject=spec.name,
         leg=leg,
+        kind=kind,
+        table=spec.table,
         grain=str(cell["grain"]),
         period=_word(cell["period"]),
         dimensions=dimensions,
         expected=_word(cell["expected"]),
         found=_word(cell["found"]),
-        message=f"{_side(cell, 'expected')} against {_side(cell, 'found')}{_off(cell)}",
+        message=what,
     )
+
+
+def _kind(cell: Mapping[str, object]) -> tuple[str, str]:
+    if all(cell[name] == cell[other] for name, other in (("expected", "found"), ("expected_n", "found_n"))):
+        return (
+            "offsetting",
+            f"{_side(cell, 'expected')} on both sides, but of other rows: a plain sum would have missed it",
+        )
+    kinds = [kind for side, kind in (("expected", "extra"), ("found", "missing")) if cell[f"{side}_n"] is None]
+    said = f"{_side(cell, 'expected')} against {_side(cell, 'found')}{_off(cell)}"
+    return (f"{kinds[0]}_period" if kinds else "figure"), said
 
 
 def _word(value: object) -> str | None:

@@ -1,4 +1,4 @@
-"""A KPI's rows in the landing, in DuckDB's SQL: they tell whether a difference arose at extraction or after it.
+"""Rows of a lake table in the landing, in DuckDB's SQL: they tell whether a difference arose at extraction or after it.
 
 The input is the landing of the source table, by the name of its plan.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lakeward.domain.duck import Rows
+from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.flatten import table_sql
 from lakeward.domain.kpi_resolve import ResolvedKpi
 from lakeward.domain.kpi_sql import figures_sql
@@ -15,18 +16,22 @@ from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.sql import ident
 
 
-def landing_rows(r: ResolvedKpi, names: Sequence[str]) -> tuple[str, dict[str, str]]:
+def landing_rows(
+    plan: TablePlan, table: LakeTable, names: Sequence[str], which: Rows = Rows.ALL
+) -> tuple[str, dict[str, str]]:
     """A FROM item with alias ``r`` and each named lake column's SQL over it; documents are read as the flatten step does."""
-    landed = {c.source: c for c in r.plan.columns}
-    columns = [r.table.column(name) for name in names]
-    if r.table.kind == "main" and not any(c.path or landed[c.source].type != c.type for c in columns):
-        return f"{ident(r.plan.name)} AS r", {c.name: f"r.{ident(c.source)}" for c in columns}
-    only = tuple(names) or (r.table.columns[0].name,)
-    rows = table_sql(r.plan, r.table, Rows.ALL, only=only)
-    return f"({rows}) AS r", {name: f"r.{ident(name)}" for name in names}
+    landed = {c.source: c for c in plan.columns}
+    columns = [table.column(name) for name in names]
+    plain = table.kind == "main" and not any(
+        c.path or landed[c.source].type != c.type or c.role != "value" for c in columns
+    )
+    if plain and which is Rows.ALL:
+        return f"{ident(plan.name)} AS r", {c.name: f"r.{ident(c.source)}" for c in columns}
+    only = tuple(names) or (table.columns[0].name,)
+    return f"({table_sql(plan, table, which, only=only)}) AS r", {name: f"r.{ident(name)}" for name in names}
 
 
 def landing_sql(r: ResolvedKpi) -> str:
     """The KPI's figures over the landing; columns as ``figure_columns`` says."""
-    rows, columns = landing_rows(r, r.columns)
+    rows, columns = landing_rows(r.plan, r.table, r.needed)
     return figures_sql(r, Dialect.DUCKDB, rows, columns)

@@ -52,6 +52,11 @@ class ResolvedKpi:
         named += [*self.spec.dimensions, *(f.column for f in self.filters)]
         return tuple(dict.fromkeys(named))
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The key of the lake's table, then the columns that enter the figure."""
+        return tuple(dict.fromkeys((*self.table.key, *self.columns)))
+
     def type_of(self, column: str) -> str:
         """The lake type of a column."""
         return self.table.column(column).type

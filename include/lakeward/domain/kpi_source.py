@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from lakeward.domain.facts import LakeColumn, LakeTable, LandedColumn, TablePlan
 from lakeward.domain.kpi_measure import KpiError
+from lakeward.domain.source_shape import shape_of, undeclared_of
 from lakeward.domain.sql import ident, text, where
 from lakeward.spec.scalars import LakeType
 
@@ -22,6 +23,10 @@ _MOMENTS = {
     "timestamptz": f"^{_DATE}[T ]{_TIME} ?{_ZONE}?$",
 }
 _SOURCE_ROLES = frozenset({"value", "parent", "position", "key"})
+_MADE = {"shape": shape_of, "undeclared": undeclared_of}
+_FLOATS = {"float": "float4", "double": "float8"}
+_SMALLEST = {"float": "1e-45", "double": "5e-324"}
+_LARGEST = {"float": "3.4028235e38", "double": "1.7976931348623157e308"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,8 @@ def source_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> Sour
     columns = [table.column(name) for name in names]
     landed = {c.source: c for c in plan.columns}
     inside = {c.name for c in columns if _is_inside(c, table, landed[c.source])}
-    plain = _unique(c.source for c in columns if c.name not in inside)
+    made = [c.source for c in columns if c.role in _MADE and table.kind == "main"]
+    plain = _unique([*(c.source for c in columns if c.name not in inside), *made])
     nested = _unique(
         [*([table.source] if table.kind != "main" else []), *(c.source for c in columns if c.name in inside)]
     )
@@ -53,7 +59,8 @@ def source_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> Sour
     sql = f"({inner}{fence}) AS r"
     if table.kind != "main":
         sql += _items(table, f"r.{alias['doc', table.source]}")
-    return SourceRows(sql, {c.name: _typed(c, table, alias, inside=c.name in inside) for c in columns})
+    typed = {c.name: _typed(plan, c, table, alias, inside=c.name in inside) for c in columns}
+    return SourceRows(sql, typed)
 
 
 def require_source(column: LakeColumn, table: LakeTable) -> None:
@@ -70,17 +77,18 @@ def _unique(names: Iterable[str]) -> list[str]:
 
 def _of_item(column: LakeColumn, table: LakeTable) -> bool:
     """Whether the value is (in) an item of the child table's list or map."""
-    return table.kind != "main" and column.role in {"value", "position", "key"}
+    return table.kind != "main" and column.role in {"value", "position", "key", "shape"}
 
 
 def _is_inside(column: LakeColumn, table: LakeTable, landed: LandedColumn) -> bool:
     """Whether the value is inside a document; a JSON column that is kept as text is not."""
-    return _of_item(column, table) or bool(column.path) or (landed.type == "json" and column.type != "json")
+    inside = column.role in _MADE or bool(column.path) or (landed.type == "json" and column.type != "json")
+    return _of_item(column, table) or (inside and column.role != "parent")
 
 
 def _holding(source: str, table: LakeTable) -> str:
     """How the source's column holds its records: json, jsonb or text."""
-    return next(c.nested for c in table.columns if c.source == source and c.role in {"value", "position", "key"})
+    return next(c.nested for c in table.columns if c.source == source and c.role != "parent")
 
 
 def _document(column: LandedColumn, holding: str) -> str:
@@ -105,29 +113,36 @@ def _path(operator: str, path: tuple[str, ...]) -> str:
     return f"{operator} ARRAY[{', '.join(text(key) for key in path)}]::text[]"
 
 
-def _typed(column: LakeColumn, table: LakeTable, alias: dict[tuple[str, str], str], *, inside: bool) -> str:
+def _typed(
+    plan: TablePlan, column: LakeColumn, table: LakeTable, alias: dict[tuple[str, str], str], *, inside: bool
+) -> str:
+    value = f"r.{alias['value', column.source]}" if ("value", column.source) in alias else "NULL"
     if not inside:
-        return f"r.{alias['value', column.source]}"
+        return value
     if column.role == "position":
         return "(i.at - 1)"
     if column.role == "key":
         return "i.key"
     document = "i.item" if _of_item(column, table) else f"r.{alias['doc', column.source]}"
+    if column.role in _MADE:
+        return _MADE[column.role](plan, table, column, document, value)
     return json_value(document, column.path, column.type)
 
 
 def json_value(document: str, path: tuple[str, ...], lake_type: str) -> str:
     """A value inside a jsonb document by its lake type; null, never an error, where it can't be read as that type."""
-    word = f"({document} {_path('#>>', path)})"
+    word, value = f"({document} {_path('#>>', path)})", f"({document} {_path('#>', path)})"
     if lake_type in _MOMENTS:
         return _moment(word, lake_type)
+    if lake_type in _LARGEST:
+        return _float(value, lake_type)
     if lake_type == "boolean":
         return f"CASE WHEN {word} IN ('true', 'false') THEN CAST({word} AS boolean) END"
     if lake_type == "uuid":
         return f"CASE WHEN {word} ~ {text(_UUID)} THEN CAST({word} AS uuid) END"
-    if lake_type in {"int", "long", "float", "double"} or lake_type.startswith("decimal"):
-        return _number(f"({document} {_path('#>', path)})", word, lake_type)
-    return word
+    if lake_type in {"int", "long"} or lake_type.startswith("decimal"):
+        return _number(value, word, lake_type)
+    return f"CAST(NULLIF({value}, 'null') AS text)" if lake_type == "json" else word
 
 
 def _number(value: str, word: str, lake_type: str) -> str:
@@ -141,6 +156,13 @@ def _number(value: str, word: str, lake_type: str) -> str:
         f"CASE WHEN jsonb_typeof({value}) = 'number' THEN CASE WHEN {fits} THEN {spelled.format(value)} END "
         f"WHEN {word} ~ {written} THEN {spelled.format(word)} END"
     )
+
+
+def _float(value: str, lake_type: str) -> str:
+    """The nearest float, as reading the text gives it; what is too small to be told from 0 is 0."""
+    number = f"abs(CAST({value} AS numeric))"
+    read = f"CASE WHEN {number} < {_SMALLEST[lake_type]} THEN 0 ELSE CAST(CAST({value} AS numeric) AS {_FLOATS[lake_type]}) END"
+    return f"CASE WHEN jsonb_typeof({value}) = 'number' THEN CASE WHEN {number} <= {_LARGEST[lake_type]} THEN {read} END END"
 
 
 def _moment(word: str, lake_type: str) -> str:

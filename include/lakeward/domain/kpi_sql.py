@@ -1,7 +1,8 @@
 """Figures of a KPI as one SQL statement over given rows; PostgreSQL and DuckDB get the same shape.
 
 Columns: ``grain`` (day, week, month, total), ``period`` (first day as text; null: rows without a date, and for the total),
-``dims`` (which dimensions the cell is over: nothing, ``d1``, ``d1,d2``), ``d1``.. (canonical text), ``value``, ``n`` (rows that enter).
+``dims`` (which dimensions the cell is over: nothing, ``d1``, ``d1,d2``), ``d1``.. (canonical text), ``value``, ``n`` (rows that enter),
+``fp`` (fingerprint of the keys and measures of these rows, and of the days and dimension values that they stand at).
 """
 
 from __future__ import annotations
@@ -9,34 +10,50 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lakeward.domain.calendar import day_sql, period_sql
+from lakeward.domain.fingerprint import MODULUS, hashed, key_number, settled_hash
 from lakeward.domain.kpi_measure import Column, Function, Negated, Node, Number, Operation
 from lakeward.domain.kpi_resolve import MAX_DIGITS, ResolvedKpi, scale_of
 from lakeward.domain.kpi_text import Dialect, canonical, ordered
 from lakeward.domain.sql import literal, text, where
 from lakeward.spec.models import Grain
 
+_SHORT = 18
+"""Digits that a bigint holds."""
+
 
 def figures_sql(r: ResolvedKpi, dialect: Dialect, rows: str, columns: Mapping[str, str]) -> str:
-    """The figures over ``rows`` (a FROM item); ``columns`` maps each lake column that the KPI names to its SQL."""
+    """The figures over ``rows`` (a FROM item); ``columns`` maps each of ``r.needed`` to its SQL."""
     by = _keys(r)
     given = ", ".join(
-        [*(f"{sql} AS {name}" for name, sql in _inputs(r, dialect, columns)), f"{_argument(r, dialect, columns)} AS x"]
+        [
+            *(f"{sql} AS {name}" for name, sql in _inputs(r, dialect, columns)),
+            f"{_argument(r, dialect, columns)} AS x",
+            f"{_weight(r, dialect, columns)} AS w",
+        ]
     )
     base = f"SELECT {given} FROM {rows} {_where(r, dialect, columns)}"
-    first = f"SELECT {', '.join([*by, *_first(r)])} FROM base {_group([*by, *(['x'] if _distinct(r) else [])])}"
-    dated = f"SELECT *{''.join(f', {sql} AS {name}' for name, sql in _periods(r))} FROM first"
+    first = f"SELECT {', '.join([*by, *_first(r), _weighted(r, dialect)])} FROM base {_group([*by, *(['x'] if _distinct(r) else [])])}"
+    periods = "".join(f", {sql} AS {name}" for name, sql in _periods(r))
+    dated = f"SELECT *{periods}, {_fingerprint(r, dialect)} AS h FROM first"
     sets = ", ".join(f"({', '.join(s)})" for s in _sets(r))
     marks = _marks(r)
     shape = ["grain", "period", "dims", *_dimensions(r)]
     if _distinct(r):
-        cells = f"SELECT {marks}, x, sum(n) AS n FROM dated GROUP BY GROUPING SETS ({sets})"
-        values = f"SELECT {', '.join(shape)}, count(x) AS value, sum(n) AS n FROM cells GROUP BY {', '.join(shape)}"
+        cells = f"SELECT {marks}, x, sum(n) AS n, sum(h) AS h FROM dated GROUP BY GROUPING SETS ({sets})"
+        values = f"SELECT {', '.join(shape)}, count(x) AS value, sum(n) AS n, sum(h) AS h FROM cells GROUP BY {', '.join(shape)}"
     else:
-        cells = f"SELECT {marks}, {_second(r)} AS value, coalesce(sum(n), 0) AS n FROM dated GROUP BY GROUPING SETS ({sets})"
+        cells = f"SELECT {marks}, {_second(r)} AS value, coalesce(sum(n), 0) AS n, sum(h) AS h FROM dated GROUP BY GROUPING SETS ({sets})"
         values = "SELECT * FROM cells"
     period = canonical("period", "date", dialect)
     out = ", ".join(
-        ["grain", f"{period} AS period", *shape[2:], f"{_value(r, dialect)} AS value", "CAST(n AS bigint) AS n"]
+        [
+            "grain",
+            f"{period} AS period",
+            *shape[2:],
+            f"{_value(r, dialect)} AS value",
+            "CAST(n AS bigint) AS n",
+            "CAST(h AS decimal(38, 0)) AS fp",
+        ]
     )
     return f"WITH base AS ({base}), first AS ({first}), dated AS ({dated}), cells AS ({cells}), figures AS ({values}) SELECT {out} FROM figures"
 
@@ -45,7 +62,7 @@ def figure_columns(r: ResolvedKpi) -> tuple[tuple[str, str], ...]:
     """Name and lake type of each column of the figures, in order."""
     value = "string" if r.scale is None else f"decimal({MAX_DIGITS},{r.scale})"
     texts = tuple((name, "string") for name in ("grain", "period", "dims", *_dimensions(r)))
-    return (*texts, ("value", value), ("n", "long"))
+    return (*texts, ("value", value), ("n", "long"), ("fp", f"decimal({MAX_DIGITS},0)"))
 
 
 def argument_sql(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str | None:
@@ -64,6 +81,43 @@ def _dimensions(r: ResolvedKpi) -> list[str]:
 
 def _keys(r: ResolvedKpi) -> list[str]:
     return [*(["day"] if r.spec.date else []), *_dimensions(r)]
+
+
+def _weight(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str:
+    """What stands for the row's key; without one, for all that the KPI reads of it."""
+    of = [(columns[name], r.type_of(name)) for name in r.table.key or r.columns]
+    return key_number(of, dialect) if r.table.key else settled_hash(of, dialect)
+
+
+def _weighted(r: ResolvedKpi, dialect: Dialect) -> str:
+    """The sum of weight by measure: unlike the sum, it changes when what one row gains another one loses."""
+    if not r.table.key or r.measure.argument is None or _distinct(r) or r.measure.function is Function.COUNT:
+        return "sum(CASE WHEN x IS NOT NULL THEN w END) AS f"
+    if r.scale is None:
+        return f"sum(w * {hashed(canonical('x', r.value_type, dialect), dialect, 7)}) AS f"
+    if dialect is Dialect.POSTGRES:
+        return f"sum(w * x) * 1{'0' * r.scale} AS f"
+    whole = f"CAST(replace(CAST(x AS varchar), '.', '') AS HUGEINT) % {MODULUS}"
+    if r.scale < _SHORT:  # what fits a bigint needs no way through text
+        short = f"CAST(x * 1{'0' * r.scale} AS HUGEINT)"
+        whole = f"CASE WHEN abs(x) < 1{'0' * (_SHORT - r.scale)} THEN {short} ELSE {whole} END"
+    return f"sum(w * {whole}) AS f"
+
+
+def _fingerprint(r: ResolvedKpi, dialect: Dialect) -> str:
+    """One of the finest cells, with where it stands."""
+    keys = [canonical(name, "date", dialect) if name == "day" else name for name in _keys(r)]
+    if _distinct(r):
+        argument = r.measure.argument
+        if argument is not None and r.value_type == "number":
+            keys.append(f"CAST(x AS decimal({MAX_DIGITS}, {scale_of(argument, r.table)}))")
+        else:
+            keys.append(canonical("x", r.value_type, dialect))
+    marked = [f"{key}, CASE WHEN {key} IS NULL THEN chr(30) END, chr(31)" for key in keys]
+    rest = f"((coalesce(f, 0) % {MODULUS}) + {MODULUS}) % {MODULUS}"
+    return hashed(
+        f"concat({', '.join([*marked, 'n', 'chr(31)', f'CAST({rest} AS decimal({MAX_DIGITS}, 0))'])})", dialect
+    )
 
 
 def _distinct(r: ResolvedKpi) -> bool:

@@ -59,9 +59,14 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
         scan=scan,
         ctid=source.kind == "table" and source.whole,
         estimated_rows=source.estimated_rows,
-        notes=(*(note for n in nested.values() for note in n.notes), *_notes(source, landed, lake[0])),
+        notes=(
+            *(note for n in nested.values() for note in n.notes),
+            *_notes(source, landed, lake[0]),
+            *_unproven(spec),
+        ),
         kind=source.kind,
         dropped=tuple(c.name for c in source.columns if c not in kept),
+        prove_rows=spec.prove_rows,
     )
     return tell_apart(plan)
 
@@ -261,3 +266,7 @@ def _notes(source: SourceTable, landed: Sequence[LandedColumn], lake: LakeTable)
     notes += [f"column {c.source!r} is masked by {c.mask}" for c in landed if c.mask]
     notes += [announced(c) for c in landed if c.policy]
     return tuple(notes)
+
+
+def _unproven(spec: TableSpec) -> tuple[str, ...]:
+    return () if spec.prove_rows else ("its rows are not proved, by choice: what no KPI names may differ unseen",)

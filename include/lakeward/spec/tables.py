@@ -159,6 +159,10 @@ class TableSpec(Spec):
         description="`month(ordered_at)`, `bucket(16, id)`, `truncate(8, sku)`, `identity(country)`, or a bare column.",
     )
     sort: tuple[SortTerm, ...] = Field((), description="Columns that files are sorted by; `-column` is descending.")
+    prove_rows: bool = Field(
+        True,
+        description="Compare every column of every row by fingerprints, beside the KPIs; costs the source one more reading of the table.",
+    )
     rules: tuple[Rule, ...] = Field(
         (), description="Record rules, beside those derived from keys, not-null columns, references."
     )

@@ -19,7 +19,7 @@ from lakeward.errors import LakeError, LakewardError
 from lakeward.ports import Ports
 from lakeward.steps.artifacts import read_manifest
 from lakeward.steps.chain import append, chain_of, key_of_verdict
-from lakeward.steps.drill import drill_verdict
+from lakeward.steps.drill import drill_all
 from lakeward.steps.extract import kpis_of
 from lakeward.steps.figures import as_input
 from lakeward.steps.gate import collect_evidence, judge
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer", Approval, Transition)
 _ALWAYS_SHOWN = {"month"}
 _CELLS = 120
+_SHOWN = 20
 _SERIES = "SELECT grain, period, value, n FROM f WHERE dims = '' ORDER BY grain, period"
 
 
@@ -192,19 +193,17 @@ def _count(figure: _Value | None) -> int:
 
 
 def _differences(plan: Plan, ports: Ports, evidence: Evidence) -> Iterator[Difference]:
-    for verdict in evidence.verdicts:
-        if verdict.outcome is Outcome.PASS:
-            continue
-        if verdict.kind != "kpi" or verdict.outcome is Outcome.ERROR:
-            yield from (Difference(verdict.group, verdict.subject, finding, ()) for finding in verdict.findings)
-            continue
-        try:
-            drilled = drill_verdict(plan, verdict, ports, now=False)
-        except LakewardError as error:
-            note = f"The rows behind it can't be named any more: {error.what}"
-            yield from (Difference(verdict.group, verdict.subject, f, (), note) for f in verdict.findings[:5])
-        else:
-            yield from (Difference(verdict.group, verdict.subject, finding, rows) for finding, rows in drilled)
+    failed, note = [v for v in evidence.verdicts if v.outcome is not Outcome.PASS], ""
+    try:
+        drilled = drill_all(plan, failed, ports, now=False)
+    except LakewardError as error:
+        note = f"The rows behind it can't be named any more: {error.what}"
+        drilled = tuple((verdict, verdict.findings) for verdict in failed)
+    for verdict, found in drilled:
+        cells = tuple(f for f in verdict.findings if not (f.key or f.values))[:_SHOWN]
+        rows = tuple(f for f in found if f.key or f.values)[:_SHOWN]
+        if cells or rows:
+            yield Difference(verdict.group, verdict.subject, cells, rows, note)
 
 
 def _aside(plan: Plan, ports: Ports, evidence: Evidence) -> Iterator[Aside]:

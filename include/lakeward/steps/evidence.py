@@ -19,7 +19,7 @@ from lakeward.steps.gate import collect_evidence, keep_sealed, read_verdict
 from lakeward.steps.records import check_records
 
 _SEALED = re.compile(r"(^|/)sealed/(?P<hash>[0-9a-f]{64})\.json$")
-_VERDICT = re.compile(r"(^|/)((kpi|records|counts)/[^/]+-[0-9a-f]{16}|now/[^/]+/[^/]+)\.json$")
+_VERDICT = re.compile(r"(^|/)((kpi|rows|records|counts)/[^/]+-[0-9a-f]{16}|now/[^/]+/[^/]+)\.json$")
 _NOW = re.compile(r"(^|/)now/[^/]+/[^/]+\.json$")
 _POINTER = re.compile(r"(^|/)pointers/[^/]+\.json$")
 _TRANSITION = re.compile(r"(^|/)transitions/[^/]+\.json$")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from lakeward import __version__
 from lakeward.domain import kpi
@@ -20,9 +18,8 @@ from lakeward.domain.sql import ident, where
 from lakeward.errors import DataError, SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.steps.artifacts import find_manifest, key_of, write_manifest
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from lakeward.steps.figures import write_figures
+from lakeward.steps.rows import proven, source_figures_sql
 
 _TERMS = 1000
 """Columns of one SELECT; PostgreSQL takes 1,664."""
@@ -44,8 +41,12 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
         _check_tables(plan, group, cut)
         counts = {t.name: beside.submit(_count, cut, t) for t in group.tables}
         figures = [
-            beside.submit(_take_figures, cut, ports, r, f"{prefix}/figures")
+            beside.submit(_take, cut, ports, kpi.source_sql(r), f"{prefix}/figures/{r.spec.name}.parquet")
             for r in (kpi.resolve(k, group, plan.migration.calendar) for k in kpis_of(plan, group))
+        ]
+        figures += [
+            beside.submit(_take, cut, ports, source_figures_sql(plan, *table), f"{prefix}/rows/{table[1].name}.parquet")
+            for table in proven(group)
         ]
         try:
             tables = tuple(_land(cut, ports, t, f"{prefix}/{t.name}", counts, progress) for t in group.tables)
@@ -158,15 +159,5 @@ def _too_large(cut: CutReader, table: TablePlan) -> dict[str, int]:
     return {n.source: int(row[f"c{i}"]) for i, n in enumerate(table.nested)}
 
 
-def _take_figures(cut: CutReader, ports: Ports, resolved: kpi.ResolvedKpi, prefix: str) -> FileFact:
-    return write_figures(ports, f"{prefix}/{resolved.spec.name}.parquet", cut.query(kpi.source_sql(resolved)))
-
-
-def write_figures(ports: Ports, key: str, figures: pa.Table) -> FileFact:
-    """Store a table of figures as one Parquet file."""
-    import pyarrow.parquet as pq
-
-    buffer = io.BytesIO()
-    pq.write_table(figures, buffer, compression="zstd")
-    data = buffer.getvalue()
-    return FileFact(ports.store.url(key), figures.num_rows, len(data), ports.store.put(key, data))
+def _take(cut: CutReader, ports: Ports, sql: str, key: str) -> FileFact:
+    return write_figures(ports, key, cut.query(sql))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,7 +15,7 @@ from lakeward.domain.evidence import Finding
 from lakeward.domain.facts import FileFact, FileSet, Manifest, TablePlan
 from lakeward.domain.kpi_compare import EXPECTED, FOUND, differences_sql, finding, totals_sql
 from lakeward.errors import LakeError
-from lakeward.ports import ObjectStore, Ports
+from lakeward.ports import Input, ObjectStore, Ports
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,10 +26,11 @@ SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """How many cells were compared, how many differ, the first of them, and the file with all."""
+    """How many cells were compared, how many differ, in how many of these only the rows do, the first of them, and the file with all."""
 
     checked: int
     failed: int
+    hidden: int = 0
     findings: tuple[Finding, ...] = ()
     file: FileFact | None = None
 
@@ -51,6 +54,22 @@ def store_stream(
     return FileFact(store.url(key), rows, len(data), store.put(key, data))
 
 
+def take_figures(ports: Ports, sql: str, inputs: Mapping[str, Input], key: str) -> FileFact:
+    """Reckon figures and store them, in order, so that two workers who take the same ones at once write the same bytes."""
+    with ports.engine.stream(f"SELECT * FROM ({sql}) ORDER BY ALL", inputs) as batches:
+        return store_stream(ports.store, key, batches)
+
+
+def write_figures(ports: Ports, key: str, figures: pa.Table) -> FileFact:
+    """Store a table of figures as one Parquet file."""
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(figures, buffer, compression="zstd")
+    data = buffer.getvalue()
+    return FileFact(ports.store.url(key), figures.num_rows, len(data), ports.store.put(key, data))
+
+
 def as_input(store: ObjectStore, r: kpi.ResolvedKpi, file: FileFact) -> FileSet:
     """Stored figures as an input of the engine."""
     return FileSet((file.url,), store.access, kpi.figure_columns(r))
@@ -58,19 +77,23 @@ def as_input(store: ObjectStore, r: kpi.ResolvedKpi, file: FileFact) -> FileSet:
 
 def source_figures(store: ObjectStore, manifest: Manifest, r: kpi.ResolvedKpi) -> FileFact:
     """The figures that the source gave in the cut's snapshot, unaltered since; LakeError when they are not."""
-    name = f"/{r.spec.name}.parquet"
+    return taken_figures(store, manifest, f"/figures/{r.spec.name}.parquet", f"KPI {r.spec.name}")
+
+
+def taken_figures(store: ObjectStore, manifest: Manifest, name: str, what: str) -> FileFact:
+    """The file of figures whose URL ends so, unaltered since; LakeError when it is not."""
     file = next((f for f in manifest.figures if f.url.endswith(name)), None)
     if file is None:
         raise LakeError(
-            f"The landing of group {r.group} at cut {manifest.cut_id} has no figures of KPI {r.spec.name}.",
-            todo="Start a new run: this one was extracted without the KPI.",
+            f"The landing of group {manifest.group} at cut {manifest.cut_id} has no figures of {what}.",
+            todo="Start a new run: this one was extracted without them.",
         )
     base = store.url("x")[:-1]
     found = store.get(file.url.removeprefix(base))
     if found is None or found[1] != file.checksum:
         state = "are gone" if found is None else "were changed"
         raise LakeError(
-            f"The source's figures of KPI {r.spec.name} at {file.url} {state} since they were taken.",
+            f"The source's figures of {what} at {file.url} {state} since they were taken.",
             todo="Start a new run; nobody may write below the landing.",
         )
     return file
@@ -94,4 +117,6 @@ def put_beside(
     head: list[dict[str, object]] = []
     with ports.engine.stream(differences_sql(r, since), inputs) as batches:
         file = store_stream(ports.store, key, batches, head)
-    return Differences(checked, failed, tuple(finding(r.spec, "source-lake", cell) for cell in head), file)
+    return Differences(
+        checked, failed, int(totals["hidden"]), tuple(finding(r.spec, "source-lake", cell) for cell in head), file
+    )

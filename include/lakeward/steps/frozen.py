@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lakeward.domain import kpi
-from lakeward.domain.facts import GroupPlan, Manifest, Plan
+from lakeward.domain.facts import FileSet, GroupPlan, LakeTable, Manifest, Plan, TablePlan
+from lakeward.domain.fingerprint import BUCKETS
 from lakeward.domain.kpi_compare import EXPECTED, FOUND, differences_sql, finding, totals_sql
+from lakeward.domain.rows import EXPECTED as EXPECTED_ROWS
+from lakeward.domain.rows import FIGURES, differing_sql
+from lakeward.domain.rows import FOUND as FOUND_ROWS
 from lakeward.domain.sql import ident, where
 from lakeward.ports import CutReader, Input, Ports
 from lakeward.steps.artifacts import read_manifest
 from lakeward.steps.extract import kpis_of
-from lakeward.steps.figures import as_input, source_figures
+from lakeward.steps.figures import as_input, source_figures, taken_figures
 from lakeward.steps.measure import place
+from lakeward.steps.rows import proven, source_figures_sql
 
 TOLD = 3
 """Differing cells that are named, of each KPI."""
 
 
 def changes_at_source(plan: Plan, ports: Ports) -> tuple[str, ...]:
-    """Every KPI and row count of the source that is not what it was in the cut's snapshot, with period and both figures.
+    """Every KPI, row count and table of the source that is not what it was in the cut's snapshot, with period and both figures.
 
     All of them are taken at one instant; nothing is stored.
     :raises SourceError: the source does not answer.
@@ -31,7 +36,21 @@ def changes_at_source(plan: Plan, ports: Ports) -> tuple[str, ...]:
             found += _counts(group, manifest, now)
             for spec in kpis_of(plan, group):
                 found += _figures(kpi.resolve(spec, group, plan.migration.calendar), manifest, ports, now)
+            for table in proven(group):
+                found += _rows(plan, *table, manifest, ports, now)
     return tuple(found)
+
+
+def _rows(
+    plan: Plan, table: TablePlan, lake: LakeTable, manifest: Manifest, ports: Ports, source: CutReader
+) -> Iterator[str]:
+    file = taken_figures(ports.store, manifest, f"/rows/{lake.name}.parquet", f"rows of {lake.name}")
+    inputs: dict[str, Input] = {
+        EXPECTED_ROWS: FileSet((file.url,), ports.store.access, FIGURES),
+        FOUND_ROWS: source.query(source_figures_sql(plan, table, lake)),
+    }
+    if differing := ports.engine.table(differing_sql(), inputs).num_rows:
+        yield f"rows of {lake.name} are not those of the cut: {differing} of {BUCKETS} parts of its keys differ"
 
 
 def _counts(group: GroupPlan, manifest: Manifest, source: CutReader) -> Iterator[str]:

@@ -21,8 +21,9 @@ from lakeward.steps.chain import chain_of, keep, objections, records_of, verdict
 from lakeward.steps.compare import kpi_inputs
 from lakeward.steps.counts import counts_inputs
 from lakeward.steps.extract import kpis_of
+from lakeward.steps.rows import proven, rows_inputs
 
-KINDS = ("counts", "kpi", "records")
+KINDS = ("counts", "kpi", "records", "rows")
 """Verdicts that the gate looks at; figures of ``now`` are not among them."""
 
 RECORDS = "rules"
@@ -123,6 +124,8 @@ def _checks(plan: Plan, group: GroupPlan, ports: Ports) -> Iterator[Check]:
     for spec in kpis_of(plan, group):
         resolved = kpi.resolve(spec, group, plan.migration.calendar)
         yield Check(group.name, "kpi", spec.name, kpi_inputs(manifest, resolved, ports, pointer))
+    for _, lake in proven(group):
+        yield Check(group.name, "rows", lake.name, rows_inputs(manifest, staged, lake, ports, pointer))
 
 
 def _verdicts(plan: Plan, group: GroupPlan, ports: Ports) -> tuple[Verdict, ...]:

@@ -8,11 +8,11 @@ from datetime import date, datetime
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Finding, Outcome, Verdict
-from lakeward.domain.facts import FileFact, FileSet
+from lakeward.domain.facts import FileFact, FileSet, LakeTable
 from lakeward.domain.kpi_landing import landing_sql
 from lakeward.errors import LakeError, LakewardError, redact
 from lakeward.ports import Ports
-from lakeward.steps.figures import Differences, as_input, put_beside, store_stream
+from lakeward.steps.figures import Differences, as_input, put_beside, take_figures
 
 _ORIGINS = {
     "source-landing": "; figures read from the landing differ from the source already",
@@ -70,15 +70,12 @@ class Measured:
     aside: int = 0  # rows of the source table that are in quarantine
 
 
-def pinned_files(ports: Ports, r: kpi.ResolvedKpi, snapshots: Mapping[str, int]) -> FileSet:
-    """The files of a KPI's lake table in the snapshot that the pointer pins."""
-    name = ports.lake.qualified(r.table.name)
+def table_files(ports: Ports, table: LakeTable, snapshots: Mapping[str, int]) -> FileSet:
+    """The files of a lake table in the snapshot that the pointer pins."""
+    name = ports.lake.qualified(table.name)
     if name not in snapshots:
-        raise LakeError(
-            f"The pointer of group {r.group} pins no snapshot of {name}.",
-            todo="Run the append step, then compare again.",
-        )
-    return ports.lake.snapshot(r.table, snapshots[name])
+        raise LakeError(f"The pointer pins no snapshot of {name}.", todo="Run the append step, then compare again.")
+    return ports.lake.snapshot(table, snapshots[name])
 
 
 def measure(
@@ -97,13 +94,13 @@ def measure(
     :param landing: asked, when the figures differ, on which way they parted.
     :param aside: rows of the source table that are in quarantine, for the summary.
     """
-    taken = _take(ports, kpi.lake_sql(r, "lake"), "lake", lake, f"{stem}-lake.parquet")
+    taken = take_figures(ports, kpi.lake_sql(r, "lake"), {"lake": lake}, f"{stem}-lake.parquet")
     expected, found = as_input(ports.store, r, source), as_input(ports.store, r, taken)
     differences = put_beside(ports, r, expected, found, key=f"{stem}-differences.parquet", since=since)
     files = (source, taken, *([differences.file] if differences.file else ()))
     leg = "source-lake"
     if differences.failed and landing is not None:
-        landed = _take(ports, landing_sql(r), r.plan.name, landing, f"{stem}-landing.parquet")
+        landed = take_figures(ports, landing_sql(r), {r.plan.name: landing}, f"{stem}-landing.parquet")
         early = put_beside(
             ports, r, expected, as_input(ports.store, r, landed), key=f"{stem}-landing-differences.parquet"
         )
@@ -113,15 +110,8 @@ def measure(
     return Measured(moved, files, leg, aside)
 
 
-def judge(
-    case: Case, r: kpi.ResolvedKpi, inputs: str, work: Callable[[], Measured], secrets: tuple[str, ...]
-) -> tuple[Verdict, Exception | None]:
-    """The verdict on what ``work`` measures; what kept it from measuring is handed back beside an ``error``."""
-    name = r.spec.name
-    try:
-        measured = work()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other KPIs are still measured and it is recorded
-        return unmeasured(case, "kpi", name, inputs, error, secrets), error
+def kpi_verdict(case: Case, r: kpi.ResolvedKpi, inputs: str, measured: Measured) -> Verdict:
+    """The verdict on what was measured of a KPI."""
     cells = measured.differences
     if not cells.failed:
         summary = f"{cells.checked} cells equal" if cells.checked else "no rows on either side, so no cell to compare"
@@ -129,11 +119,15 @@ def judge(
     else:
         outcome = Outcome.WARN if r.spec.warn_only else Outcome.FAIL
         first = cells.findings[0]
+        missed = f", {cells.hidden} of them in rows that a plain sum would have missed" if cells.hidden else ""
         aside = f"; {measured.aside} rows of {r.plan.name} are in quarantine" if measured.aside else ""
-        summary = f"{cells.failed} of {cells.checked} cells differ{_ORIGINS.get(measured.leg, '')}{aside}; {place(first)}: {first.message}"
-    verdict = case.verdict(
+        origin = _ORIGINS.get(measured.leg, "")
+        summary = (
+            f"{cells.failed} of {cells.checked} cells differ{missed}{origin}{aside}; {place(first)}: {first.message}"
+        )
+    return case.verdict(
         "kpi",
-        name,
+        r.spec.name,
         inputs,
         outcome,
         summary,
@@ -142,7 +136,16 @@ def judge(
         findings=cells.findings,
         files=measured.files,
     )
-    return verdict, None
+
+
+def judge(
+    case: Case, kind: str, subject: str, inputs: str, work: Callable[[], Verdict], secrets: tuple[str, ...]
+) -> tuple[Verdict, Exception | None]:
+    """The verdict that ``work`` reaches; what kept it from that is handed back beside an ``error``."""
+    try:
+        return work(), None
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other checks are still made and it is recorded
+        return unmeasured(case, kind, subject, inputs, error, secrets), error
 
 
 def unmeasured(case: Case, kind: str, subject: str, inputs: str, error: Exception, secrets: tuple[str, ...]) -> Verdict:
@@ -156,9 +159,3 @@ def place(finding: Finding) -> str:
     period = "rows without a date" if finding.period is None else finding.period
     when = "total" if finding.grain == "total" else f"{finding.grain} {period}"
     return ", ".join([when, *(f"{d} {'null' if v is None else repr(v)}" for d, v in finding.dimensions.items())])
-
-
-def _take(ports: Ports, sql: str, view: str, files: FileSet, key: str) -> FileFact:
-    # In order, so that two workers who take the same figures at once write the same bytes.
-    with ports.engine.stream(f"SELECT * FROM ({sql}) ORDER BY ALL", {view: files}) as batches:
-        return store_stream(ports.store, key, batches)

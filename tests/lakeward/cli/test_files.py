@@ -18,7 +18,6 @@ from typer.testing import CliRunner
 from lakeward.cli.console import exits, progressing, table
 from lakeward.cli.verdicts import finding_json, verdict_json
 from lakeward.domain.evidence import Finding, Outcome, Verdict
-from lakeward.domain.kpi_rows import RowDifference
 from lakeward.errors import LakewardError
 
 Run = Callable[..., Result]
@@ -67,8 +66,7 @@ def test_the_json_is_described() -> None:
     page = (RETAIL.parents[2] / "docs" / "cli.md").read_text()
     at = datetime(2026, 1, 1, tzinfo=UTC)
     verdict = Verdict("kpi", "x", "m", "g", "c", Outcome.PASS, "h", "", 1, 0, at)
-    row = RowDifference("changed", {"id": "1"})
-    described = [verdict_json(verdict), finding_json("g", Finding("x", "source-lake"), [row])]
+    described = [verdict_json(verdict), finding_json(verdict, Finding("x", "source-lake"))]
     for name in (name for part in described for name in part):
         assert f"`{name}`" in page or f".{name}[]`" in page, f"docs/cli.md does not describe {name}"
 

@@ -130,9 +130,10 @@ def test_a_cent_at_the_source_is_found_down_to_its_row(cli: Run, shop: Path, sou
         assert done.exit_code == 1
         found = json.loads(done.stdout)
         assert [(v["subject"], v["outcome"]) for v in found["verdicts"]] == [("revenue", "fail")]
-        rows = [row for finding in found["findings"] for row in finding.get("rows", [])]
-        assert rows[0]["key"] == {"id": "77"}
-        assert (rows[0]["column"], rows[0]["expected"], rows[0]["found"]) == ("total", "77.78", "77.77")
+        told = ("table", "key", "column", "class", "source", "target", "period", "kpi")
+        assert [tuple(finding[name] for name in told) for finding in found["findings"]] == [
+            ("orders", [77], "total", "changed_value", "77.78", "77.77", found["findings"][0]["period"], "revenue")
+        ]
         shown = cli("parity", shop, "--kpi", "revenue", "--drill")
         assert shown.exit_code == 1
         assert "id=77" in shown.stdout
@@ -268,6 +269,7 @@ def test_a_second_run_is_a_new_cut_which_a_bad_record_holds_at_the_gate(
     gone = cli("parity", shop)
     assert gone.exit_code == 2
     assert "was never published" in gone.stderr
+    source.execute("DELETE FROM orders WHERE id = 201")
 
 
 def test_a_group_that_is_not_there(cli: Run, shop: Path) -> None:

@@ -40,10 +40,10 @@ def pg_type(lake_type: str) -> str:
     return PG_TYPES.get(lake_type, lake_type.replace("decimal", "numeric"))
 
 
-def plan_of(name: str, columns: dict[str, str], *, schema: str = "pg_temp") -> GroupPlan:
+def plan_of(name: str, columns: dict[str, str], *, schema: str = "pg_temp", key: tuple[str, ...] = ()) -> GroupPlan:
     """A group of one table whose columns are carried as they are."""
     landed = tuple(LandedColumn(n, t, pg_type(t), ident(n), native=True, nullable=True) for n, t in columns.items())
-    lake = LakeTable(name, tuple(LakeColumn(n, t, False, "value", n) for n, t in columns.items()), ())
+    lake = LakeTable(name, tuple(LakeColumn(n, t, False, "value", n) for n, t in columns.items()), key)
     return GroupPlan("shop", "0" * 16, (TablePlan(schema, name, (), landed, (), (lake,), True, True, 0),), (), 0.01)
 
 
@@ -84,20 +84,28 @@ class Both:
         self.duck.executemany(f"INSERT INTO {ident(name)} VALUES ({marks.replace('%s', '?')})", words)
 
     def figures(self, r: kpi.ResolvedKpi) -> tuple[Figures, Figures]:
-        """The source's figures and the lake's."""
-        return self.source(r), self.lake(r)
+        """The source's figures and the lake's, whose fingerprints are the same wherever the figures are."""
+        source, lake = self._source(r), self._lake(r)
+        assert (source == lake) or (without(source) != without(lake))
+        return without(source), without(lake)
 
     def source(self, r: kpi.ResolvedKpi) -> Figures:
+        return without(self._source(r))
+
+    def _source(self, r: kpi.ResolvedKpi) -> Figures:
         return unique(self.pg.execute(kpi.source_sql(r)).fetchall())
 
-    def lake(self, r: kpi.ResolvedKpi) -> Figures:
+    def _lake(self, r: kpi.ResolvedKpi) -> Figures:
         return unique(self.duck.execute(kpi.lake_sql(r, r.table.name)).fetchall())
+
+    def lake(self, r: kpi.ResolvedKpi) -> Figures:
+        return without(self._lake(r))
 
 
 def unique(rows: Sequence[tuple[object, ...]]) -> Figures:
     """Rows as a set; a cell that comes twice is a fault."""
     found = {tuple(v) for v in rows}
-    assert len(found) == len({row[:-2] for row in found}) == len(rows)
+    assert len(found) == len({row[:-3] for row in found}) == len(rows)
     return found
 
 
@@ -108,6 +116,11 @@ def both() -> Iterator[Both]:
         pg.execute("SET TimeZone = 'America/New_York'; SET DateStyle = 'German'; SET extra_float_digits = 0")
         duck.execute("SET TimeZone = 'UTC'")
         yield Both(pg, duck)
+
+
+def without(figures: Figures) -> Figures:
+    """Figures without their fingerprints."""
+    return {row[:-1] for row in figures}
 
 
 # --- the same in Python ------------------------------------------------------------------------------------------------

@@ -151,4 +151,5 @@ def test_columns_are_those_that_enter_the_figure_each_once() -> None:
         ("d1", "string"),
         ("value", "decimal(38,2)"),
         ("n", "long"),
+        ("fp", "decimal(38,0)"),
     )

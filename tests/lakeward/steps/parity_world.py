@@ -122,12 +122,12 @@ def admin() -> psycopg.Connection[tuple[object, ...]]:
 
 
 @contextmanager
-def world(folder: Path, run_key: str) -> Iterator[World]:
+def world(folder: Path, run_key: str, source: str = SOURCE, text: str = FILE) -> Iterator[World]:
     """The shop as it was seeded, planned and extracted."""
     with admin() as connection:
-        connection.execute(SOURCE)
+        connection.execute(source)
     file = folder / "parity.yaml"
-    file.write_text(FILE)
+    file.write_text(text)
     loaded = load(file)
     with open_ports(loaded.spec, from_environment, folder) as ports:
         plan = make_plan(loaded, ports, run_key, AT)

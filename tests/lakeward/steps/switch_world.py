@@ -142,9 +142,9 @@ def _lay(plan: Plan, group: GroupPlan, manifest: Manifest, ports: Ports, aside: 
                 files += ports.lake.write(table, batches, "first", silent)
         staged.append(StagedTable(table.name, files, read - skip, read, skip))
     rows = ", ".join(
-        f"('{group.cut_id}', '{t.table}', NULL, 'malformed', 'note', '{{}}')"
+        f"('{group.cut_id}', '{t.table}', '{{\"id\":\"{number}\"}}', 'malformed', 'note', '{{}}')"
         for t in staged
-        for _ in range(t.quarantined)
+        for number in range(t.rows + 1, t.read + 1)
     )
     columns = "cut_id, table_name, row_key, reason, column_name, raw"
     sql = (

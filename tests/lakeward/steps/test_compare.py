@@ -18,12 +18,13 @@ from lakeward.adapters.ledger import MemoryLedger
 from lakeward.domain.evidence import Finding, Outcome, Pointer, Verdict
 from lakeward.domain.facts import from_json, to_json
 from lakeward.domain.identity import pointer_key, verdict_key
-from lakeward.errors import LakeError
+from lakeward.errors import LakeError, SourceLostError
 from lakeward.lab import Lab
 from lakeward.ports import Engine
 from lakeward.reader import resolve
-from lakeward.steps.compare import compare, compare_now
-from lakeward.steps.drill import drill, drill_verdict
+from lakeward.steps.compare import compare
+from lakeward.steps.compare_now import compare_now
+from lakeward.steps.drill import drill, drill_kpi, resolved_kpi
 
 RUNS = count()
 CENT = {
@@ -63,7 +64,7 @@ def publish(shop: World, changed: dict[str, str] | None = None, landing: str = "
 
 
 def by_name(verdicts: tuple[Verdict, ...]) -> dict[str, Verdict]:
-    return {v.subject: v for v in verdicts}
+    return {f"rows {v.subject}" if v.kind == "rows" else v.subject: v for v in verdicts}
 
 
 def failing(verdicts: tuple[Verdict, ...]) -> set[str]:
@@ -87,11 +88,12 @@ def test_equal_figures_pass_are_stored_and_then_only_read(shop: World) -> None:
     )
     assert [(v.kind, v.subject, v.outcome) for v in verdicts] == [
         *(("kpi", name, Outcome.PASS) for name in ("revenue", "shipping", "lines", "fees", "buyers", "visits")),
+        *(("rows", name, Outcome.PASS) for name in ("sales", "sales_lines", "sales_fees", "visits")),
         ("counts", "shop", Outcome.PASS),
     ]
     assert all(v.checked > 0 and v.failed == 0 and v.decided_at == AT for v in verdicts)
-    assert seen[0] == "compare revenue 0/7"
-    assert seen[-1] == "compare 7/7"
+    assert seen[0] == "compare revenue 0/11"
+    assert seen[-1] == "compare 11/11"
     for v in verdicts:
         found = shop.ports.store.get(verdict_key("parity", "shop", v.cut_id, v.kind, v.subject, v.inputs_hash))
         assert found
@@ -120,7 +122,7 @@ def test_both_figures_are_kept_and_are_those_of_the_source(shop: World) -> None:
 def test_one_cent_in_one_line_is_found_in_its_cells_and_its_row(shop: World) -> None:
     publish(shop, CENT)
     verdicts = compare(shop.plan, "shop", shop.ports, AT)
-    assert failing(verdicts) == {"lines"}
+    assert failing(verdicts) == {"lines", "sales_lines"}
     lines = by_name(verdicts)["lines"]
     assert (lines.outcome, lines.failed, len(lines.findings)) == (Outcome.FAIL, 2, 2)
     assert {(f.grain, f.period, *f.dimensions.items()) for f in lines.findings} == {
@@ -131,40 +133,49 @@ def test_one_cent_in_one_line_is_found_in_its_cells_and_its_row(shop: World) -> 
     assert {f.leg for f in lines.findings} == {"landing-lake"}
     assert "the landing still gives the source's figures" in lines.summary
     assert lines.findings[0].dimensions == {}
-    drilled = drill_verdict(shop.plan, lines, shop.ports, now=False)
-    assert [(f.dimensions, [(d.kind, d.key, d.column, d.expected, d.found) for d in rows]) for f, rows in drilled] == [
-        ({"sku": "S0"}, [("changed", {"sales_id": "7", "position": "1"}, "price", "0.90", "0.91")])
+    drilled = drill_kpi(shop.plan, lines, shop.ports, now=False)
+    assert [(f.dimensions, f.kind, f.key, f.column, f.expected, f.found) for f in drilled] == [
+        ({"sku": "S0"}, "changed_value", (7, 1), "price", "0.90", "0.91")
+    ]
+    rows = by_name(verdicts)["rows sales_lines"]
+    assert [(f.kind, f.key, f.column, f.types, f.kpis) for f in rows.findings] == [
+        ("changed_value", (7, 1), "price", ("jsonb", "decimal(10,2)"), ("lines",))
     ]
 
 
 def drill_day(shop: World, day: str, dimensions: dict[str, str | None] | None = None) -> list[tuple[object, ...]]:
     cell = Finding("revenue", "landing-lake", "day", day, dimensions or {})
-    found = drill(shop.plan, "shop", "revenue", cell, shop.ports)
-    return [(d.kind, d.key["id"], d.column, d.expected, d.found) for d in found]
+    return [(f.kind, f.key, f.column, f.expected, f.found) for f in drilled(shop, cell)]
+
+
+def drilled(shop: World, cell: Finding) -> tuple[Finding, ...]:
+    group = shop.plan.group("shop")
+    return drill(shop.plan, group, resolved_kpi(shop.plan, group, "revenue"), cell, shop.ports, now=False).findings
 
 
 def test_rows_behind_a_cell_changed_moved_missing_and_extra(shop: World) -> None:
     publish(shop, FAULTS)
     verdicts = by_name(compare(shop.plan, "shop", shop.ports, AT))
     assert verdicts["revenue"].outcome is Outcome.FAIL
-    moved = ("changed", "11", "sold_at", "2025-01-04 04:30:00.000000Z", "2025-01-05 04:30:00.000000Z")
+    moved = ("shifted_period", (11,), "sold_at", "2025-01-04 04:30:00.000000Z", "2025-01-05 04:30:00.000000Z")
     assert drill_day(shop, "2025-01-04") == [moved]
     assert drill_day(shop, "2025-01-05") == [moved]
-    assert drill_day(shop, "2025-01-06") == [("missing", "20", "", None, None)]
-    assert drill_day(shop, "2025-01-07") == [("extra", "1000", "", None, None)]
-    assert drill_day(shop, "2025-01-01", {"status": ""}) == [("changed", "2", "status", "", None)]
-    assert drill_day(shop, "2025-01-01", {"status": None}) == [("changed", "2", "status", "", None)]
+    assert drill_day(shop, "2025-01-06") == [("missing", (20,), "", None, None)]
+    assert drill_day(shop, "2025-01-07") == [("extra", (1000,), "", None, None)]
+    assert drill_day(shop, "2025-01-01", {"status": ""}) == [("encoding", (2,), "status", "", None)]
+    assert drill_day(shop, "2025-01-01", {"status": None}) == [("encoding", (2,), "status", "", None)]
     assert drill_day(shop, "2025-01-10") == []
-    everything = drill(shop.plan, "shop", "revenue", Finding("revenue", "landing-lake", "total"), shop.ports)
-    assert {d.key["id"] for d in everything} == {"11", "20", "300", "1000", "2"}
+    everything = drilled(shop, Finding("revenue", "landing-lake", "total"))
+    assert {f.key for f in everything} == {(11,), (20,), (300,), (1000,), (2,)}
+    assert {f.key for f in verdicts["rows sales"].findings} == {f.key for f in everything}
 
 
 def test_the_finest_cells_are_drilled_first(shop: World) -> None:
     publish(shop, FAULTS)
     revenue = by_name(compare(shop.plan, "shop", shop.ports, AT))["revenue"]
-    drilled = drill_verdict(shop.plan, revenue, shop.ports, now=False, cells=3)
-    assert [(f.grain, len(f.dimensions)) for f, _ in drilled] == [("day", 2)] * 3
-    assert all(rows for _, rows in drilled)
+    found = drill_kpi(shop.plan, revenue, shop.ports, now=False, cells=3)
+    assert {(f.grain, len(f.dimensions)) for f in found} == {("day", 2)}
+    assert all(f.key and f.kpis == ("revenue",) for f in found)
 
 
 def test_a_lost_row_fails_the_counts(shop: World) -> None:
@@ -179,11 +190,9 @@ def test_a_table_without_a_key_only_warns_where_it_is_declared_so(shop: World) -
     publish(shop, FAULTS)
     visits = by_name(compare(shop.plan, "shop", shop.ports, AT))["visits"]
     assert visits.outcome is Outcome.WARN
-    ((cell, rows),) = drill_verdict(shop.plan, visits, shop.ports, now=False)
-    assert (cell.grain, cell.dimensions) == ("day", {"page": "p1"})
-    assert [(d.kind, d.key, d.times, d.values["cents"], d.values["page"]) for d in rows] == [
-        ("extra", {}, 1, "3", "p1")
-    ]
+    (row,) = drill_kpi(shop.plan, visits, shop.ports, now=False)
+    assert (row.grain, row.dimensions) == ("day", {"page": "p1"})
+    assert (row.kind, row.key, row.times, row.values["cents"], row.values["page"]) == ("duplicated", (), 1, "3", "p1")
 
 
 def test_a_landing_that_differs_from_the_source_is_named(shop: World) -> None:
@@ -232,7 +241,8 @@ def test_what_cannot_be_measured_is_recorded_then_raised_after_all_were_tried(sh
     lost = {name: 1 if name.endswith("sales_lines") else pin for name, pin in pointer.tables.items()}
     shop.ports.store.put(pointer_key("parity", "shop"), to_json(replace(pointer, tables=lost)))
     with pytest.raises(
-        LakeError, match=r"no figures of lines, shop\. lines could not be measured: .*no longer has snapshot 1"
+        LakeError,
+        match=r"no figures of lines, sales_lines, shop\. lines could not be measured: .*no longer has snapshot 1",
     ):
         compare(shop.plan, "shop", ports, AT)
     newest = by_name(ports.ledger.verdicts("parity", shop.plan.group("shop").cut_id))
@@ -266,21 +276,20 @@ def test_another_published_cut_is_refused(shop: World) -> None:
 
 def test_now_sees_what_the_source_did_since(shop: World, source: None) -> None:
     publish(shop)
-    assert failing(compare_now(shop.plan, shop.ports, AT)) == set()
+    before = compare_now(shop.plan, shop.ports, AT)
+    assert failing(before) == set()
+    assert {v.subject for v in before if v.kind == "rows"} == {"sales", "sales_lines", "sales_fees", "visits"}
     with admin() as connection:
         connection.execute("UPDATE parity.sales SET amount = amount - 0.01 WHERE id = 42")
         connection.execute(
             "UPDATE parity.sales SET payload = jsonb_set(payload, '{lines,1,sku}', '\"S9\"') WHERE id = 43"
         )
     verdicts = compare_now(shop.plan, shop.ports, AT + timedelta(minutes=1))
-    assert failing(verdicts) == {"revenue", "lines"} - {"lines"} | (
-        {"lines"} if by_name(verdicts)["lines"].failed else set()
-    )
+    assert failing(verdicts) == {"revenue", "lines", "sales", "sales_lines"}
     revenue = by_name(verdicts)["revenue"]
-    ((cell, rows),) = drill_verdict(shop.plan, revenue, shop.ports, now=True, cells=1)
-    assert cell.grain == "day"
-    assert [(d.kind, d.key, d.column) for d in rows] == [("changed", {"id": "42"}, "amount")]
-    assert Decimal(rows[0].found or 0) - Decimal(rows[0].expected or 0) == Decimal("0.01")
+    (row,) = drill_kpi(shop.plan, revenue, shop.ports, now=True, cells=1)
+    assert (row.grain, row.kind, row.key, row.column) == ("day", "changed_value", (42,), "amount")
+    assert Decimal(row.found or 0) - Decimal(row.expected or 0) == Decimal("0.01")
     assert shop.ports.ledger.verdict("parity", "shop", "kpi", "revenue", revenue.inputs_hash) is None
 
 
@@ -294,3 +303,25 @@ def test_now_takes_one_kpi_and_late_periods_only(shop: World, source: None) -> N
     assert (late.subject, late.outcome) == ("revenue", Outcome.PASS)
     assert 0 < late.checked < early.checked
     assert early.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_source_that_is_lost_midway_is_asked_once_more(shop: World, times: int) -> None:
+    publish(shop)
+    lost: list[str] = []
+
+    def cut_off(what: str, done: int, total: int) -> None:
+        if what == "compare shipping" and len(lost) < times:
+            lost.append(what)
+            with admin() as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'lakeward_reader'"
+                )
+
+    at = AT + timedelta(minutes=10 + times)
+    if times == 1:
+        assert failing(compare_now(shop.plan, shop.ports, at, progress=cut_off)) == set()
+    else:
+        with pytest.raises(SourceLostError, match="could not be measured"):
+            compare_now(shop.plan, shop.ports, at, progress=cut_off)
+    assert len(lost) == times

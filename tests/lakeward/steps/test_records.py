@@ -56,7 +56,7 @@ def kept(world: sw.World) -> Objects:
     cut_back(world.plan, world.ports, by="Bob", why="odd", at=at + timedelta(minutes=5))
     cut_over(world.plan, world.ports, **{**asked, "at": at + timedelta(minutes=9)})  # type: ignore[arg-type]
     keep_dossier(world.plan, world.ports)
-    keys = [key for key, _ in store.list("") if "/landing/" not in key or "/figures/" in key]
+    keys = [key for key, _ in store.list("") if "/landing/" not in key or "/figures/" in key or "/rows/" in key]
     return {key: (store.get(key) or (b"", ""))[0] for key in keys}
 
 

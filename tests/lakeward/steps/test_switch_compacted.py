@@ -18,7 +18,8 @@ from lakeward.domain.identity import pointer_key
 from lakeward.errors import LakeError
 from lakeward.lab import Lab
 from lakeward.steps.compact import compact
-from lakeward.steps.compare import compare, compare_now
+from lakeward.steps.compare import compare
+from lakeward.steps.compare_now import compare_now
 from lakeward.steps.discard import discard
 from lakeward.steps.evidence import verify
 from lakeward.steps.gate import collect_evidence, evaluate

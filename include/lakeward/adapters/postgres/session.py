@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow
 
 from lakeward.adapters.postgres.silence import hang_up_on, hung_up_after
 from lakeward.adapters.refusals import FULL, is_full
-from lakeward.errors import LakeError, LakewardError, SourceError, redact
+from lakeward.errors import LakeError, LakewardError, SourceError, SourceLostError, redact
 
 if TYPE_CHECKING:
     from lakeward.adapters.connections import Connection
@@ -61,6 +61,7 @@ PATIENCE = timedelta(minutes=10)
 _ADVICE = (
     ("password authentication failed", "Check login and password of the connection."),
     ('ERROR:  snapshot "', "The session that held the cut's snapshot has ended; the step can be run again."),
+    ("SET TRANSACTION SNAPSHOT", "The session that held the cut's snapshot has ended; the step can be run again."),
     ("does not exist", "Check the names in the migration file and the connection's database."),
     ("row-level security", "Use a role with BYPASSRLS, or one that owns the table: else it may not see every row."),
     ("permission denied", "Grant it: `lakeward doctor` prints the least GRANTs."),
@@ -88,6 +89,17 @@ _ADVICE = (
     ("terminating connection", "The server ended the session; the step can be run again."),
     ("out of range", "A value does not fit the declared type: give it a wider one under `types`."),
     ("overflow", "A value does not fit the declared type: give it a wider one under `types`."),
+)
+
+_LOST = (
+    "server closed the connection",
+    "terminating connection",
+    "Connection refused",
+    "connection to server was lost",
+    "no connection to the server",
+    "SSL SYSCALL",
+    "Connection reset",
+    "SET TRANSACTION SNAPSHOT",
 )
 
 
@@ -159,4 +171,5 @@ class Session:
                 f"{doing} of {self.label}, the landing or the disk for spill files has no room: {said}", todo=FULL
             )
         todo = next((advice for sign, advice in _ADVICE if sign in said), "Look into the server's log.")
-        return SourceError(f"{self.label}, {doing}: {said}", todo=todo)
+        kind = SourceLostError if any(sign in said for sign in _LOST) else SourceError
+        return kind(f"{self.label}, {doing}: {said}", todo=todo)
