@@ -17,6 +17,7 @@ from lakeward.steps.chain import keep_look
 from lakeward.steps.compare import Failures, kpi_subject, raise_first, secrets_of
 from lakeward.steps.extract import kpis_of
 from lakeward.steps.figures import write_figures
+from lakeward.steps.guards import count_guarded, refuse
 from lakeward.steps.measure import Case, judge, kpi_verdict, measure, table_files
 from lakeward.steps.rows import RULE_VERSION, Proof, prove_now, proven
 
@@ -96,8 +97,16 @@ class _Now:
         failures: Failures,
     ) -> None:
         drift = _drift(self.proof.group, self.proof.ports) if tables else ()
+        counts: dict[str, dict[str, int]] = {}
+
+        def guarded(table: TablePlan) -> None:
+            """Figures are only taken over what the declared types hold: a cast would round the rest without a word."""
+            if table.name not in counts:
+                counts[table.name] = count_guarded(cut, table)
+            refuse(table, counts[table.name])
+
         with self.proof.ports.source.cut() as cut:
-            for n, (name, work) in enumerate(self._works(cut, resolved, tables, drift)):
+            for n, (name, work) in enumerate(self._works(cut, guarded, resolved, tables, drift)):
                 progress(f"compare {name}", n, len(resolved) + len(tables))
                 verdict, error = work()
                 found.append(verdict)
@@ -106,23 +115,27 @@ class _Now:
     def _works(
         self,
         cut: CutReader,
+        guarded: Callable[[TablePlan], None],
         resolved: list[kpi.ResolvedKpi],
         tables: list[tuple[TablePlan, LakeTable]],
         drift: tuple[Finding, ...],
     ) -> Iterator[tuple[str, Callable[[], tuple[Verdict, Exception | None]]]]:
         for r in resolved:
-            yield r.spec.name, lambda r=r: self._kpi(cut, r)  # type: ignore[misc]
+            yield r.spec.name, lambda r=r: self._kpi(cut, guarded, r)  # type: ignore[misc]
         for table, lake in tables:
             mine = tuple(f for f in drift if f.table == lake.name)
-            yield f"rows of {lake.name}", lambda t=table, k=lake, m=mine: self._rows(cut, t, k, m)  # type: ignore[misc]
+            yield f"rows of {lake.name}", lambda t=table, k=lake, m=mine: self._rows(cut, guarded, t, k, m)  # type: ignore[misc]
 
-    def _kpi(self, cut: CutReader, r: kpi.ResolvedKpi) -> tuple[Verdict, Exception | None]:
+    def _kpi(
+        self, cut: CutReader, guarded: Callable[[TablePlan], None], r: kpi.ResolvedKpi
+    ) -> tuple[Verdict, Exception | None]:
         ports, pointer = self.proof.ports, self.proof.pointer
         since = self.since.isoformat() if self.since else ""
         inputs = digest("now", self.case.at.isoformat(), since, *kpi_subject(r, ports, pointer))
         stem = self._stem("kpi", r.spec.name)
 
         def work() -> Verdict:
+            guarded(r.plan)
             taken = write_figures(ports, f"{stem}-source.parquet", cut.query(kpi.source_sql(r)))
             files = table_files(ports, r.table, pointer.tables)
             return kpi_verdict(self.case, r, inputs, measure(ports, r, taken, files, stem, since=self.since))
@@ -130,12 +143,18 @@ class _Now:
         return judge(self.case, "kpi", r.spec.name, inputs, work, secrets_of(ports))
 
     def _rows(
-        self, cut: CutReader, table: TablePlan, lake: LakeTable, drift: tuple[Finding, ...]
+        self,
+        cut: CutReader,
+        guarded: Callable[[TablePlan], None],
+        table: TablePlan,
+        lake: LakeTable,
+        drift: tuple[Finding, ...],
     ) -> tuple[Verdict, Exception | None]:
         ports = self.proof.ports
         inputs = digest("rows now", RULE_VERSION, self.case.at.isoformat(), lake.name, *_pins(self.proof.pointer))
 
         def work() -> Verdict:
+            guarded(table)
             return prove_now(self.proof, self.case, table, lake, cut, inputs, self._stem("rows", lake.name), drift)
 
         return judge(self.case, "rows", lake.name, inputs, work, secrets_of(ports))

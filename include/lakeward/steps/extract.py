@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -11,18 +10,15 @@ from lakeward import __version__
 from lakeward.domain import kpi
 from lakeward.domain.drift import drift
 from lakeward.domain.facts import FileFact, GroupPlan, LandedTable, Manifest, Plan, TablePlan
-from lakeward.domain.guards import guard_condition, guard_key, is_refused, reason
 from lakeward.domain.identity import landing_prefix
 from lakeward.domain.oversize import cut_short, too_large
 from lakeward.domain.sql import ident, where
-from lakeward.errors import DataError, SourceError
+from lakeward.errors import SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.steps.artifacts import find_manifest, key_of, write_manifest
 from lakeward.steps.figures import write_figures
+from lakeward.steps.guards import count_guarded, refuse
 from lakeward.steps.rows import proven, source_figures_sql
-
-_TERMS = 1000
-"""Columns of one SELECT; PostgreSQL takes 1,664."""
 
 
 def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: Progress = silent) -> Manifest:
@@ -88,32 +84,9 @@ def kpis_of(plan: Plan, group: GroupPlan) -> list[kpi.KpiSpec]:
 
 
 def _count(cut: CutReader, table: TablePlan) -> dict[str, int]:
-    """The source's own count (under the empty name) and how many rows each guard finds, as ``column guard``."""
-    found = {"": "true"} | {guard_key(c, g): guard_condition(c, g) for c in table.columns for g in c.guards}
-    counts: dict[str, int] = {}
-    for start in range(0, len(found), _TERMS):
-        names = list(found)[start : start + _TERMS]
-        listed = ", ".join(f"count(*) FILTER (WHERE {found[name]}) AS c{n}" for n, name in enumerate(names))
-        source = f"{ident(table.schema)}.{ident(table.table)}"
-        row = cut.query(f"SELECT {listed} FROM {source} {where(table.filter, ident)}").to_pylist()[0]
-        counts |= {name: int(row[f"c{n}"]) for n, name in enumerate(names)}
-    _refuse(table, counts)
+    counts = count_guarded(cut, table)
+    refuse(table, counts)
     return counts
-
-
-def _refuse(table: TablePlan, counts: Mapping[str, int]) -> None:
-    said = [
-        f"{table.label}, column {column.column!r}: {count} rows hold {reason(column, guard)}"
-        for column in table.columns
-        for guard in column.guards
-        if is_refused(column, guard) and (count := counts[guard_key(column, guard)])
-    ]
-    if said:
-        raise DataError(
-            "; ".join(said) + ".",
-            todo="Mend them at the source, filter them out, give the column a type that holds them, say under `special` what becomes "
-            "of NaN, infinities and their like, or carry its text with `types: {column: string}`.",
-        )
 
 
 def _land(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lakeward.domain import kpi
 from lakeward.domain.facts import FileSet, GroupPlan, LakeTable, Manifest, Plan, TablePlan
@@ -11,11 +11,11 @@ from lakeward.domain.kpi_compare import EXPECTED, FOUND, differences_sql, findin
 from lakeward.domain.rows import EXPECTED as EXPECTED_ROWS
 from lakeward.domain.rows import FIGURES, differing_sql
 from lakeward.domain.rows import FOUND as FOUND_ROWS
-from lakeward.domain.sql import ident, where
 from lakeward.ports import CutReader, Input, Ports
 from lakeward.steps.artifacts import read_manifest
 from lakeward.steps.extract import kpis_of
 from lakeward.steps.figures import as_input, source_figures, taken_figures
+from lakeward.steps.guards import count_guarded, refused
 from lakeward.steps.measure import place
 from lakeward.steps.rows import proven, source_figures_sql
 
@@ -33,11 +33,14 @@ def changes_at_source(plan: Plan, ports: Ports) -> tuple[str, ...]:
     with ports.source.cut() as now:
         for group in plan.groups:
             manifest = read_manifest(ports.store, plan, group)
-            found += _counts(group, manifest, now)
-            for spec in kpis_of(plan, group):
-                found += _figures(kpi.resolve(spec, group, plan.migration.calendar), manifest, ports, now)
-            for table in proven(group):
-                found += _rows(plan, *table, manifest, ports, now)
+            counts = {table.name: count_guarded(now, table) for table in group.tables}
+            bent = {table.name: tuple(refused(table, counts[table.name])) for table in group.tables}
+            found += [told for name in bent for told in bent[name]]
+            found += _counts(group, manifest, counts)
+            for r in (kpi.resolve(spec, group, plan.migration.calendar) for spec in kpis_of(plan, group)):
+                found += () if bent[r.plan.name] else _figures(r, manifest, ports, now)
+            for table, lake in proven(group):
+                found += () if bent[table.name] else _rows(plan, table, lake, manifest, ports, now)
     return tuple(found)
 
 
@@ -53,12 +56,10 @@ def _rows(
         yield f"rows of {lake.name} are not those of the cut: {differing} of {BUCKETS} parts of its keys differ"
 
 
-def _counts(group: GroupPlan, manifest: Manifest, source: CutReader) -> Iterator[str]:
+def _counts(group: GroupPlan, manifest: Manifest, counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     before = {landed.table: landed.source_rows for landed in manifest.tables}
     for table in group.tables:
-        rows = f"{ident(table.schema)}.{ident(table.table)} {where(table.filter, ident)}"
-        now = int(source.query(f"SELECT count(*) AS n FROM {rows}").to_pylist()[0]["n"])
-        if now != before[table.name]:
+        if (now := counts[table.name][""]) != before[table.name]:
             yield f"{table.label} had {before[table.name]} rows at the cut and has {now}"
 
 
