@@ -21,7 +21,7 @@ from lakeward.lab import Lab
 from lakeward.lab.postgres import binaries
 
 MOVE = ("plan", "extract", "prepare", "flatten", "append")
-_ROUND = 13
+_ROUND = 14
 _LARGE = 4
 GX = "import great_expectations"
 
@@ -52,6 +52,7 @@ class Bench:
         self._peer("copy", [binaries() / "psql", self.uri, "-c", r"\copy lineitem TO /dev/null (FORMAT binary)"])
         self._run("lineitem", ("plan",), ("extract",))
         self._run("figures", ("plan",), ("extract",))
+        self._run("rows", ("plan",), ("extract",))
         self._peer("import", [sys.executable, "-c", GX])
         self.tpch()
         self._peer("dlt", [PEERS, Path(__file__).with_name("dlt_lineitem.py"), self.uri, self._empty()])
