@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -89,9 +90,9 @@ def test_the_approval_shows_what_a_signer_needs(question: dict[str, Any], eviden
         "Snapshot",
         "/lakeward/evidence/small/sales/",
         "/lakeward/dossier/small/",
-        "none of the 6 records is signed",
     ):
         assert told in body
+    assert re.search(r"none of the \d+ records is signed", body)
     assert set(question["params"]) == {"source_frozen", "accept_quarantine", "why"}
     assert pointers() == {State.LEGACY}
 
@@ -142,7 +143,7 @@ def test_a_cleared_approval_asks_anew_and_carries_no_old_answer_over(question: d
     assert pointers() == {State.LEGACY}
 
 
-def test_old_figures_are_not_shown_for_new_evidence(live: Live, question: dict[str, Any]) -> None:
+def test_evidence_that_somebody_changed_is_not_asked_about(live: Live, question: dict[str, Any]) -> None:
     store = S3Store("s3://landing/small", from_environment("landing"))
     key = next(
         key for key, _ in store.list("small/evidence/sales/") if "/kpi/revenue-" in key and key.endswith(".json")
@@ -155,7 +156,7 @@ def test_old_figures_are_not_shown_for_new_evidence(live: Live, question: dict[s
         live.api.clear(DAG, RUN, "approve")
         assert ended(live) == "failed"
         task = next(t for t in live.api.tasks(DAG, RUN) if t.task == "approve")
-        assert "The evidence has changed since this run first asked" in live.api.log(DAG, RUN, task)
+        assert "sales: kpi revenue: the verdict is not what record" in live.api.log(DAG, RUN, task)
     finally:
         store.put(key, found[0])
         store.close()

@@ -17,6 +17,8 @@ MODULUS = (1 << 61) - 1
 
 _PRIME, _FOLD, _MIX = 2147483629, 1103515245, 1640531527  # below 2^31: products of two stay in a bigint
 _BETWEEN, _NULL = "chr(31)", "chr(30) || 'null'"
+_ARGUMENTS = 90
+"""Of one call; PostgreSQL takes 100."""
 _INTEGERS = frozenset({"int", "long"})
 Column = tuple[str, str]
 """SQL of a typed value, and its lake type."""
@@ -96,7 +98,14 @@ def _row(words: Sequence[str], required: Sequence[bool]) -> str:
         word if never_null else f"coalesce(CAST({word} AS varchar), {_NULL})"
         for word, never_null in zip(words, required, strict=True)
     ]
-    return f"concat_ws({_BETWEEN}, {', '.join(parts)})"
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """None of the parts is null, so that joined parts can be joined again."""
+    if len(parts) <= _ARGUMENTS:
+        return f"concat_ws({_BETWEEN}, {', '.join(parts)})"
+    return _joined([_joined(parts[n : n + _ARGUMENTS]) for n in range(0, len(parts), _ARGUMENTS)])
 
 
 def _part(sql: str, kind: str, dialect: Dialect) -> str:

@@ -186,7 +186,10 @@ def test_a_stranger_with_a_recorded_pid_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seconds", [0.35, 0.9, 1.4])
 def test_an_interrupted_up_leaves_nothing(tmp_path: Path, seconds: float) -> None:
     home = tmp_path / "home"
-    script = "import sys, pathlib; from lakeward.lab import Lab; Lab(pathlib.Path(sys.argv[1])).up()"
+    heard = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # not so in a suite run behind `&`
+    )
+    script = f"{heard}; import sys, pathlib; from lakeward.lab import Lab; Lab(pathlib.Path(sys.argv[1])).up()"
     env = {**os.environ, "PYTHONPATH": str(INCLUDE)}
     child = subprocess.Popen([sys.executable, "-c", script, str(home)], env=env, stderr=subprocess.PIPE, text=True)
     folder = home / "lab"

@@ -8,22 +8,39 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from test_kills import fingerprint, killed_at, shop, uri
-from tests.chain import Chain
+from shop import fingerprint, shop
+from tests.chain import STEPS, Chain
+from tests.databases import create_database
+from tests.kill import Call, Kill, killed
 from tests.lakes import sql_connection
 
 from lakeward.domain.identity import cut_prefix
 from lakeward.domain.maintenance import CleaningReport
+from lakeward.lab import Lab
 from lakeward.steps.artifacts import find_manifest, key_of, read_plan
 from lakeward.steps.clean import clean
 
-__all__ = ["uri"]
 KILLS = [
-    ("extract", "store", "put_new", "before"),
-    ("flatten", "lake", "write", "after"),
-    ("flatten", "store", "put_new", "before"),
-    ("append", "lake", "commit", "before"),
+    Kill("extract", Call("store", "put_new", 1), "before"),
+    Kill("flatten", Call("lake", "write", 1), "after"),
+    Kill("flatten", Call("store", "put_new", 1), "before"),
+    Kill("append", Call("lake", "commit", 1), "before"),
 ]
+
+
+@pytest.fixture(scope="module")
+def uri(lab: Lab) -> str:
+    return create_database(lab, (Path(__file__).parent / "schema.sql").read_text())
+
+
+def killed_on_the_way(chain: Chain) -> object:
+    """Run every step, killed first wherever a kill says; what the last one returned."""
+    chain.plan()
+    for name in STEPS:
+        for kill in KILLS:
+            assert kill.step != name or killed(chain, kill)
+        result = chain.step(name, attempt="again")
+    return result["sales"]
 
 
 def in_folders(chain: Chain, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +64,7 @@ def test_killed_workers_leave_nothing_for_good(
     chain = shop(uri, tmp_path)
     where(chain, tmp_path, monkeypatch)
     chain = Chain(tmp_path / "migration.yaml", tmp_path, "run")
-    verdicts = killed_at(chain, KILLS)
+    verdicts = killed_on_the_way(chain)
     before = fingerprint(chain)
     with chain.ports() as ports:
         spec = chain.loaded.spec
