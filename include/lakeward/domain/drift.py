@@ -29,15 +29,15 @@ def drift(plan: TablePlan, now: SourceTable | None) -> Iterator[str]:
 def _columns(plan: TablePlan, now: SourceTable) -> Iterator[str]:
     there = {column.name: column for column in now.columns}
     for column in plan.columns:
-        found = there.pop(column.source, None)
+        found = there.pop(column.column, None)
         if found is None:
-            yield f"column {column.source!r} is gone"
+            yield f"column {column.column!r} is gone"
         elif found.type != column.source_type:
-            yield f"column {column.source!r} was {column.source_type} and is {found.type}"
+            yield f"column {column.column!r} was {column.source_type} and is {found.type}"
         elif found.nullable and not column.nullable:
-            yield f"column {column.source!r} was not null and may be null now"
-        if found and column.source in now.unreadable_columns:
-            yield f"the right to read column {column.source!r} is gone"
+            yield f"column {column.column!r} was not null and may be null now"
+        if found and column.column in now.unreadable_columns:
+            yield f"the right to read column {column.column!r} is gone"
     for name, added in there.items():
         if name not in plan.dropped:
             yield f"column {name!r} ({added.type}) is new"

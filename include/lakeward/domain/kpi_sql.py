@@ -97,7 +97,7 @@ def _weighted(r: ResolvedKpi, dialect: Dialect) -> str:
         return f"sum(w * {hashed(canonical('x', r.value_type, dialect), dialect, 7)}) AS f"
     if dialect is Dialect.POSTGRES:
         return f"sum(w * x) * 1{'0' * r.scale} AS f"
-    whole = f"CAST(replace(CAST(x AS varchar), '.', '') AS HUGEINT) % {MODULUS}"
+    whole = f"(CAST(replace(CAST(x AS varchar), '.', '') AS HUGEINT) % {MODULUS})"
     if r.scale < _SHORT:  # what fits a bigint needs no way through text
         short = f"CAST(x * 1{'0' * r.scale} AS HUGEINT)"
         whole = f"CASE WHEN abs(x) < 1{'0' * (_SHORT - r.scale)} THEN {short} ELSE {whole} END"

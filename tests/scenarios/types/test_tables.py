@@ -53,6 +53,7 @@ def test_columns_of_any_name(lab: Lab, tmp_path: Path) -> None:
     assert isinstance(verdicts, tuple)
     assert {v.subject: v.outcome for v in verdicts} == {
         **{f"f{k}": Outcome.PASS for k, _ in enumerate(NAMES)},
+        "names": Outcome.PASS,
         "g": Outcome.PASS,
     }
     first = lake_rows(chain, "names")[0]
