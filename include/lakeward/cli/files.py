@@ -20,13 +20,15 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="M
 
     Example: `lakeward check dags/migrations/*.yaml`
     """
+    from lakeward.adapters.regex import regex_fault
+    from lakeward.domain.words import counted
     from lakeward.steps.check import check_file
 
     bad = 0
     seen: dict[str, Path] = {}
     for path in files:
         try:
-            spec = check_file(path).spec
+            spec = check_file(path, regex_fault).spec
         except LakewardError as error:
             complain(str(error))
             bad += 1
@@ -36,7 +38,8 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="M
             bad += 1
             continue
         tables = sum(len(group.tables) for group in spec.groups)
-        say(f"{path}: good ({spec.pattern}, {len(spec.groups)} groups, {tables} tables, {len(spec.kpis)} KPIs)")
+        counts = (counted(len(spec.groups), "group"), counted(tables, "table"), counted(len(spec.kpis), "KPI"))
+        say(f"{path}: good ({spec.pattern}, {', '.join(counts)})")
     if bad:
         raise typer.Exit(2)
 

@@ -26,9 +26,10 @@ def opened(path: Path) -> Iterator[tuple[LoadedMigration, Ports]]:
     """The file, checked, and its ports; closed at the end."""
     from lakeward.adapters.connections import from_environment
     from lakeward.adapters.open import open_ports
+    from lakeward.adapters.regex import regex_fault
     from lakeward.steps.check import check_file
 
-    loaded = check_file(path)
+    loaded = check_file(path, regex_fault)
     with open_ports(loaded.spec, from_environment, home()) as ports:
         yield loaded, ports
 

@@ -58,7 +58,7 @@ class SourceTable:
     readable: bool
     estimated_rows: int
     bytes: int
-    indexes: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()  # but the primary key's
     unreadable_columns: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()  # labels of every table that it inherits from, whose rows hold its own
     whole: bool = True  # the role may read the table, not only columns of it by name, which ctid is none of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lakeward.domain.kpi_compare import difference_columns
 from lakeward.domain.kpi_measure import KpiError, Measure, parse_measure
-from lakeward.domain.kpi_resolve import ResolvedKpi, resolve
+from lakeward.domain.kpi_resolve import ResolvedKpi, kpi_troubles, resolve
 from lakeward.domain.kpi_source import source_rows
 from lakeward.domain.kpi_sql import figure_columns, figures_sql
 from lakeward.domain.kpi_text import Dialect
@@ -19,6 +19,7 @@ __all__ = [
     "ResolvedKpi",
     "difference_columns",
     "figure_columns",
+    "kpi_troubles",
     "lake_sql",
     "parse_measure",
     "resolve",

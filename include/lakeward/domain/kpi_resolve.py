@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from lakeward.domain.facts import GroupPlan, LakeColumn, LakeTable, TablePlan
 from lakeward.domain.kpi_filter import typed_filter
@@ -19,8 +21,9 @@ from lakeward.domain.kpi_measure import (
 )
 from lakeward.domain.kpi_source import require_source
 from lakeward.domain.kpi_text import has_text
+from lakeward.spec.document import Path
 from lakeward.spec.models import CalendarSpec, Filter, KpiSpec
-from lakeward.spec.problems import meant
+from lakeward.spec.problems import Trouble, meant
 from lakeward.spec.scalars import LakeType
 
 MAX_DIGITS = 38
@@ -66,12 +69,8 @@ def resolve(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> Resolved
     """Put a KPI on a group's tables; KpiError says what is wrong with it and what was meant."""
     plan, table = _find_table(spec, group)
     measure = parse_measure(spec.measure)
-    for name in measure.columns:
-        _find(spec, table, name.name, name.at)
-    if spec.date is not None and (found := _find(spec, table, spec.date)).type not in _DATED:
-        raise _refused(spec, f"date {spec.date!r} is of type {found.type}; it must be a date, timestamp or timestamptz")
-    for dimension in spec.dimensions:
-        _check_dimension(spec, _find(spec, table, dimension))
+    for _, check in _checks(spec, table, measure, calendar):
+        check()
     if len(set(spec.dimensions)) < len(spec.dimensions):
         raise _refused(spec, "a dimension is named twice")
     if not spec.grains and spec.date is not None:
@@ -80,6 +79,38 @@ def resolve(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> Resolved
     value_type = _check_argument(spec, table, measure)
     scale = _value_scale(spec, table, measure, value_type)
     return ResolvedKpi(spec, group.name, measure, plan, table, scale, value_type, calendar, filters)
+
+
+def kpi_troubles(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> Iterator[Trouble]:
+    """Everything that is wrong with a KPI, at its place inside the KPI."""
+    faulty = False
+    try:
+        measure = parse_measure(spec.measure)
+        for path, check in _checks(spec, _find_table(spec, group)[1], measure, calendar):
+            try:
+                check()
+            except KpiError as error:
+                faulty = True
+                yield Trouble(path, str(error), at=error.at)
+        if not faulty:
+            resolve(spec, group, calendar)
+    except KpiError as error:
+        yield Trouble(("measure",) if error.at is not None else (), str(error), at=error.at)
+
+
+def _checks(
+    spec: KpiSpec, table: LakeTable, measure: Measure, calendar: CalendarSpec
+) -> Iterator[tuple[Path, Callable[[], object]]]:
+    """What each part of a KPI asks of its table."""
+    for one in measure.columns:
+        yield ("measure",), partial(_find, spec, table, one.name, one.at)
+    if spec.date is not None:
+        yield ("date",), partial(_check_date, spec, table, spec.date)
+    for n, dimension in enumerate(spec.dimensions):
+        yield ("dimensions", n), partial(_check_dimension, spec, table, dimension)
+    for n, found in enumerate(spec.filter):
+        part = "value" if found.value is not None and any(found.column == c.name for c in table.columns) else "column"
+        yield ("filter", n, part), partial(_filter, spec, table, found, calendar)
 
 
 def scale_of(node: Node, table: LakeTable) -> int:
@@ -126,7 +157,13 @@ def _find(spec: KpiSpec, table: LakeTable, name: str, at: int | None = None) -> 
     return column
 
 
-def _check_dimension(spec: KpiSpec, column: LakeColumn) -> None:
+def _check_date(spec: KpiSpec, table: LakeTable, name: str) -> None:
+    if (found := _find(spec, table, name)).type not in _DATED:
+        raise _refused(spec, f"date {name!r} is of type {found.type}; it must be a date, timestamp or timestamptz")
+
+
+def _check_dimension(spec: KpiSpec, table: LakeTable, name: str) -> None:
+    column = _find(spec, table, name)
     if not has_text(column.type):
         raise _refused(
             spec, f"dimension {column.name!r} is of type {column.type}, whose values have no exact text to group by"

@@ -171,6 +171,8 @@ def _decimal(scale: int, dialect: Dialect) -> str:
 def _where(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str:
     def comparable(name: str) -> str:
         kind = r.type_of(name)
+        if kind == "boolean":
+            return columns[name]
         return canonical(columns[name], kind, dialect) if kind == "time" else ordered(columns[name], kind, dialect)
 
     return where(r.filters, comparable)

@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from lakeward.domain.facts import SourceTable
+from lakeward.domain.faults import Faults
 from lakeward.domain.shaping import suggest
+from lakeward.spec.document import Path
 from lakeward.spec.models import GroupSpec, TableSpec
 from lakeward.spec.paths import parse_path
 
@@ -21,13 +23,13 @@ def wanted_tables(groups: Sequence[GroupSpec]) -> list[str]:
 
 
 def match_tables(
-    groups: Sequence[GroupSpec], listed: Sequence[SourceTable], problems: list[str]
+    groups: Sequence[GroupSpec], listed: Sequence[SourceTable], faults: Faults
 ) -> list[tuple[GroupSpec, list[Match]]]:
-    """Tables of each group in the file's order; what matches nothing is added to the problems.
+    """Tables of each group in the file's order; what matches nothing is added to the faults.
 
     What is named outright is not taken by a glob again, nor is a table whose rows a parent brings along.
     """
-    found = [(group, _match(group, listed, problems)) for group in groups]
+    found = [(group, _match(group, ("groups", n), listed, faults)) for n, group in enumerate(groups)]
     labels = {table.label for _, matches in found for _, table in matches}
     return [
         (group, [(s, t) for s, t in matches if not (_is_glob(s.table) and labels.intersection(t.parents))])
@@ -57,10 +59,10 @@ def _pattern(written: str) -> str:
     return ".".join(parts) if len(parts) > 1 else f"public.{written}"
 
 
-def _match(group: GroupSpec, listed: Sequence[SourceTable], problems: list[str]) -> list[Match]:
+def _match(group: GroupSpec, at: Path, listed: Sequence[SourceTable], faults: Faults) -> list[Match]:
     named = {_pattern(t.table) for t in group.tables if not _is_glob(t.table)}
     found: list[Match] = []
-    for spec in group.tables:
+    for n, spec in enumerate(group.tables):
         pattern = _pattern(spec.table)
         glob = _is_glob(spec.table)
         hits = [
@@ -71,8 +73,7 @@ def _match(group: GroupSpec, listed: Sequence[SourceTable], problems: list[str])
         hits = [t for t in hits if all(t is not other for _, other in found)]
         if not hits:
             todo = "no table matches it" if glob else suggest(pattern, (t.label for t in listed))
-            problems.append(
-                f"group {group.name}: there is no table {pattern!r} at the source, or it may not be seen: {todo}"
-            )
+            reason = f"group {group.name}: there is no table {pattern!r} at the source, or it may not be seen"
+            faults.add((*at, "tables", n, "table"), reason, todo)
         found += [(spec, t) for t in hits]
     return found

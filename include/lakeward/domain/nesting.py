@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from lakeward.domain.facts import LakeColumn, LakeTable, LandedColumn, NestedColumn
 from lakeward.domain.infer import Inferred, Path, infer_fields
-from lakeward.domain.shaping import partition_fields, sort_fields
 from lakeward.errors import SpecError
 from lakeward.spec.models import ChildSpec, FlattenSpec
 from lakeward.spec.names import slug
@@ -175,7 +174,7 @@ def _columns(flatten: FlattenSpec, fields: Sequence[tuple[Path, LakeType]], nest
 
 
 def child_table(child: Child, parent: LakeTable, landed: LandedColumn, nested: str) -> LakeTable:
-    """The lake table of a list or map: the parent's key, the position or key, then the fields."""
+    """The lake table of a list or map: the parent's key, the position or key, then the fields; not laid out yet."""
 
     def column(name: str, kind: str, role: str, path: Path = (), *, required: bool = False) -> LakeColumn:
         return LakeColumn(name, kind, required, role, landed.source, path, nested)
@@ -197,8 +196,6 @@ def child_table(child: Child, parent: LakeTable, landed: LandedColumn, nested: s
         name=child.table,
         columns=tuple(columns),
         key=(*(c.name for c in columns if c.role == "parent"), "key" if child.kind == "map" else "position"),
-        partition=partition_fields(child.partition, columns, child.table),
-        sort=sort_fields(child.sort, columns, child.table),
         rules=child.rules,
         source=landed.source,
         path=child.path,

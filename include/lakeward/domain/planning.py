@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from lakeward.domain.facts import (
@@ -13,35 +15,47 @@ from lakeward.domain.facts import (
     SourceTable,
     TablePlan,
 )
+from lakeward.domain.faults import Faults
 from lakeward.domain.guards import announced
 from lakeward.domain.nesting import Nested, child_table, nest
+from lakeward.domain.planning_checks import check_access, check_names
 from lakeward.domain.postgres_numbers import UnboundedError, Widest, advice, widest, widest_sql
 from lakeward.domain.postgres_types import land_column
-from lakeward.domain.same_names import check_same_names, tell_apart
-from lakeward.domain.shaping import partition_fields, sort_fields, suggest
-from lakeward.errors import LakewardError, SpecError, UnsupportedError
+from lakeward.domain.same_names import tell_apart
+from lakeward.domain.shaping import layout
+from lakeward.domain.words import counted
+from lakeward.errors import LakewardError, SpecError
+from lakeward.spec.document import Path
 from lakeward.spec.models import SpecialPolicy, TableSpec
 from lakeward.spec.names import slug
 
 Sample = Callable[[SourceTable, str], Sequence[str | None]]
 """Values of an expression of a source table, as text."""
 
+_BESIDE = frozenset({"key", "filter", "drop", "trim", "mask", "partition", "sort"})
+"""Parts of a table that say nothing of its columns' names and types."""
+
 
 def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePlan:
-    """Resolve one table; every problem of its columns is named at once.
+    """Resolve one table; every problem of it is named at once.
 
-    :raises SpecError: the file names what is not there, or contradicts itself.
-    :raises UnsupportedError: the source holds what is not carried yet.
+    :raises FaultsError: the file names what is not there or contradicts itself, or the source holds what is not carried.
     """
-    _check_access(spec, source)
+    faults = Faults()
+    with faults.at("table"):
+        check_access(spec, source)
+    faults.check()
     kept = [c for c in source.columns if not any(fnmatchcase(c.name, pattern) for pattern in spec.drop)]
-    _check_names(spec, source, kept)
-    landed = _land(spec, source, kept, sample)
+    check_names(spec, source, kept, faults)
+    landed = _land(spec, source, kept, sample, faults)
     key = source.primary_key if spec.key is None else spec.key
-    keyed = bool(key) and all(any(c.source == k for c in landed) for k in key)
-    nested = _nest(spec, source, kept, landed, keyed=keyed, sample=sample)
-    lake = _lake_tables(spec, source, landed, nested, key if keyed else ())
-    _check_clashes(source, lake)
+    # What is told already is not held against the key, nor against what rests on it.
+    there = {c.name for c in kept} if faults else {c.source for c in landed}
+    told = {k for k in spec.key or () if all(k != c.name for c in kept)}
+    keyed = bool(key) and all(k in there or k in told for k in key)
+    nested = _nest(spec, source, kept, landed, faults, keyed=keyed, sample=sample)
+    lake = _lake_tables(spec, source, kept, landed, nested, key if keyed else (), faults)
+    _check_clashes(spec, source, lake, faults)
     plain = source.kind == "table" and not source.has_children
     scan = (
         source.whole
@@ -68,68 +82,27 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
         dropped=tuple(c.name for c in source.columns if c not in kept),
         prove_rows=spec.prove_rows,
     )
+    certain = len(landed) == len(kept) and all(_is_beside(trouble.path) for trouble in faults.troubles)
+    faults.check(plan if certain else None)
     return tell_apart(plan)
 
 
-def _check_access(spec: TableSpec, source: SourceTable) -> None:
-    if not source.readable:
-        raise SpecError(
-            f"{source.label}: no right to read it", todo=f"grant SELECT on {source.label} to the connection's role."
-        )
-    hidden = [c for c in source.unreadable_columns if not any(fnmatchcase(c, pattern) for pattern in spec.drop)]
-    if hidden:
-        raise SpecError(
-            f"{source.label}: no right to read the columns {', '.join(hidden)}",
-            todo="grant SELECT on them, or list them under `drop`.",
-        )
-    if source.row_security:
-        raise UnsupportedError(
-            f"{source.label}: row-level security applies to the connection's role, so that it may not see every row",
-            todo="use a role with BYPASSRLS, or one that owns the table.",
-        )
-    if source.kind in {"foreign", "partly foreign"}:
-        what = (
-            "is a foreign table" if source.kind == "foreign" else "has a foreign table among its partitions or children"
-        )
-        raise UnsupportedError(
-            f"{source.label} {what}, which has no snapshot", todo="migrate what is foreign from its own server."
-        )
+def _is_beside(path: Path) -> bool:
+    """Whether a problem, one of a child table too, leaves the columns as they are."""
+    return (path[4] if path[0] == "flatten" and len(path) > 4 else path[0]) in _BESIDE
 
 
-def _check_names(spec: TableSpec, source: SourceTable, kept: Sequence[SourceColumn]) -> None:
-    names = {c.name for c in kept}
-    said = {
-        "key": spec.key or (),
-        "filter": (f.column for f in spec.filter),
-        "mask": spec.mask,
-        "rename": spec.rename,
-        "types": spec.types,
-        "special": spec.special,
-        "flatten": (f.column for f in spec.flatten),
-    }
-    glob = any(c in spec.table for c in "*?[")
-    for where, columns in said.items():
-        known = {c.name for c in source.columns} if where == "filter" else names
-        for column in columns:
-            if column not in known and not (glob and where != "key"):
-                raise SpecError(
-                    f"{where} of {source.label}: there is no column {column!r}", todo=suggest(column, known)
-                )
-    for where, pattern in [("drop", p) for p in spec.drop] + [("trim", p) for p in spec.trim]:
-        if not glob and not any(fnmatchcase(c.name, pattern) for c in source.columns):
-            raise SpecError(
-                f"{where} of {source.label}: no column matches {pattern!r}",
-                todo=suggest(pattern, (c.name for c in source.columns)),
-            )
-    check_same_names(spec, source, [c.name for c in kept])
-    if not kept:
-        raise UnsupportedError(f"{source.label} has no columns to migrate", todo="take it out of the file.")
-
-
-def _land(spec: TableSpec, source: SourceTable, kept: Sequence[SourceColumn], sample: Sample) -> list[LandedColumn]:
-    flattened = {f.column for f in spec.flatten}
-    landed, refused = [], []
+def _land(
+    spec: TableSpec, source: SourceTable, kept: Sequence[SourceColumn], sample: Sample, faults: Faults
+) -> list[LandedColumn]:
+    flattened = {f.column: n for n, f in enumerate(spec.flatten)}
+    landed = []
     for column in kept:
+        path: Path = ("table",)
+        for part in ("types", "mask", "special"):
+            path = (part, column.name) if column.name in getattr(spec, part) else path
+        if column.name in flattened:
+            path = ("flatten", flattened[column.name], "column")
         try:
             landed.append(
                 land_column(
@@ -143,19 +116,17 @@ def _land(spec: TableSpec, source: SourceTable, kept: Sequence[SourceColumn], sa
             )
         except UnboundedError as error:
             found = measure_numeric(source, column, sample)
-            refused.append(f"{source.label}: {error.what}: {advice(column, found) if found else error.todo}")
+            faults.add(path, f"{source.label}: {error.what}", advice(column, found) if found else error.todo)
         except LakewardError as error:
-            refused.append(f"{source.label}: {error.what}: {error.todo}")
+            faults.add(path, f"{source.label}: {error.what}", error.todo)
         if column.name in spec.mask and (column.name in flattened or column.name in spec.special):
             besides = "flattened" if column.name in flattened else "given a policy by `special`"
-            refused.append(f"{source.label}: column {column.name!r} is both masked and {besides}: choose one.")
-    refused += [
-        f"{source.label}: the key column {c.column!r} cannot be made null by `special`: carry it as text, or name another key."
-        for c in landed
-        if c.policy == SpecialPolicy.NULL and c.source in (source.primary_key if spec.key is None else spec.key)
-    ]
-    if refused:
-        raise UnsupportedError("\n  ".join(refused))
+            reason = f"{source.label}: column {column.name!r} is both masked and {besides}"
+            faults.add(("mask", column.name), reason, "choose one.", key=True)
+    for one in landed:
+        if one.policy == SpecialPolicy.NULL and one.source in (source.primary_key if spec.key is None else spec.key):
+            reason = f"{source.label}: the key column {one.column!r} cannot be made null by `special`"
+            faults.add(("special", one.source), reason, "carry it as text, or name another key.")
     return landed
 
 
@@ -177,6 +148,7 @@ def _nest(
     source: SourceTable,
     kept: Sequence[SourceColumn],
     landed: Sequence[LandedColumn],
+    faults: Faults,
     *,
     keyed: bool,
     sample: Sample,
@@ -185,11 +157,11 @@ def _nest(
     bases |= {c.name: "json" for c in kept if c.category in {"array", "composite"}}
     by_name = {c.source: c for c in landed}
     found = {}
-    for flatten in spec.flatten:
+    for n, flatten in enumerate(spec.flatten):
         if flatten.column not in by_name:  # a glob's table that has no such column
             continue
         column = by_name[flatten.column]
-        try:
+        with faults.at("flatten", n), _about(f"flatten of {source.label}, column {flatten.column!r}"):
             found[flatten.column] = nest(
                 flatten,
                 column,
@@ -200,13 +172,38 @@ def _nest(
                     source, f"CASE WHEN octet_length(({c.expression})::text) <= {most} THEN {c.expression} END"
                 ),
             )
-        except ValueError as error:
-            raise SpecError(f"flatten of {source.label}, column {flatten.column!r}: {error}") from None
     return found
 
 
+@contextmanager
+def _about(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise SpecError(f"{what}: {error}") from None
+
+
+def child_path(spec: TableSpec, table: LakeTable) -> Path:
+    """Where the file declares a lake table of a source's table; of one that was found by inference, its flatten rule."""
+    for n, rule in enumerate(spec.flatten):
+        children = [(child.table, ("children", m)) for m, child in enumerate(rule.children)]
+        children += [(one.table, ("maps", m)) for m, one in enumerate(rule.maps)]
+        for name, at in children:
+            if name == table.name:
+                return ("flatten", n, *at)
+        if rule.column == table.source and table.kind != "main":
+            return ("flatten", n)
+    return ()
+
+
 def _lake_tables(
-    spec: TableSpec, source: SourceTable, landed: Sequence[LandedColumn], nested: dict[str, Nested], key: Sequence[str]
+    spec: TableSpec,
+    source: SourceTable,
+    kept: Sequence[SourceColumn],
+    landed: Sequence[LandedColumn],
+    nested: dict[str, Nested],
+    key: Sequence[str],
+    faults: Faults,
 ) -> tuple[LakeTable, ...]:
     columns: list[LakeColumn] = []
     for column in landed:
@@ -217,33 +214,40 @@ def _lake_tables(
             columns.append(LakeColumn(name, column.type, not column.nullable, "value", column.source))
     name = spec.name or slug(source.name)
     names = {c.source: c.name for c in columns if c.role == "value" and not c.path}
-    main = LakeTable(
-        name=name,
-        columns=tuple(columns),
-        key=tuple(names[k] for k in key),
-        partition=partition_fields(spec.partition, columns, name),
-        sort=sort_fields(spec.sort, columns, name),
-        rules=spec.rules,
-    )
     by_name = {c.source: c for c in landed}
-    children = [
-        child_table(child, main, by_name[n.column.source], n.columns[0].nested)
-        for n in nested.values()
-        for child in n.children
-    ]
-    return (main, *children)
+    lost = {word for c in kept if c.name not in by_name for word in (c.name, spec.rename.get(c.name, c.name))}
+    open_end = any(f.column in by_name and f.column not in nested for f in spec.flatten)  # what it makes is not known
+
+    def unsure(wanted: str) -> bool:
+        return wanted in lost or (open_end and all(wanted != c.name for c in columns))
+
+    main = LakeTable(name, tuple(columns), tuple(names[k] for k in key if k in names), rules=spec.rules)
+    with faults.at():
+        partition, sort = layout(spec.partition, spec.sort, columns, name, unsure)
+        main = replace(main, partition=partition, sort=sort)
+    tables = [main]
+    for n in nested.values():
+        for child in n.children:
+            made = child_table(child, main, by_name[n.column.source], n.columns[0].nested)
+            with faults.at(*child_path(spec, made)):
+                partition, sort = layout(child.partition, child.sort, made.columns, made.name)
+                made = replace(made, partition=partition, sort=sort)
+            tables.append(made)
+    return tuple(tables)
 
 
-def _check_clashes(source: SourceTable, tables: Sequence[LakeTable]) -> None:
+def _check_clashes(spec: TableSpec, source: SourceTable, tables: Sequence[LakeTable], faults: Faults) -> None:
     for table in tables:
         seen: dict[str, LakeColumn] = {}
         for column in table.columns:
             other = seen.setdefault(column.name.lower(), column)
             if other is not column:
-                raise SpecError(
+                renamed = next((c.source for c in (column, other) if c.source in spec.rename), None)
+                faults.add(
+                    ("rename", renamed) if renamed else child_path(spec, table) or ("table",),
                     f"{source.label}: two columns of {table.name} would be called {column.name!r}: "
                     f"{_origin(other)} and {_origin(column)}",
-                    todo="rename one of them (`rename`), or give the flattened column another `prefix`.",
+                    "rename one of them (`rename`), or give the flattened column another `prefix`.",
                 )
 
 
@@ -256,9 +260,9 @@ def _notes(source: SourceTable, landed: Sequence[LandedColumn], lake: LakeTable)
     if not lake.key:
         notes.append("no key: duplicates cannot be told from rows, drill-down compares rows as a whole")
     if source.indexes and not (lake.partition or lake.sort):
+        indexes = counted(len(source.indexes), "index does", "indexes do")
         notes.append(
-            f"{len(source.indexes)} indexes do not transfer, and neither partition nor sort is declared: "
-            "sort by what is filtered on most"
+            f"{indexes} not transfer, and neither partition nor sort is declared: sort by what is filtered on most"
         )
     kept_json = [c.name for c in lake.columns if c.type == "json" and c.role == "value"]
     if kept_json:

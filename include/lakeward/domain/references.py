@@ -5,45 +5,71 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lakeward.domain.facts import LakeTable, ReferencePlan, SourceTable, TablePlan
+from lakeward.domain.faults import Faults
 from lakeward.domain.shaping import suggest
 from lakeward.errors import SpecError
+from lakeward.spec.document import Path
 from lakeward.spec.models import GroupSpec, Reference
+from lakeward.spec.names import split_table
 
 
 def plan_references(
-    group: GroupSpec, tables: Sequence[TablePlan], sources: Sequence[SourceTable], elsewhere: dict[str, str]
+    group: GroupSpec,
+    tables: Sequence[TablePlan],
+    sources: Sequence[SourceTable],
+    elsewhere: dict[str, str],
+    *,
+    whole: bool = True,
 ) -> tuple[tuple[ReferencePlan, ...], tuple[str, ...]]:
     """References of a group (declared, of the source, of child tables) and notes.
 
     :param elsewhere: ``schema.table`` of tables in other groups, to their group.
-    :raises SpecError: a reference leaves its group, or names what is not there.
+    :param whole: false when some of the group's tables could not be planned: what names those is let through.
+    :raises FaultsError: references leave their group, or name what is not there.
     """
     lake = {t.name: t for plan in tables for t in plan.lake}
-    found = [_declared_reference(r, lake) for r in group.references]
+    faults = Faults()
+    found = []
+    for n, reference in enumerate(group.references):
+        before = len(faults.troubles)
+        _check_declared(reference, lake, ("references", n), faults, whole=whole)
+        if len(faults.troubles) == before:
+            columns, to_columns = reference.columns, reference.to_columns
+            found.append(ReferencePlan(reference.table, columns, reference.to, to_columns, "file"))
     notes: list[str] = []
     for plan, source in zip(tables, sources, strict=True):
         for child in plan.lake[1:]:
             parents = tuple(c.name for c in child.columns if c.role == "parent")
             found.append(ReferencePlan(child.name, parents, plan.name, plan.lake[0].key, "parent"))
         if group.source_references:
-            found += _source_references(group, plan, source, tables, elsewhere, notes)
+            with faults.at("tables", _number(group, plan)):
+                found += _source_references(group, plan, source, tables, elsewhere, notes)
+    faults.check()
     unique = {(r.table, r.columns, r.to, r.to_columns): r for r in reversed(found)}
     return tuple(reversed(unique.values())), tuple(notes)
 
 
-def _declared_reference(reference: Reference, lake: dict[str, LakeTable]) -> ReferencePlan:
-    for name, columns in ((reference.table, reference.columns), (reference.to, reference.to_columns)):
+def _check_declared(reference: Reference, lake: dict[str, LakeTable], at: Path, faults: Faults, *, whole: bool) -> None:
+    sides = (("table", reference.table, "columns"), ("to", reference.to, "to_columns"))
+    for field, name, part in sides:
         if name not in lake:
-            raise SpecError(f"references: there is no lake table {name!r} in this group", todo=suggest(name, lake))
-        for column in columns:
-            if all(column != c.name for c in lake[name].columns):
-                raise SpecError(
-                    f"references: {name} has no column {column!r}",
-                    todo=suggest(column, (c.name for c in lake[name].columns)),
-                )
+            if whole:
+                reason = f"references: there is no lake table {name!r} in this group"
+                faults.add((*at, field), reason, suggest(name, lake))
+            continue
+        names = [c.name for c in lake[name].columns]
+        for n, column in enumerate(getattr(reference, part)):
+            if column not in names:
+                reason = f"references: {name} has no column {column!r}"
+                faults.add((*at, part, n), reason, suggest(column, names))
     if len(reference.columns) != len(reference.to_columns):
-        raise SpecError(f"references: {reference.table} to {reference.to} names unequal numbers of columns")
-    return ReferencePlan(reference.table, reference.columns, reference.to, reference.to_columns, "file")
+        faults.add(at, f"references: {reference.table} to {reference.to} names unequal numbers of columns")
+
+
+def _number(group: GroupSpec, plan: TablePlan) -> int:
+    """The item of the file that names a table outright; else the first."""
+    names = [split_table(table.table) for table in group.tables]
+    return next((n for n, name in enumerate(names) if name == (plan.schema, plan.table)), 0)
 
 
 def _source_references(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from difflib import get_close_matches
@@ -11,6 +10,7 @@ from typing import TypeGuard
 
 from lakeward.domain.expectations import MOMENTS, NUMBERS, PERMITTED, TEXTS, Kind, Permitted
 from lakeward.domain.facts import LakeTable, ReferencePlan
+from lakeward.domain.regex import regex_fault
 from lakeward.spec.rules import Rule
 from lakeward.spec.scalars import Scalar
 
@@ -62,10 +62,10 @@ def check_rule(rule: Rule, table: LakeTable) -> None:
     _check_bounds(rule.expect, permitted, bounds)
 
 
-def rule_columns(rule: Rule) -> tuple[str, ...]:
-    """The columns that a rule names."""
+def rule_columns(rule: Rule, *arguments: str) -> tuple[str, ...]:
+    """The columns that a rule names, in some of its arguments or all."""
     names: list[str] = []
-    for argument in ("column", "column_A", "column_B", "column_list"):
+    for argument in arguments or ("column", "column_A", "column_B", "column_list"):
         value = rule.args.get(argument)
         names += [str(v) for v in value] if isinstance(value, tuple) else [str(value)] if value is not None else []
     return tuple(names)
@@ -147,11 +147,22 @@ def _exact(kind: Kind, value: Value, base: str, name: str) -> Value:
         return _of_column(value, base, name)
     if kind is Kind.VALUES:
         if not isinstance(value, tuple) or not value:
-            raise ValueError(f"{name} must be a list that is not empty")
+            raise ValueError(argument_fault(kind, value, name))
         return tuple(_of_column(v, base, name) for v in value)
-    if not _fits(kind, value):
-        raise ValueError(f"{name} must be {kind}, not {_spell(value)}")
+    if fault := argument_fault(kind, value, name):
+        raise ValueError(fault)
     return value
+
+
+def argument_fault(kind: Kind, value: Value, name: str, regex: Callable[[str], str] = regex_fault) -> str:
+    """Why an argument is not of its kind, or nothing; values of a column's type are judged with the column."""
+    if kind is Kind.VALUES and not (isinstance(value, tuple) and value):
+        return f"{name} must be a list that is not empty"
+    if kind not in {Kind.VALUE, Kind.VALUES} and not _fits(kind, value):
+        return f"{name} must be {kind}, not {_spell(value)}"
+    if kind is Kind.REGEX and (fault := regex(str(value))):
+        return f"{name} must be a regular expression, not {value}: {fault}"
+    return ""
 
 
 def _fits(kind: Kind, value: Value) -> bool:
@@ -167,19 +178,8 @@ def _fits(kind: Kind, value: Value) -> bool:
         case Kind.FLAG:
             fits = isinstance(value, bool)
         case _:
-            fits = isinstance(value, str) and (kind is not Kind.REGEX or _regular(value))
+            fits = isinstance(value, str)
     return fits
-
-
-def _regular(pattern: str) -> bool:
-    """RE2's syntax, which knows neither looking around nor back references."""
-    if re.search(r"\(\?<?[=!]|\\[1-9]", pattern):
-        return False
-    try:
-        re.compile(pattern)
-    except re.error:
-        return False
-    return True
 
 
 def _of_column(value: Value, base: str, name: str) -> Scalar:

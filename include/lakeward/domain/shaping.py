@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from lakeward.domain.facts import LakeColumn, PartitionField, SortField
+from lakeward.domain.faults import Faults
 from lakeward.domain.partition import fits
 from lakeward.errors import SpecError
 from lakeward.spec.scalars import SortTerm, Transform
@@ -32,24 +33,39 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names[:40])}."
 
 
-def partition_fields(
-    transforms: Sequence[Transform], columns: Sequence[LakeColumn], table: str
-) -> tuple[PartitionField, ...]:
-    """Partition fields; SpecError when a column is missing or the transform does not go with its type."""
-    fields = []
-    for transform in transforms:
-        column = find_column(columns, transform.column, f"partition of {table}")
-        if not fits(transform.name, column.type):
-            raise SpecError(
-                f"partition of {table}: {transform.name.partition('[')[0]} does not go with column {column.name!r} of type {column.type}",
-                todo="year, month and day need a date or timestamp, hour a timestamp, truncate a number without fraction or with "
-                "a fixed one, a string or binary; bucket takes anything but boolean, float, double and json, identity anything "
-                "but float, double and json.",
-            )
-        fields.append(PartitionField(transform.name, column.name))
-    return tuple(fields)
+def layout(
+    partition: Sequence[Transform],
+    sort: Sequence[SortTerm],
+    columns: Sequence[LakeColumn],
+    table: str,
+    unsure: Callable[[str], bool] = lambda _: False,
+) -> tuple[tuple[PartitionField, ...], tuple[SortField, ...]]:
+    """Partition and sort fields; FaultsError when columns are missing, or transforms do not go with their types.
+
+    :param unsure: whether a column may be there that could not be planned.
+    """
+    faults = Faults()
+    fields: list[PartitionField] = []
+    terms: list[SortField] = []
+    for n, transform in enumerate(partition):
+        if not unsure(transform.column):
+            with faults.at("partition", n):
+                fields.append(_partition_field(transform, columns, table))
+    for n, term in enumerate(sort):
+        if not unsure(term.column):
+            with faults.at("sort", n):
+                terms.append(SortField(find_column(columns, term.column, f"sort of {table}").name, term.descending))
+    faults.check()
+    return tuple(fields), tuple(terms)
 
 
-def sort_fields(terms: Sequence[SortTerm], columns: Sequence[LakeColumn], table: str) -> tuple[SortField, ...]:
-    """Sort fields; SpecError when a column is missing."""
-    return tuple(SortField(find_column(columns, t.column, f"sort of {table}").name, t.descending) for t in terms)
+def _partition_field(transform: Transform, columns: Sequence[LakeColumn], table: str) -> PartitionField:
+    column = find_column(columns, transform.column, f"partition of {table}")
+    if not fits(transform.name, column.type):
+        raise SpecError(
+            f"partition of {table}: {transform.name.partition('[')[0]} does not go with column {column.name!r} of type {column.type}",
+            todo="year, month and day need a date or timestamp, hour a timestamp, truncate a number without fraction or with "
+            "a fixed one, a string or binary; bucket takes anything but boolean, float, double and json, identity anything "
+            "but float, double and json.",
+        )
+    return PartitionField(transform.name, column.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from lakeward.spec.document import Path
@@ -22,12 +22,14 @@ def check(spec: Migration) -> Iterator[Trouble]:
             ("compaction", "mode"),
             f"`rewrite` makes files of `target.file_size` ({target}), which `small_file` ({small}) still calls small",
             "Give `small_file` a size that is not above `file_size`.",
+            because=(("compaction", "small_file"), ("target", "file_size")),
         )
     if spec.maintenance.leftovers.delta <= spec.source.max_snapshot_age.delta:
         yield Trouble(
             ("maintenance", "leftovers"),
             f"`leftovers` ({spec.maintenance.leftovers}) is no longer than a cut may be read ({spec.source.max_snapshot_age})",
             "Files of a run under way would be taken for leftovers: write days.",
+            because=(("source", "max_snapshot_age"),),
         )
     yield from _twice(("groups",), "name", "group", [g.name for g in spec.groups])
     yield from _twice(("kpis",), "name", "KPI", [k.name for k in spec.kpis])
@@ -48,6 +50,9 @@ def _landing(spec: Migration) -> Iterator[Trouble]:
             "`landing` is on s3:// and names no `connection`",
             "Add `connection:` with the id of an Airflow connection of type `aws`.",
         )
+    if landing.connection is not None and not landing.path.startswith("s3://"):
+        todo = "Leave `connection` out, or write `path: s3://bucket/prefix`."
+        yield Trouble(("landing", "connection"), "a local landing takes no `connection`", todo)
     if ".." in PurePosixPath(landing.path).parts:
         yield Trouble(("landing", "path"), "`..` is not allowed in the landing's path", "Write the path out.")
 
@@ -68,6 +73,21 @@ def made_by(group: GroupSpec) -> Iterator[tuple[str, Path]]:
                 yield child.table, (*at, "flatten", m, "children", k, "table")
             for k, one in enumerate(rule.maps):
                 yield one.table, (*at, "flatten", m, "maps", k, "table")
+
+
+def _naming(spec: Migration, *numbers: int) -> tuple[Path, ...]:
+    """Where the tables are named that these groups make: while one of them can't be read, none is surely missing."""
+    found: list[Path] = []
+    for n in numbers:
+        for m, table in enumerate(spec.groups[n].tables):
+            at: Path = ("groups", n, "tables", m)
+            found += [(*at, "table"), (*at, "name"), (*at, "flatten")]
+            for k, rule in enumerate(table.flatten):
+                here: Path = (*at, "flatten", k)
+                found += [(*here, "fields"), (*here, "children"), (*here, "maps")]
+                found += [(*here, "children", i, "table") for i in range(len(rule.children))]
+                found += [(*here, "maps", i, "table") for i in range(len(rule.maps))]
+    return tuple(found)
 
 
 def _may_make(group: GroupSpec, name: str) -> bool:
@@ -190,50 +210,62 @@ def _rule(rule: Rule, at: Path) -> Iterator[Trouble]:
 
 
 def _references(spec: Migration) -> Iterator[Trouble]:
-    made = {group.name: dict.fromkeys(name for name, _ in made_by(group)) for group in spec.groups}
+    made = [dict.fromkeys(name for name, _ in made_by(group)) for group in spec.groups]
     for n, group in enumerate(spec.groups):
         for m, reference in enumerate(group.references):
             at: Path = ("groups", n, "references", m)
             if len(reference.columns) != len(reference.to_columns):
                 reason = f"{len(reference.columns)} `columns` can't name {len(reference.to_columns)} `to_columns`"
                 yield Trouble(at, reason, "List them in pairs.")
-            yield from _reference(group, reference, at, made)
+            yield from _reference(spec, n, reference, at, made)
 
 
-def _reference(group: GroupSpec, reference: Reference, at: Path, made: dict[str, dict[str, None]]) -> Iterator[Trouble]:
+def _reference(
+    spec: Migration, number: int, reference: Reference, at: Path, made: Sequence[dict[str, None]]
+) -> Iterator[Trouble]:
+    group, own = spec.groups[number], made[number]
     for field, name in (("table", reference.table), ("to", reference.to)):
-        if name in made[group.name]:
+        if name in own:
             continue
-        owner = next((g for g, names in made.items() if name in names), None)
+        owner = next((g.name for g, names in zip(spec.groups, made, strict=True) if name in names), None)
         if owner:
             yield Trouble(
                 (*at, field),
-                f"`{name}` is made by the group `{owner}`, not by `{group.name}`: groups are read at different cuts, "
+                f"`{name}` is made by {'another' if owner == group.name else 'the'} group `{owner}`, "
+                f"not by {'this one' if owner == group.name else f'`{group.name}`'}: groups are read at different cuts, "
                 "so that rows of one could name rows that the other does not have yet",
                 "Put both tables into one group, or leave this reference out if they need not agree.",
+                because=_naming(spec, number),
             )
         elif not _may_make(group, name):
-            todo = meant(name, made[group.name]) or f"It makes: {', '.join(made[group.name])}."
-            yield Trouble((*at, field), f"no table of the group `{group.name}` is called `{name}`", todo)
+            todo = meant(name, own) or (f"It makes: {', '.join(own)}." if own else "")
+            reason = f"no table of the group `{group.name}` is called `{name}`"
+            yield Trouble((*at, field), reason, todo, because=_naming(spec, number))
 
 
 def _kpis(spec: Migration) -> Iterator[Trouble]:
     made = dict.fromkeys(name for group in spec.groups for name, _ in made_by(group) if name)
+    everywhere = range(len(spec.groups))
     for n, kpi in enumerate(spec.kpis):
         at: Path = ("kpis", n)
         if kpi.table not in made and not any(_may_make(group, kpi.table) for group in spec.groups):
             todo = meant(kpi.table, made) or (f"The groups make: {', '.join(made)}." if made else "")
-            yield Trouble((*at, "table"), f"no group makes a table called `{kpi.table}`", todo)
+            reason = f"no group makes a table called `{kpi.table}`"
+            yield Trouble((*at, "table"), reason, todo, because=_naming(spec, *everywhere))
         yield from _kpi(kpi, at)
 
 
 def _unproved(spec: Migration) -> Iterator[Trouble]:
     measured = {kpi.table for kpi in spec.kpis}
+    tables: list[Path] = [("kpis", n, "table") for n in range(len(spec.kpis))]
+    made = [{name for name, _ in made_by(group)} for group in spec.groups]
+    unknown = measured.difference(*made)
     for n, group in enumerate(spec.groups):
-        proved = measured.intersection(name for name, _ in made_by(group))
+        proved = measured & made[n] or any(meant(name, made[n]) for name in unknown)  # a misspelt one is told already
         if not proved and not any(_may_make(group, table) for table in measured):
             reason = f"no KPI proves the group `{group.name}`; counts of rows prove nothing"
-            yield Trouble(("groups", n, "name"), reason, "Declare at least one KPI over its tables.")
+            todo = "Declare at least one KPI over its tables."
+            yield Trouble(("groups", n, "name"), reason, todo, because=(*_naming(spec, n), *tables))
 
 
 def _kpi(kpi: KpiSpec, at: Path) -> Iterator[Trouble]:
@@ -241,9 +273,9 @@ def _kpi(kpi: KpiSpec, at: Path) -> Iterator[Trouble]:
         for n, value in again(values):
             yield Trouble((*at, field, n), f"`{value}` stands twice in `{field}`", "Leave one out.")
     if kpi.date is None and "grains" in kpi.model_fields_set and kpi.grains:
-        yield Trouble(
-            (*at, "grains"), "`grains` without a `date` that they could cut", "Add `date`, or leave them out."
-        )
+        todo = "Add `date`, or leave them out."
+        reason = "`grains` without a `date` that they could cut"
+        yield Trouble((*at, "grains"), reason, todo, because=((*at, "date"),))
     if kpi.date is not None and not kpi.grains:
         yield Trouble((*at, "grains"), "a KPI with a `date` needs at least one grain", "Use day, week or month.")
     if kpi.date in kpi.dimensions:

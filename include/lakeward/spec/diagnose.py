@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import Enum
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from lakeward.spec.document import Node, Path
-from lakeward.spec.problems import Place, Problem, meant
+from lakeward.spec.known import described, hint
+from lakeward.spec.problems import Place, Problem, Trouble, meant
 from lakeward.spec.scalars import LakeType
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ _KINDS: Mapping[str, str] = {
     "date_type": "a date",
     "datetime_type": "a date and time",
 }
+_CUT = re.compile(r"(decimal|bucket|truncate)\(\s*[0-9]+\s*")
+_YAML: Mapping[str, str] = {"True": "true", "False": "false"}
 _FORMS: Mapping[str, str] = {
     r"^[A-Za-z0-9_.\-]+$": "may hold letters, digits and `_`, `.`, `-` only",
     r"^[a-z0-9]([a-z0-9_]*[a-z0-9])?$": "may hold small letters, digits and `_` only, with no `_` at either end",
@@ -74,6 +75,18 @@ def locate(root: Node, loc: Iterable[object]) -> tuple[Path, Place, Node | None,
     return path, place, node, skipped
 
 
+def place(root: Node, trouble: Trouble) -> Problem:
+    """A trouble at its place in the file, or at the nearest part above that the file has."""
+    path, at, node, _ = locate(root, trouble.path)
+    if path == trouble.path and node is not None and not isinstance(node.value, (list, dict)) and not trouble.key:
+        at = node.place
+    if trouble.at is not None and isinstance(node, Node) and isinstance(node.value, str) and at.width:
+        quoted = at.width - len(node.value)  # two for a quoted scalar without escapes
+        if quoted in {0, 2}:
+            at = Place(at.line, at.column + quoted // 2 + trouble.at, 1)
+    return Problem(at, trouble.reason, trouble.todo)
+
+
 def diagnose(root: Node, errors: Iterable[ErrorDetails], model: type[BaseModel]) -> list[tuple[Path, Problem]]:
     """Every error as a problem, at its path; the branches of a union that were not meant are left out."""
     found: list[tuple[Path, bool, Place, ErrorDetails]] = []
@@ -87,6 +100,8 @@ def diagnose(root: Node, errors: Iterable[ErrorDetails], model: type[BaseModel])
     # pydantic counts the good items alone, so that a list with a bad one looks too short.
     inner = {path[:n] for path, _, _, _ in found for n in range(len(path))}
     found = [one for one in found if not (one[3]["type"] == "too_short" and one[0] in inner)]
+    cut = {path[:-1] for path, _, _, error in found if _CUT.fullmatch(str(error["input"]))}
+    found = [one for one in found if not (one[0][:-1] in cut and _is_rest(one[3], one[0]))]
     problems: dict[tuple[Path, str], tuple[Path, Problem]] = {}
     for path, skipped, place, error in found:
         if skipped and any(len(other) > len(path) and other[: len(path)] == path for other in unions):
@@ -95,6 +110,12 @@ def diagnose(root: Node, errors: Iterable[ErrorDetails], model: type[BaseModel])
         reason, todo = _explain(error, path, model) if len(alike) == 1 else _one_of(alike, path, model)
         problems.setdefault((path, reason), (path, Problem(place, reason, todo)))
     return list(problems.values())
+
+
+def _is_rest(error: ErrorDetails, path: Path) -> bool:
+    """Whether this is what stood behind the comma of a word that YAML cut in two: a key without value, or an item."""
+    word = str(path[-1] if error["input"] is None else error["input"])
+    return word.endswith(")") and "(" not in word
 
 
 def _shown(place: Place, node: Node) -> Place:
@@ -130,12 +151,12 @@ def _explain(error: ErrorDetails, path: Path, model: type[BaseModel]) -> tuple[s
 
 def _missing(error: ErrorDetails, path: Path, model: type[BaseModel]) -> tuple[str, str]:
     name = str(error["loc"][-1])
-    return f"`{name}` is missing" + (f" in {_dotted(path)}" if path else ""), _described(model, (*path, name))
+    return f"`{name}` is missing" + (f" in {_dotted(path)}" if path else ""), described(model, (*path, name))
 
 
 def _unknown(error: ErrorDetails, path: Path, model: type[BaseModel]) -> tuple[str, str]:
     name = str(error["loc"][-1])
-    return f"unknown key `{name}`", _hint(name, path[:-1], model)
+    return f"unknown key `{name}`", hint(name, path[:-1], model)
 
 
 def _no_choice(error: ErrorDetails, _path: Path, _model: type[BaseModel]) -> tuple[str, str]:
@@ -145,10 +166,10 @@ def _no_choice(error: ErrorDetails, _path: Path, _model: type[BaseModel]) -> tup
 
 def _bad_word(error: ErrorDetails, _path: Path, _model: type[BaseModel]) -> tuple[str, str]:
     reason, given = str(error.get("ctx", {})["error"]), str(error["input"])
+    if _CUT.fullmatch(given):
+        return f"`{given}` is cut off at its comma", "Inside `{ }` and `[ ]` put it in quotes: `'decimal(12,2)'`."
     if not reason.endswith(LakeType.example):
         return reason, ""
-    if given.startswith("decimal(") and ")" not in given:
-        return f"`{given}` is cut off at its comma", "Inside `{ }` put it in quotes: `'decimal(12,2)'`."
     if re.fullmatch(r"decimal\(\s*[0-9]+\s*,\s*[0-9]+\s*\)", given):
         return f"`{given}`: a decimal has 1 to 38 digits", "Carry wider numbers as `string`."
     known = [word for word in LakeType.form.split("|") if word.isalpha()]
@@ -161,7 +182,7 @@ def _no_match(error: ErrorDetails, path: Path, model: type[BaseModel]) -> tuple[
     pattern = str(error.get("ctx", {})["pattern"])
     if pattern in _FORMS:
         return f"{_value(error)} {_FORMS[pattern]}", ""
-    return f"{_value(error)} is not of the form expected", _described(model, path)
+    return f"{_value(error)} is not of the form expected", described(model, path)
 
 
 _REASONS: Mapping[str, Callable[[ErrorDetails, Path, type[BaseModel]], tuple[str, str]]] = {
@@ -171,6 +192,7 @@ _REASONS: Mapping[str, Callable[[ErrorDetails, Path, type[BaseModel]], tuple[str
     "enum": _no_choice,
     "string_pattern_mismatch": _no_match,
     "value_error": _bad_word,
+    **dict.fromkeys(("greater_than_equal", "less_than_equal"), lambda error, path, _model: (_bounded(error, path), "")),
     **dict.fromkeys(
         ("too_short", "too_long", "string_too_short", "string_too_long"),
         lambda error, path, _model: (_length(error, path), ""),
@@ -197,6 +219,12 @@ def _length(error: ErrorDetails, path: Path) -> str:
     return f"{name} needs {bound} {unit}{'' if (least or most) == 1 else 's'}"
 
 
+def _bounded(error: ErrorDetails, path: Path) -> str:
+    context = error.get("ctx", {})
+    bound = f"at least {context['ge']:g}" if "ge" in context else f"at most {context['le']:g}"
+    return f"{f'`{path[-1]}`' if path else 'this'} must be {bound}, not {_said(error['input'])}"
+
+
 def _said(value: object) -> str:
     if value is None:
         return "nothing"
@@ -204,7 +232,7 @@ def _said(value: object) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    return f"`{value}`"
+    return f"`{_YAML.get(str(value), str(value)) if isinstance(value, bool) else value}`"
 
 
 def _value(error: ErrorDetails) -> str:
@@ -213,59 +241,10 @@ def _value(error: ErrorDetails) -> str:
 
 def _choices(error: ErrorDetails) -> list[str]:
     expected = str(error.get("ctx", {}).get("expected", ""))
-    return [word.strip().strip("'") for word in expected.replace(" or ", ", ").split(",")]
+    words = (word.strip() for word in expected.replace(" or ", ", ").split(","))
+    return [word.strip("'") if word.startswith("'") else _YAML.get(word, word) for word in words]
 
 
 def _dotted(path: Path) -> str:
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return f"`{text.removeprefix('.')}`"
-
-
-# --- what the models know ---------------------------------------------------------------------------------------------
-
-
-def model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
-    """The model that stands at a path of the document, or None when there is none."""
-    here: type[BaseModel] | None = model
-    for part in path:
-        if isinstance(part, int):
-            continue
-        field = here.model_fields.get(part) if here else None
-        here = next(iter(models_in(field.annotation)), None) if field else None
-    return here
-
-
-def models_in(annotation: object) -> tuple[type[BaseModel], ...]:
-    """The models that an annotation holds, inside lists, mappings and unions too."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return (annotation,)
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return ()
-    if get_origin(annotation) in {Annotated, Union, UnionType, tuple, list, dict, Literal}:
-        return tuple(m for arg in get_args(annotation) for m in models_in(arg))
-    return ()
-
-
-def _described(model: type[BaseModel], path: Path) -> str:
-    parent = model_at(model, path[:-1])
-    name = path[-1] if path else None
-    field = parent.model_fields.get(name) if parent and isinstance(name, str) else None
-    return field.description if field and field.description else ""
-
-
-def _hint(key: str, path: Path, model: type[BaseModel]) -> str:
-    """What the key was meant to be, or where it belongs, or what may stand here."""
-    here = model_at(model, path)
-    known = list(here.model_fields) if here else []
-    if close := meant(key, known):
-        return close
-    if owners := [where for where, other in _walk(model, "") if key in other.model_fields]:
-        return f"It belongs to {' or '.join(owners[:3])}."
-    return f"Known here: {', '.join(known)}." if known else ""
-
-
-def _walk(model: type[BaseModel], prefix: str) -> Iterable[tuple[str, type[BaseModel]]]:
-    yield (f"`{prefix}`" if prefix else "the top level"), model
-    for name, field in model.model_fields.items():
-        for inner in models_in(field.annotation):
-            yield from _walk(inner, f"{prefix}.{name}".removeprefix("."))

@@ -65,19 +65,21 @@ class Node:
             return self.value[key].place, self.value[key]
         return None
 
-    def put(self, path: Path, new: Node | None) -> Node:
-        """The same tree with another node at ``path``, or without it."""
+    def rename(self, path: Path, name: str) -> Node:
+        """The same tree with another name for the key at ``path``."""
         head, rest = path[0], path[1:]
-
-        def changed(node: Node) -> Node | None:
-            return node.put(rest, new) if rest else new
-
         if isinstance(self.value, dict):
-            pairs = [(key, at, changed(node) if key == head else node) for key, (at, node) in self.value.items()]
-            return Node(self.place, {key: (at, node) for key, at, node in pairs if node is not None}, self.size)
+            entries = {
+                (name if key == head and not rest else key): (
+                    at,
+                    node.rename(rest, name) if key == head and rest else node,
+                )
+                for key, (at, node) in self.value.items()
+            }
+            return Node(self.place, entries, self.size)
         if isinstance(self.value, list):
-            items = [changed(node) if n == head else node for n, node in enumerate(self.value)]
-            return Node(self.place, [node for node in items if node is not None], self.size)
+            items = [node.rename(rest, name) if n == head else node for n, node in enumerate(self.value)]
+            return Node(self.place, items, self.size)
         return self
 
 

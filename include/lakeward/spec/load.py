@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -11,10 +11,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from lakeward.errors import SpecError
-from lakeward.spec import document
 from lakeward.spec.checks import check
-from lakeward.spec.diagnose import diagnose, locate
+from lakeward.spec.diagnose import diagnose, place
 from lakeward.spec.document import Node, Reader
+from lakeward.spec.mend import follows, mend, respell, unreadable
 from lakeward.spec.models import AnyMigration, LiftAndShift, Migration
 from lakeward.spec.problems import MOST, Place, Problem, Trouble, meant, refuse
 
@@ -23,11 +23,6 @@ PATTERNS: dict[str, type[LiftAndShift]] = {"lift_and_shift": LiftAndShift}
 NOT_YET = ("phased", "strangler_fig", "hybrid")
 
 Check = Callable[[Migration], Iterator[Trouble]]
-
-# A wrong item of these is left out, and the cross checks are made without it; nothing else looks wrong for that.
-_ITEMS = frozenset({"rules", "references", "filter", "partition", "sort", "dimensions", "tags"})
-# Without these other parts would look wrong.
-_NAMING = frozenset({"name", "table", "tables", "groups", "flatten", "children", "maps", "kpis", "to"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +33,12 @@ class LoadedMigration:
     text: str
     path: str
     file_hash: str
+
+    def refuse(self, troubles: Sequence[Trouble]) -> SpecError:
+        """What planning finds wrong with the file, with its lines."""
+        root = Reader(self.text).read()
+        problems = [place(root, trouble) for trouble in troubles] if root else []
+        return refuse(self.path, self.text, problems, "plan")
 
 
 def load(path: Path, *, also: Check | None = None) -> LoadedMigration:
@@ -90,18 +91,21 @@ def _validate(
         return None, problems or [whole]
     if not isinstance(root.value, dict):
         return None, [*problems, Problem(root.place, "the top level must be `key: value` lines, not a list or text")]
+    unread = unreadable(root, (problem.place for problem in problems))
+    root, misspelt = respell(root, LiftAndShift)
     model, refused = _pattern(root)
-    problems = problems + refused
+    problems = problems + misspelt + refused
     spec, troubles = _shape(root, model)
-    unreadable = {problem.place for problem in problems}  # a value that could not be read looks like none
-    problems += [problem for _, problem in troubles if problem.place not in unreadable]
+    hidden = {problem.place for problem in problems}  # a value that could not be read looks like none
+    problems += [problem for problem in troubles if problem.place not in hidden]
     if len(troubles) >= MOST:
         return None, problems
-    whole_spec, tree = (spec, root) if spec else _mend(root, [path for path, _ in troubles], model)
-    if whole_spec:
-        made = islice(chain(check(whole_spec), also(whole_spec) if also else ()), MOST)
-        problems += [_place(tree, trouble) for trouble in made]
-    return spec, problems
+    readable, stood_in = (spec, frozenset()) if spec else mend(root, model)
+    if readable:
+        made = chain(check(readable), also(readable) if also else ())
+        told = (trouble for trouble in made if not follows(trouble, unread | stood_in))
+        problems += [place(root, trouble) for trouble in islice(told, MOST)]
+    return (None if misspelt else spec), problems
 
 
 def _pattern(root: Node) -> tuple[type[LiftAndShift], list[Problem]]:
@@ -120,43 +124,9 @@ def _pattern(root: Node) -> tuple[type[LiftAndShift], list[Problem]]:
     return PATTERNS[value], []
 
 
-def _shape(root: Node, model: type[LiftAndShift]) -> tuple[LiftAndShift | None, list[tuple[document.Path, Problem]]]:
+def _shape(root: Node, model: type[LiftAndShift]) -> tuple[LiftAndShift | None, list[Problem]]:
     try:
         return model.model_validate(root.plain()), []
     except ValidationError as error:
         found = diagnose(root, error.errors(include_url=False)[:MOST], model)
-        return None, [(path, problem) for path, problem in found if path != ("pattern",)]
-
-
-def _mend(root: Node, paths: list[document.Path], model: type[LiftAndShift]) -> tuple[LiftAndShift | None, Node]:
-    """The file without what is wrong in it, where that leaves something to check."""
-    cuts: dict[document.Path, str | None] = {}
-    if (found := root.child("pattern")) and found[1].value != "lift_and_shift":
-        cuts["pattern",] = "lift_and_shift"
-    for path in paths:
-        inside = next((n for n, part in enumerate(path[:-1]) if part in _ITEMS and isinstance(path[n + 1], int)), None)
-        if inside is not None:
-            cuts[path[: inside + 2]] = None
-        elif not path or path[-1] in _NAMING or isinstance(path[-1], int):
-            return None, root
-        else:
-            cuts[path] = "count()" if path[-1] == "measure" else None
-    # Items of one list are taken out from its end, so that the paths of those before them stay right.
-    for path in sorted(cuts, key=lambda p: (len(p), [part for part in p if isinstance(part, int)]), reverse=True):
-        value = cuts[path]
-        root = root.put(path, None if value is None else Node(locate(root, path)[1], value))
-    try:
-        return model.model_validate(root.plain()), root
-    except ValidationError:
-        return None, root
-
-
-def _place(root: Node, trouble: Trouble) -> Problem:
-    path, place, node, _ = locate(root, trouble.path)
-    if path == trouble.path and node is not None and not isinstance(node.value, (list, dict)) and not trouble.key:
-        place = node.place
-    if trouble.at is not None and isinstance(node, Node) and isinstance(node.value, str) and place.width:
-        quoted = place.width - len(node.value)  # two for a quoted scalar without escapes
-        if quoted in {0, 2}:
-            place = Place(place.line, place.column + quoted // 2 + trouble.at, 1)
-    return Problem(place, trouble.reason, trouble.todo)
+        return None, [problem for path, problem in found if path != ("pattern",)]

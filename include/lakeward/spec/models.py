@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lakeward.spec.scalars import Expression, Identifier, LakeName, Size, Span, ZoneName
+from lakeward.spec.scalars import Count, Expression, Flag, Identifier, LakeName, One, Size, Span, ZoneName
 from lakeward.spec.tables import (
     ChildSpec,
     FieldMap,
@@ -60,7 +60,7 @@ class SourceSpec(Spec):
 
     kind: Literal["postgres"] = Field("postgres", description="The kind of source.")
     connection: Identifier = Field(description="Airflow connection id; read-only rights are enough.")
-    readers: int = Field(2, ge=1, le=32, description="Parallel readers that share the one snapshot of a cut.")
+    readers: Count = Field(2, ge=1, le=32, description="Parallel readers that share the one snapshot of a cut.")
     max_snapshot_age: Span = Field(
         Span("2h"), description="A cut whose snapshot has been open for longer is given up, so that vacuum can go on."
     )
@@ -118,7 +118,7 @@ class KpiSpec(Spec):
     )
     dimensions: tuple[str, ...] = Field((), max_length=4, description="Columns that the figure is broken down by.")
     filter: tuple[Filter, ...] = Field((), description="Only rows that match enter the figure, on both sides.")
-    warn_only: bool = Field(False, description="A difference warns and is shown, but does not hold the gate.")
+    warn_only: Flag = Field(False, description="A difference warns and is shown, but does not hold the gate.")
 
 
 class CalendarSpec(Spec):
@@ -142,7 +142,9 @@ class CompactionSpec(Spec):
     small_file: Size = Field(
         Size("32MB"), description="A file below this size is small; for `rewrite` at most `target.file_size`."
     )
-    min_small_files: int = Field(8, ge=2, description="Compaction is due from this many small files in one partition.")
+    min_small_files: Count = Field(
+        8, ge=2, description="Compaction is due from this many small files in one partition."
+    )
     wait: Span = Field(Span("10m"), description="`observe`: how long to wait.")
 
 
@@ -158,8 +160,8 @@ class MaintenanceSpec(Spec):
         "`source.max_snapshot_age`.",
     )
     snapshots: Span = Field(Span("7d"), description="Snapshots and `cut_` tags that are younger stay.")
-    keep_snapshots: int = Field(10, ge=1, description="So many snapshots of a branch stay, however old they are.")
-    keep_cuts: int = Field(
+    keep_snapshots: Count = Field(10, ge=1, description="So many snapshots of a branch stay, however old they are.")
+    keep_cuts: Count = Field(
         2, ge=1, description="So many `cut_` tags of a table stay, beside those that a pointer or an open run needs."
     )
 
@@ -174,7 +176,7 @@ class GateSpec(Spec):
         "accept",
         description="Quarantined rows need a signer's named acceptance, or hold the gate until a cut has none.",
     )
-    signed: bool = Field(
+    signed: Flag = Field(
         False, description="Whether every verdict must be signed by a trusted key (connection `lakeward_signing`)."
     )
     timeout: Span = Field(Span("7d"), description="How long the KPI sensor and the approval wait.")
@@ -192,7 +194,7 @@ class CutoverSpec(Spec):
 class Migration(Spec):
     """What every pattern has."""
 
-    version: Literal[1] = Field(1, description="Of the file's format.")
+    version: One = Field(1, description="Of the file's format.")
     migration: LakeName = Field(description="Name of the migration; part of the DAG's id.")
     description: str = Field("", description="Shown on the DAG.")
     owner: str = Field("lakeward", description="Shown as the DAG's owner.")

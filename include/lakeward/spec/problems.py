@@ -39,6 +39,7 @@ class Trouble:
     """A problem that is not placed yet: the path of keys and list indexes in the file, why, and what to do.
 
     ``at`` is the offset of the blamed character in the text that stands there; ``key`` points at the key, not the value.
+    ``because`` are the paths of other parts that it rests on: where one of them can't be read, nothing is said.
     """
 
     path: tuple[str | int, ...]
@@ -46,6 +47,7 @@ class Trouble:
     todo: str = ""
     at: int | None = None
     key: bool = False
+    because: tuple[tuple[str | int, ...], ...] = ()
 
 
 def meant(word: str, known: Iterable[str]) -> str:
@@ -57,8 +59,8 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f"Did you mean {' or '.join(f'`{by_lower[c]}`' for c in close)}?" if close else ""
 
 
-def refuse(path: str, text: str, problems: Sequence[Problem]) -> SpecError:
-    """One error that shows all of them, in the order of the file."""
+def refuse(path: str, text: str, problems: Sequence[Problem], command: str = "check") -> SpecError:
+    """One error that shows all of them, in the order of the file; ``command`` finds them again."""
     ordered = sorted(set(problems))
     lines = text.splitlines()
     shown = [_show(path, lines, problem) for problem in ordered[:_SHOWN]]
@@ -67,7 +69,7 @@ def refuse(path: str, text: str, problems: Sequence[Problem]) -> SpecError:
     count = "1 problem" if len(ordered) == 1 else f"{len(ordered)} problems{' or more' if len(ordered) >= MOST else ''}"
     return SpecError(
         "\n\n".join([f"{path}: {count}.", *shown]) + "\n",
-        todo=f"Correct the file and run `lakeward check {path}`; docs/migration-file.md explains every key.",
+        todo=f"Correct the file and run `lakeward {command} {path}`; docs/migration-file.md explains every key.",
     )
 
 
@@ -75,7 +77,7 @@ def _show(path: str, lines: Sequence[str], problem: Problem) -> str:
     place = problem.place
     said = f"{path}:{place.line}:{place.column + 1}: {_line(problem.reason)}"
     if problem.todo:
-        said += f". {_line(problem.todo)}"
+        said = f"{said.rstrip('.')}{':' if problem.todo[0].islower() else '.'} {_line(problem.todo)}"
     if not 0 < place.line <= len(lines):
         return said
     gutter = len(str(place.line))

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, StringConstraints, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from lakeward.spec.diagnose import models_in
+from lakeward.spec.known import models_in
 from lakeward.spec.models import AnyMigration, LiftAndShift
 from lakeward.spec.scalars import Identifier, LakeName, Scalar, Word
 

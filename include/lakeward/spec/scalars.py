@@ -7,12 +7,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, StringConstraints
+from pydantic import (
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    Strict,
+    StringConstraints,
+)
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from lakeward.spec.problems import meant
 
 
 def _tagged(value: Scalar) -> bool | int | str | dict[str, str]:
@@ -53,18 +62,38 @@ Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200, patt
 LakeName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[a-z0-9]([a-z0-9_]*[a-z0-9])?$")]
 
 
+def _whole(value: object) -> object:
+    """Python takes `true` and `1.0` for 1."""
+    if isinstance(value, bool | Decimal):
+        raise PydanticCustomError("int_type", "a whole number")
+    return value
+
+
+def _numeric(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise PydanticCustomError("float_type", "a number")
+    return value
+
+
+Flag = Annotated[bool, Strict()]
+Count = Annotated[int, Strict()]
+One = Annotated[Literal[1], BeforeValidator(_whole)]
+Share = Annotated[float, BeforeValidator(_numeric)]
+
+
 class Word(str):
     """A string that is checked, and brought into its one spelling, when it is read."""
 
     __slots__ = ()
     form: ClassVar[str] = ""
     example: ClassVar[str] = ""
+    parts: ClassVar[str] = ""
 
     @classmethod
     def parse(cls, text: str) -> str:
         """Return the one spelling of ``text``; raise ValueError with what was expected."""
         if not re.fullmatch(cls.form, text):
-            raise ValueError(f"{text!r} is not of the form {cls.example}")
+            raise ValueError(f"{text!r} is not of the form {cls.example}{cls.parts}")
         return text
 
     def __new__(cls, text: str) -> Self:
@@ -90,6 +119,7 @@ class Size(Word):
     __slots__ = ()
     form = r"[1-9][0-9]{0,5}(KB|MB|GB)"
     example = "128MB"
+    parts = ": a whole number from 1, then KB, MB or GB, without a blank"
 
     @property
     def bytes(self) -> int:
@@ -103,6 +133,7 @@ class Span(Word):
     __slots__ = ()
     form = r"[1-9][0-9]{0,5}[smhd]"
     example = "2h"
+    parts = ": a whole number from 1, then s, m, h or d (seconds, minutes, hours, days), without a blank"
 
     @property
     def delta(self) -> timedelta:
@@ -201,6 +232,7 @@ class Expression(Word):
     form = r"(sum|count|count_distinct|min|max|avg)\(.*\)"
     example = "sum(quantity * unit_price), count()"
     longest = 500
+    functions = ("sum", "count", "count_distinct", "min", "max", "avg")
 
     @classmethod
     def parse(cls, text: str) -> str:
@@ -208,8 +240,10 @@ class Expression(Word):
         if len(text) > cls.longest:
             raise ValueError(f"a measure of {len(text):,} characters; {cls.longest} are the most")
         if not re.fullmatch(cls.form, text):
+            hint = meant(text.split("(", 1)[0].strip(), cls.functions)
             raise ValueError(
                 f"{text!r} is no measure: sum, count, count_distinct, min, max or avg of something in brackets, in one line"
+                + (f". {hint}" if hint and not text.startswith(tuple(f"{name}(" for name in cls.functions)) else "")
             )
         return text
 
@@ -236,6 +270,7 @@ class ZoneName(Word):
         """The zone must be known."""
         known = available_timezones() - {"localtime", "Factory"}  # those are another zone on each machine
         if text not in known:
-            alike = next((name for name in known if name.lower() == text.lower()), "Europe/Zurich")
-            raise ValueError(f"{text!r} is no IANA time zone, such as {alike}")
+            raise ValueError(
+                f"{text!r} is no IANA time zone, such as Europe/Zurich. {meant(text, sorted(known))}".rstrip()
+            )
         return text

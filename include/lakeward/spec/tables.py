@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lakeward.spec.rules import Rule
-from lakeward.spec.scalars import LakeName, LakeType, Scalar, Size, SortTerm, Transform
+from lakeward.spec.scalars import Flag, LakeName, LakeType, Scalar, Share, Size, SortTerm, Transform
 
 
 class Spec(BaseModel):
@@ -107,7 +107,7 @@ class FlattenSpec(Spec):
         description="Dotted path to type. `infer` looks at the values of a sample; `lakeward plan` shows what it found.",
     )
     rename: dict[str, LakeName] = Field(default_factory=dict, description="Dotted path to column name in the lake.")
-    keep_json: bool = Field(
+    keep_json: Flag = Field(
         False,
         description="Also keep the whole value as JSON text in `<column>`; then `fields` only promotes what is filtered on.",
     )
@@ -159,7 +159,7 @@ class TableSpec(Spec):
         description="`month(ordered_at)`, `bucket(16, id)`, `truncate(8, sku)`, `identity(country)`, or a bare column.",
     )
     sort: tuple[SortTerm, ...] = Field((), description="Columns that files are sorted by; `-column` is descending.")
-    prove_rows: bool = Field(
+    prove_rows: Flag = Field(
         True,
         description="Compare every column of every row by fingerprints, beside the KPIs; costs the source one more reading of the table.",
     )
@@ -180,7 +180,7 @@ class Reference(Spec):
 class QuarantineSpec(Spec):
     """How much may be set aside before the task fails."""
 
-    max_share: float = Field(
+    max_share: Share = Field(
         0.01, ge=0, le=1, description="Largest share of a table's rows; above it the flatten task fails."
     )
 
@@ -191,5 +191,5 @@ class GroupSpec(Spec):
     name: LakeName = Field(description="Name of the group; its quarantine table is `<name>_quarantine`.")
     tables: tuple[TableSpec, ...] = Field(min_length=1, description="What the group moves.")
     references: tuple[Reference, ...] = Field((), description="Beside the foreign keys that the source declares.")
-    source_references: bool = Field(True, description="Take the source's own foreign keys as references too.")
+    source_references: Flag = Field(True, description="Take the source's own foreign keys as references too.")
     quarantine: QuarantineSpec = Field(QuarantineSpec(), description="How much may be set aside.")

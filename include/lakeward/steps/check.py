@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path as FilePath
 
 from lakeward.domain.expectations import PERMITTED
 from lakeward.domain.kpi_measure import KpiError, parse_measure
+from lakeward.domain.regex import regex_fault
+from lakeward.domain.rules import argument_fault
 from lakeward.spec.checks import runs_sql
 from lakeward.spec.document import Path
 from lakeward.spec.load import LoadedMigration, load
@@ -14,24 +17,30 @@ from lakeward.spec.models import Migration
 from lakeward.spec.problems import Trouble, meant
 from lakeward.spec.rules import Rule
 
-
-def check_file(path: FilePath) -> LoadedMigration:
-    """Read and check a migration file; quick and offline. SpecError names every problem of it, with its lines."""
-    return load(path, also=_checks)
+Regex = Callable[[str], str]
+"""Why a regular expression is none, or nothing."""
 
 
-def _checks(spec: Migration) -> Iterator[Trouble]:
+def check_file(path: FilePath, regex: Regex = regex_fault) -> LoadedMigration:
+    """Read and check a migration file; quick and offline. SpecError names every problem of it, with its lines.
+
+    :param regex: what judges regular expressions; DuckDB itself is exact, and too heavy while DAG files are parsed.
+    """
+    return load(path, also=partial(_checks, regex))
+
+
+def _checks(regex: Regex, spec: Migration) -> Iterator[Trouble]:
     yield from _measures(spec)
     for n, group in enumerate(spec.groups):
         for m, table in enumerate(group.tables):
-            yield from _rules(table.rules, ("groups", n, "tables", m))
+            yield from _rules(table.rules, ("groups", n, "tables", m), regex)
             for k, rule in enumerate(table.flatten):
                 for i, child in enumerate(rule.children):
-                    yield from _rules(child.rules, ("groups", n, "tables", m, "flatten", k, "children", i))
+                    yield from _rules(child.rules, ("groups", n, "tables", m, "flatten", k, "children", i), regex)
 
 
-def _rules(rules: Sequence[Rule], at: Path) -> Iterator[Trouble]:
-    """Expectations that are known, with the arguments that they take; values are looked at when columns are known."""
+def _rules(rules: Sequence[Rule], at: Path, regex: Regex) -> Iterator[Trouble]:
+    """Expectations that are known, with the arguments that they take; values of a column's type are looked at when columns are known."""
     for n, rule in enumerate(rules):
         permitted = PERMITTED.get(rule.expect)
         if permitted is None:
@@ -40,12 +49,16 @@ def _rules(rules: Sequence[Rule], at: Path) -> Iterator[Trouble]:
                 yield Trouble((*at, "rules", n, "expect"), f"`{rule.expect}` is no expectation that may be used", todo)
             continue
         known = {**permitted.required, **permitted.optional}
-        for name in rule.args:
-            if name not in known:
+        for name, value in rule.args.items():
+            if name in known:
+                if value is not None and (fault := argument_fault(known[name], value, name, regex)):
+                    yield Trouble((*at, "rules", n, "args", name), f"`{rule.expect}`: {fault}")
+            else:
                 todo = meant(name, known) or f"It takes: {', '.join(known)}."
                 yield Trouble((*at, "rules", n, "args", name), f"`{rule.expect}` takes no `{name}`", todo, key=True)
         for name, kind in permitted.required.items():
-            if rule.args.get(name) is None:
+            misspelt = any(meant(other, [name]) for other in rule.args if other not in known)
+            if rule.args.get(name) is None and not misspelt:
                 yield Trouble((*at, "rules", n), f"`{rule.expect}` needs `{name}`: {kind}", "Add it under `args`.")
 
 

@@ -10,6 +10,7 @@ from lakeward.domain import kpi
 from lakeward.domain.evidence import Finding, Outcome, Verdict
 from lakeward.domain.facts import FileFact, FileSet, LakeTable
 from lakeward.domain.kpi_landing import landing_sql
+from lakeward.domain.words import counted
 from lakeward.errors import LakeError, LakewardError, redact
 from lakeward.ports import Ports
 from lakeward.steps.figures import Differences, as_input, put_beside, take_figures
@@ -114,17 +115,22 @@ def kpi_verdict(case: Case, r: kpi.ResolvedKpi, inputs: str, measured: Measured)
     """The verdict on what was measured of a KPI."""
     cells = measured.differences
     if not cells.failed:
-        summary = f"{cells.checked} cells equal" if cells.checked else "no rows on either side, so no cell to compare"
+        summary = (
+            f"{counted(cells.checked, 'cell')} equal"
+            if cells.checked
+            else "no rows on either side, so no cell to compare"
+        )
         outcome = Outcome.PASS
     else:
         outcome = Outcome.WARN if r.spec.warn_only else Outcome.FAIL
         first = cells.findings[0]
         missed = f", {cells.hidden} of them in rows that a plain sum would have missed" if cells.hidden else ""
-        aside = f"; {measured.aside} rows of {r.plan.name} are in quarantine" if measured.aside else ""
-        origin = _ORIGINS.get(measured.leg, "")
-        summary = (
-            f"{cells.failed} of {cells.checked} cells differ{missed}{origin}{aside}; {place(first)}: {first.message}"
+        held = (
+            f"{counted(measured.aside, 'row')} of {r.plan.name} {'is' if measured.aside == 1 else 'are'} in quarantine"
         )
+        aside = f"; {held}" if measured.aside else ""
+        origin = _ORIGINS.get(measured.leg, "")
+        summary = f"{cells.failed} of {counted(cells.checked, 'cell')} differ{missed}{origin}{aside}; {place(first)}: {first.message}"
     return case.verdict(
         "kpi",
         r.spec.name,

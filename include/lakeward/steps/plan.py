@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
-from typing import TypeVar
 
 from lakeward import __version__
-from lakeward.domain import kpi
 from lakeward.domain.evidence import Pointer, State
-from lakeward.domain.facts import GroupPlan, LakeTable, Plan, SourceTable, TablePlan, from_json
+from lakeward.domain.facts import GroupPlan, LakeTable, Plan, ReferencePlan, SourceTable, TablePlan, from_json
+from lakeward.domain.faults import Faults, FaultsError
 from lakeward.domain.identity import WHOLE, cut_id, plan_key, pointer_key
 from lakeward.domain.matching import Match, inheritance_notes, match_tables, wanted_tables
-from lakeward.domain.planning import plan_table
+from lakeward.domain.plan_checks import check_plan, table_path
+from lakeward.domain.planning import Sample, plan_table
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.references import plan_references
-from lakeward.domain.rules import check_rule
-from lakeward.domain.shaping import suggest
-from lakeward.errors import GateError, LakewardError, SpecError
+from lakeward.errors import GateError, SpecError
 from lakeward.ports import Ports, Progress, silent
+from lakeward.spec.document import Path
 from lakeward.spec.load import LoadedMigration
-from lakeward.spec.models import GroupSpec, LiftAndShift
+from lakeward.spec.models import GroupSpec, LiftAndShift, TableSpec
 from lakeward.steps.artifacts import freeze_plan, read_plan
 
 SAMPLE = 2000
 """Records that are looked at for each column whose types are inferred."""
-
-T = TypeVar("T")
 
 
 def make_plan(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime, progress: Progress = silent) -> Plan:
@@ -53,64 +49,64 @@ def preview(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime, p
     spec = loaded.spec
     if not isinstance(spec, LiftAndShift):
         raise SpecError(f"{loaded.path}: the pattern {spec.pattern} is not there yet.", todo="Use lift_and_shift.")
-    problems: list[str] = []
-    matched = match_tables(spec.groups, ports.source.describe(wanted_tables(spec.groups)), problems)
-    home = _homes(matched, problems)
-    groups = []
+    faults = Faults()
+    matched = match_tables(spec.groups, ports.source.describe(wanted_tables(spec.groups)), faults)
+    home = _homes(matched, faults)
+    whole = not faults
+    groups: list[GroupPlan] = []
     for number, (group, matches) in enumerate(matched):
         progress(f"plan {group.name}", number, len(matched))
         elsewhere = {label: g for label, g in home.items() if g != group.name}
-        planned = _collect(problems, partial(_plan_group, group, matches, elsewhere, ports, spec, run_key, problems))
-        groups += [planned] if planned else []
-    if not problems:
-        _check_names(groups, problems)
-        _check_kpis(spec, groups, ports, problems)
-        _check_rules(groups, problems)
-    if problems:
-        raise SpecError("\n\n".join([f"{loaded.path}: {len(problems)} problem(s).", *problems]))
+        planned = _plan_group(spec, number, matches, elsewhere, ports, run_key, faults, whole=whole)
+        groups.append(planned)
+    whole = whole and all(len(g.tables) == len(m) for g, (_, m) in zip(groups, matched, strict=True))
+    check_plan(spec, groups, ports.source.identity().server_version, faults, whole=whole)
+    if faults:
+        raise loaded.refuse(faults.troubles)
     _check_lake(groups, ports, spec.migration)
     return Plan(spec, loaded.text, loaded.file_hash, __version__, run_key, at, tuple(groups), _plan_notes(groups))
 
 
-def _collect(problems: list[str], work: Callable[[], T]) -> T | None:
-    try:
-        return work()
-    except (LakewardError, ValueError) as error:
-        problems.append(str(error))
-        return None
-
-
-def _homes(matched: Sequence[tuple[GroupSpec, list[Match]]], problems: list[str]) -> dict[str, str]:
+def _homes(matched: Sequence[tuple[GroupSpec, list[Match]]], faults: Faults) -> dict[str, str]:
     home: dict[str, str] = {}
-    for group, matches in matched:
-        for _, table in matches:
+    for number, (group, matches) in enumerate(matched):
+        for spec, table in matches:
             if (other := home.setdefault(table.label, group.name)) != group.name:
-                problems.append(
-                    f"{table.label} is in the groups {other} and {group.name}: a table moves with one group."
-                )
+                reason = f"{table.label} is in the groups {other} and {group.name}: a table moves with one group"
+                faults.add((*table_path(number, group, spec), "table"), reason)
     return home
 
 
 def _plan_group(
-    group: GroupSpec,
+    spec: LiftAndShift,
+    number: int,
     matches: list[Match],
     elsewhere: dict[str, str],
     ports: Ports,
-    spec: LiftAndShift,
     run_key: str,
-    problems: list[str],
+    faults: Faults,
+    *,
+    whole: bool,
 ) -> GroupPlan:
+    """The group, without the tables that could not be planned."""
+
     def sample(of: SourceTable, expression: str) -> Sequence[str | None]:
         return ports.source.sample(of.schema, of.name, expression, SAMPLE)
 
+    group = spec.groups[number]
     tables: list[TablePlan] = []
     sources: list[SourceTable] = []
     for table, source in matches:
-        planned = _collect(problems, partial(plan_table, table, source, sample))
+        planned = _plan_table(table, source, sample, table_path(number, group, table), faults)
         if planned:
             tables.append(planned)
             sources.append(source)
-    references, notes = ((), ()) if problems else plan_references(group, tables, sources, elsewhere)
+    references: tuple[ReferencePlan, ...] = ()
+    notes: tuple[str, ...] = ()
+    with faults.at("groups", number):
+        references, notes = plan_references(
+            group, tables, sources, elsewhere, whole=whole and len(tables) == len(matches)
+        )
     return GroupPlan(
         name=group.name,
         cut_id=cut_id(spec.migration, group.name, WHOLE, run_key),
@@ -121,46 +117,13 @@ def _plan_group(
     )
 
 
-def _check_names(groups: Sequence[GroupPlan], problems: list[str]) -> None:
-    seen: dict[str, str] = {}
-    for group in groups:
-        for name, origin in [(t.name, p.label) for p in group.tables for t in p.lake] + [
-            (group.quarantine, "the quarantine")
-        ]:
-            if (other := seen.setdefault(name, origin)) != origin or (
-                name == group.quarantine and origin != "the quarantine"
-            ):
-                problems.append(
-                    f"{other} and {origin} would both become the lake table {name!r}: give one of them a `name`."
-                )
-
-
-def _check_kpis(spec: LiftAndShift, groups: Sequence[GroupPlan], ports: Ports, problems: list[str]) -> None:
-    version = ports.source.identity().server_version
-    homes = {table.name: group for group in groups for table in group.lake_tables}
-    for figure in spec.kpis:
-        if figure.table not in homes:
-            problems.append(
-                f"KPI {figure.name}: there is no lake table {figure.table!r}: {suggest(figure.table, homes)}"
-            )
-        else:
-            resolved = _collect(problems, partial(kpi.resolve, figure, homes[figure.table], spec.calendar))
-            if resolved and kpi.NEEDS_16 in kpi.source_sql(resolved) and int(version[:2]) < 16:
-                problems.append(
-                    f"KPI {figure.name}: it looks into json or text, or at moments inside documents, which PostgreSQL can "
-                    f"do without failing on odd records from 16 on; the source runs {version}. Use jsonb and plain values."
-                )
-    problems += [
-        f"group {group.name}: no KPI proves it. Declare at least one over its tables; counts of rows prove nothing."
-        for group in groups
-        if not any(figure.table in {t.name for t in group.lake_tables} for figure in spec.kpis)
-    ]
-
-
-def _check_rules(groups: Sequence[GroupPlan], problems: list[str]) -> None:
-    for table in (t for group in groups for t in group.lake_tables):
-        for rule in table.rules:
-            _collect(problems, partial(check_rule, rule, table))
+def _plan_table(table: TableSpec, source: SourceTable, sample: Sample, at: Path, faults: Faults) -> TablePlan | None:
+    """The table; also one with faults, where what else is wrong can be told from it."""
+    try:
+        return plan_table(table, source, sample)
+    except FaultsError as error:
+        faults.extend(at, error.troubles)
+        return error.plan
 
 
 def _check_lake(groups: Sequence[GroupPlan], ports: Ports, migration: str) -> None:

@@ -17,6 +17,7 @@ from lakeward.domain.row_findings import attribution, for_kpis, known_of
 from lakeward.domain.rows import EXPECTED, FIGURES, FOUND, differing_sql, figures_sql, total_sql
 from lakeward.domain.sides import LAKE, Subject, whole
 from lakeward.domain.sql import ident, text
+from lakeward.domain.words import counted
 from lakeward.ports import CutReader, Input, Ports, silent
 from lakeward.steps.figures import SHOWN, take_figures, taken_figures, write_figures
 from lakeward.steps.locate import Located, Side, local, locate
@@ -142,7 +143,10 @@ class _Said:
         asked = [_times(located.queries)] if located.queries else []
         if not findings and located.whole:
             why = " in value; rows that differ are in quarantine, or only spelled otherwise" if looked else ""
-            told = [f"{self.rows} rows of {self.columns} columns are equal{why}", *asked]
+            told = [
+                f"{counted(self.rows, 'row')} of {counted(self.columns, 'column')} {'is' if self.rows == 1 else 'are'} equal{why}",
+                *asked,
+            ]
             return self._verdict(Outcome.PASS, "; ".join(told), 0, (), files)
         store = self.proof.ports.store
         data = to_json(findings)

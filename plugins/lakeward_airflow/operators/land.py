@@ -23,12 +23,13 @@ class PlanMigrationOperator(RunOperator):
     def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
         """Plan; the same run again returns the plan that it began with."""
         from lakeward.adapters.open import open_ports
+        from lakeward.adapters.regex import regex_fault
         from lakeward.steps.check import check_file
         from lakeward.steps.plan import make_plan
         from lakeward_airflow.connections import resolve
 
         with final_errors():
-            loaded = check_file(Path(self.migration_file))
+            loaded = check_file(Path(self.migration_file), regex_fault)
             with open_ports(loaded.spec, resolve, home()) as ports:
                 plan = make_plan(loaded, ports, self.run_key, now(), self.progress())
         for note in (*plan.notes, *(note for group in plan.groups for table in group.tables for note in table.notes)):

@@ -160,6 +160,69 @@ def test_a_file_that_contradicts_the_source(cli: Run, shop: Path, old: str, new:
     assert "Traceback" not in done.output
 
 
+def test_everything_that_contradicts_the_source_is_told_at_once_with_its_line(cli: Run, shop: Path) -> None:
+    wrong = """    tables:
+      - table: orders
+        key: [idd]
+        mask: {emial: hash}
+        types: {note: long}
+        rename: {id: note}
+        sort: [totall]
+        partition: [month(total)]
+      - table: ordres
+kpis:
+  - {name: revenue, table: orders, measure: sum(total)}
+"""
+    text = shop.read_text()
+    shop.write_text(text[: text.index("    tables:")] + wrong)
+    said = told(cli("plan", shop), 2)
+    lines = shop.read_text().splitlines()
+    for word, reason in {
+        "key: [idd]": "there is no column 'idd': did you mean id?",
+        "mask: {emial": "there is no column 'emial'",
+        "types: {note": "'note'",
+        "sort: [totall": "there is no column 'totall': did you mean total?",
+        "month(total)": "month does not go with column 'total'",
+        "table: ordres": "there is no table 'public.ordres' at the source, or it may not be seen: did you mean public.orders?",
+    }.items():
+        line = next(n for n, line in enumerate(lines, 1) if word in line)
+        assert re.search(rf"{re.escape(str(shop))}:{line}:\d+: [^\n]*{re.escape(reason)}", said), (word, said)
+        assert f"> {line} | {lines[line - 1]}" in said
+    assert "6 problems" in said
+    assert f"run `lakeward plan {shop}`" in said
+
+
+def test_kpis_references_and_rules_on_what_is_not_there_have_their_lines(cli: Run, shop: Path) -> None:
+    rest = """    tables:
+      - table: orders
+        sort: [ids]
+        rules:
+          - {expect: expect_column_values_to_be_unique, args: {column: idx}}
+    references:
+      - {table: orders, columns: [nothing], to: orders, to_columns: [id]}
+kpis:
+  - name: revenue
+    table: orders
+    measure: sum(totl)
+    dimensions: [id, notes]
+    filter: [{column: total, value: x}]
+"""
+    text = shop.read_text()
+    shop.write_text(text[: text.index("    tables:")] + rest)
+    said = told(cli("plan", shop), 2)
+    for reason in (
+        "no column 'ids'",
+        "column 'idx'",
+        "no column 'nothing'",
+        "no column 'totl'",
+        "no column 'notes'",
+        "'x' is no value",
+    ):
+        assert len(re.findall(rf"{re.escape(str(shop))}:\d+:\d+: [^\n]*{reason}", said)) == 1, said
+    assert "6 problems" in said
+    assert "\n     |                  ^\n" in said  # under the first letter of `totl`
+
+
 def test_a_disk_that_is_full(shop: Path, home: Path, cli: Run) -> None:
     """No file may grow beyond a size, which is told as a full disk is; then there is room again, and the run goes on."""
     assert cli("run", shop, "--until", "plan").exit_code == 0

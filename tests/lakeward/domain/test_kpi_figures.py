@@ -211,3 +211,24 @@ def test_filters_are_typed_alike(world: Both) -> None:
     }.items():
         source, lake = world.figures(kpi.resolve(spec("count()", filter=filters), plan_of("facts", COLUMNS), ZURICH))
         assert source == lake == {("total", None, "", Decimal(expected), expected)}, filters
+
+
+@pytest.mark.parametrize(
+    ("condition", "wanted"),
+    [
+        ({"value": True}, {True}),
+        ({"value": False}, {False}),
+        ({"op": "!=", "value": True}, {False}),
+        ({"op": ">", "value": False}, {True}),
+        ({"op": "in", "value": [True, False]}, {True, False}),
+        ({"op": "not in", "value": [True]}, {False}),
+        ({"op": "is null"}, {None}),
+        ({"op": "is not null"}, {True, False}),
+    ],
+)
+def test_filters_on_booleans(world: Both, condition: dict[str, object], wanted: set[bool | None]) -> None:
+    rows = [row(paid=paid, quantity=n) for n, paid in enumerate([True, True, False, None, None, None])]
+    refill(world, rows)
+    r = kpi.resolve(spec("sum(quantity)", filter=({"column": "paid"} | condition,)), plan_of("facts", COLUMNS), ZURICH)
+    source, lake = world.figures(r)
+    assert source == lake == reckon(r, [x for x in rows if x["paid"] in wanted], lambda x: Decimal(str(x["quantity"])))

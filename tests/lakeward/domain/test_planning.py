@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from lakeward.domain.facts import ForeignKey, SourceColumn, SourceTable, TablePlan
+from lakeward.domain.faults import FaultsError
 from lakeward.domain.planning import plan_table
 from lakeward.domain.references import plan_references
-from lakeward.errors import SpecError, UnsupportedError
+from lakeward.errors import SpecError
 from lakeward.spec.models import GroupSpec, TableSpec
 
 
@@ -94,6 +95,67 @@ def test_what_the_file_gets_wrong_is_named(spec: dict[str, object], said: str) -
         plan(spec)
 
 
+def test_everything_that_the_file_gets_wrong_is_named_at_once() -> None:
+    spec = {
+        "key": ["idd"],
+        "filter": [{"column": "status", "value": 1}, {"column": "id", "value": 1}],
+        "drop": ["nope"],
+        "mask": {"emial": "hash"},
+        "types": {"custmer_id": "long", "at": "long"},
+        "rename": {"at": "moment"},
+        "flatten": [
+            {"column": "dok", "fields": {}},
+            {
+                "column": "doc",
+                "fields": {"a": "long"},
+                "children": [
+                    {"path": "l", "table": "l", "fields": {"$": "long"}, "sort": ["x"], "partition": ["month(value)"]}
+                ],
+            },
+        ],
+        "partition": ["month(id)", "moment"],
+        "sort": ["-doc_b", "customer_id"],
+    }
+    with pytest.raises(FaultsError) as caught:
+        plan(spec)
+    assert sorted(map(str, (t.path for t in caught.value.troubles))) == sorted(
+        map(
+            str,
+            [
+                ("key", 0),
+                ("filter", 0, "column"),
+                ("drop", 0),
+                ("mask", "emial"),
+                ("types", "custmer_id"),
+                ("types", "at"),
+                ("flatten", 0, "column"),
+                ("partition", 0),
+                ("sort", 0),
+                ("flatten", 1, "children", 0, "partition", 0),
+                ("flatten", 1, "children", 0, "sort", 0),
+            ],
+        )
+    )
+
+
+def test_what_rests_on_a_faulty_part_is_not_blamed_besides() -> None:
+    spec = {
+        "types": {"customer_id": "boolean"},
+        "flatten": [{"column": "doc", "fields": {"a": "binary"}}],
+        "partition": ["customer_id"],
+        "sort": ["doc_a"],
+    }
+    with pytest.raises(FaultsError) as caught:
+        plan(spec)
+    assert [t.path for t in caught.value.troubles] == [("types", "customer_id"), ("flatten", 0)]
+
+
+def test_only_indexes_that_do_not_transfer_are_told() -> None:
+    assert not any("transfer" in note for note in plan({}).notes)
+    assert "1 index does not transfer, and" in " ".join(plan({}, table(indexes=("i",))).notes)
+    assert "2 indexes do not transfer, and" in " ".join(plan({}, table(indexes=("i", "j"))).notes)
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
@@ -105,7 +167,7 @@ def test_what_the_file_gets_wrong_is_named(spec: dict[str, object], said: str) -
     ],
 )
 def test_what_is_not_carried_is_refused_by_name(source: SourceTable, said: str) -> None:
-    with pytest.raises(UnsupportedError, match=said):
+    with pytest.raises(SpecError, match=said):
         plan({}, source)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lakeward.adapters.regex import regex_fault
+from lakeward.domain.regex import regex_fault as light_fault
 from lakeward.errors import SpecError
 from lakeward.spec.load import MAX_BYTES, load
 from lakeward.spec.models import LiftAndShift
@@ -159,6 +161,31 @@ WRONG = [
         "x.yaml:31:20: `rewrite` makes files of `target.file_size` (128MB)",
     ),
     (GOOD + "calendar: {time_zone: Europe/Zurch}\n", "is no IANA time zone"),
+    (GOOD + "calendar: {time_zone: Europe/Zurick}\n", "Did you mean `Europe/Zurich`"),
+    (changed("sum(total)", "summ(total)"), "'summ(total)' is no measure: sum, count"),
+    (changed("sum(total)", "summ(total)"), "in one line. Did you mean `sum`?"),
+    (GOOD + "cutover: {require_frozen_source: false}\n", "`false` is not known here; known: true"),
+    (
+        GOOD + "gate: {timeout: 7 days}\n",
+        "'7 days' is not of the form 2h: a whole number from 1, then s, m, h or d (seconds,",
+    ),
+    (GOOD + "compaction: {small_file: 8Mb}\n", "then KB, MB or GB"),
+    (GOOD + "compaction: {min_small_files: 1}\n", "`min_small_files` must be at least 2, not `1`"),
+    (changed("connection: shop_source", "connection: a\n  readers: 99"), "`readers` must be at most 32, not `99`"),
+    (
+        changed("connection: shop_source", "connection: a\n  readers: true"),
+        "a whole number is expected here, not `true`",
+    ),
+    (changed("connection: shop_source", "connection: a\n  readers: 2.0"), "a whole number is expected here, not `2.0`"),
+    (changed("version: 1", "version: true"), "x.yaml:1:10: a whole number is expected here, not `true`"),
+    (changed("version: 1", "version: 1.0"), "x.yaml:1:10: a whole number is expected here, not `1.0`"),
+    (GOOD + "gate: {signed: 1}\n", "`true` or `false` is expected here, not `1`"),
+    (GOOD + "gate: {signed: 'true'}\n", "`true` or `false` is expected here, not `true`"),
+    (
+        changed("name: sales", "name: sales\n    quarantine: {max_share: true}"),
+        "a number is expected here, not `true`",
+    ),
+    (changed("s3://landing/shop", "./landing"), "x.yaml:11:15: a local landing takes no `connection`"),
     (filtered("[1, 2]"), "`=` takes one value, not a list"),
     (filtered("1, op: in"), "`in` takes a list of values"),
     (filtered("1, op: is null"), "`is null` takes no value"),
@@ -209,6 +236,13 @@ def test_what_is_wrong_is_told(tmp_path: Path, text: str | bytes, reason: str) -
             "takes no `unexpected_rows_query`",
         ),
         ("{expect: expect_column_values_to_be_unique}", "needs `column`: a column"),
+        ("{expect: expect_column_values_to_match_regex, args: {column: id, regex: '([a'}}", "regex must be a regular"),
+        ("{expect: expect_column_values_to_match_regex, args: {column: id, regex: '(?=a)b'}}", "RE2 knows no looking"),
+        ("{expect: expect_column_values_to_not_match_regex, args: {column: id, regex: '*'}}", "nothing to repeat"),
+        ("{expect: expect_column_values_to_not_be_null, args: {column: id, mostly: 2}}", "mostly must be a share"),
+        ("{expect: expect_column_values_to_be_in_set, args: {column: id, value_set: 2}}", "must be a list"),
+        ("{expect: expect_column_value_lengths_to_equal, args: {column: id, value: two}}", "value must be a whole"),
+        ("{expect: expect_compound_columns_to_be_unique, args: {column_list: [a]}}", "a list of two columns or more"),
     ],
 )
 def test_rules_that_are_unknown_or_run_sql_are_refused(tmp_path: Path, rule: str, reason: str) -> None:
@@ -248,6 +282,106 @@ def test_every_problem_is_told_at_once_with_its_lines(tmp_path: Path) -> None:
     assert "\n> 9 |   namespce: shop\n    |   ^^^^^^^^\n" in said
     assert said.index("namespce") < said.index("strin`") < said.index("`rewrite`")
     assert "What to do: " in said
+
+
+WRONG_TOGETHER: list[tuple[dict[str, str], list[str]]] = [
+    ({"pattern:": "patern:"}, ["3:1: unknown key `patern`. Did you mean `pattern`?"]),
+    ({"groups:": "grups:", "sum(total)": "sum(total"}, ["12:1: unknown key `grups`", "29:14: 'sum(total' is no measure"]),
+    ({'"decimal(10,2)"': "decimal(10,2)"}, ["19:54: `decimal(10` is cut off at its comma"]),
+    (
+        {"      - table: public.orders\n": "      - table: public.orders\n        partition: [bucket(16, id), month(at)]\n"},
+        ["17:21: `bucket(16` is cut off at its comma"],
+    ),
+    (
+        {"  connection: shop_source\n": "  readers: two\n", "to: customers": "to: customer", "table: orders\n": "table: order\n"},
+        [
+            "4:1: `connection` is missing in `source`",
+            "5:12: a whole number is expected here, not `two`",
+            "25:53: no table of the group `sales` is called `customer`",
+            "28:12: no group makes a table called `order`",
+        ],
+    ),
+    (
+        {"table: public.customers": "tabel: public.customers", "to: customers": "to: customer"},
+        ["15:9: unknown key `tabel`", "25:53: no table of the group `sales` is called `customer`"],
+    ),
+    (
+        {"        flatten:\n": "        flaten:\n", "path: items": "paths: items", "to: customers": "to: custmers"},
+        ["17:9: unknown key `flaten`", "21:17: unknown key `paths`", "25:53: no table of the group `sales` is called"],
+    ),
+    (
+        {
+            "      - table: public.orders\n": "      - table: public.orders\n        rules:\n          - {expect: "
+            "expect_column_values_to_match_regex, args: {column: a, regx: b}}\n"
+        },
+        ["18:77: `expect_column_values_to_match_regex` takes no `regx`. Did you mean `regex`?"],
+    ),
+    ({"table: public.customers": "table: 5"}, ["15:16: text is expected here, not `5`"]),
+    ({"table: public.customers": "name: x"}, ["15:9: `table` is missing"]),
+    ({"table: order_items": "table: Order-Items"}, ["22:24: `Order-Items` may hold small letters"]),
+    ({"table: orders\n": "table: [orders]\n"}, ["28:5: text is expected here, not a list"]),
+    (
+        {"    date: ordered_at": "    date: [a]\n    grains: [dya, week, week]\n    dimensions: [1, b, b]"},
+        [
+            "30:5: text is expected here, not a list",
+            "31:14: `dya` is not known here",
+            "32:18: text is expected here, not `1`",
+            "32:24: `b` stands twice in `dimensions`",
+        ],
+    ),
+    (
+        {"    date: ordered_at": "    filter: [{column: a, op: is, value: 1}, {column: b, op: in, value: 1}, {column: c, v: 2}]"},
+        ["30:30: `is` is not known here", "30:72: `in` takes a list of values", "30:88: unknown key `v`"],
+    ),
+    (
+        {"  connection: shop_source": "  connection: shop_source\n  max_snapshot_age: 9 d", "name: sales": "name: Sales"},
+        ["6:21: '9 d' is not of the form 2h", "14:11: `Sales` may hold small letters"],
+    ),
+    (
+        {"    date: ordered_at": "    date: d\ncompaction: {mode: rewrite, small_file: 1GB}\nmaintenance: {leftovers: 1h, keep_cuts: 0}\nx: 1"},
+        ["31:20: `rewrite` makes files", "32:26: `leftovers` (1h) is no longer", "32:41: `keep_cuts` must be", "33:1: unknown key `x`"],
+    ),
+    (
+        {"    references:": "  - name: sales\n    tables: [{table: x.a}]\n    references:", "to: customers": "to: b"},
+        ["24:11: no KPI proves", "24:11: there are two groups called `sales`", "27:17: `orders` is made by another group", "27:53: no table"],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "told"), WRONG_TOGETHER, ids=[f"{n:02d}" for n in range(len(WRONG_TOGETHER))])
+def test_one_check_tells_all_and_nothing_that_only_follows(
+    tmp_path: Path, changes: dict[str, str], told: list[str]
+) -> None:
+    text = GOOD
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    said = [line for line in refused(tmp_path, text).splitlines() if line.startswith("x.yaml:")]
+    assert said[0] == f"x.yaml: {len(told)} problem{'' if len(told) == 1 else 's'}."
+    for line, wanted in zip(said[1:], told, strict=True):
+        assert line.startswith(f"x.yaml:{wanted}"), said
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [("([a", "unterminated"), ("a++", "bad repetition"), ("a{1001}", "invalid repetition"), (r"\Z", "invalid escape")],
+)
+def test_regular_expressions_are_judged_by_what_runs_them(tmp_path: Path, pattern: str, reason: str) -> None:
+    rule = f"{{expect: expect_column_values_to_match_regex, args: {{column: id, regex: '{pattern}'}}}}"
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        changed("      - table: public.orders\n", f"      - table: public.orders\n        rules: [{rule}]\n")
+    )
+    with pytest.raises(SpecError, match=rf"x\.yaml:17:\d+: .*regex must be a regular expression, not .*: {reason}"):
+        check_file(path, regex_fault)
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"^\p{L}+\z", "[[:alpha:]]+", "(?i)a|b(?i)c", "(?P<n>a)(?P<m>b)", "(?-i)a", "^[A-Z]{2}$", ""]
+)
+def test_what_duckdb_takes_is_taken_while_dags_are_parsed_too(pattern: str) -> None:
+    assert regex_fault(pattern) == ""
+    assert light_fault(pattern) == ""
 
 
 def test_an_alias_bomb_is_refused_quickly(tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ SELECT n.nspname, c.relname,
                 JOIN pg_attribute a ON a.attrelid = p.confrelid AND a.attnum = k.attnum) AS targets
            FROM pg_constraint p WHERE p.conrelid = c.oid AND p.contype = 'f' AND p.conparentid = 0) f
      JOIN pg_class fc ON fc.oid = f.confrelid JOIN pg_namespace fn ON fn.oid = fc.relnamespace),
-    (SELECT json_agg(pg_get_indexdef(i.indexrelid) ORDER BY i.indexrelid) FROM pg_index i WHERE i.indrelid = c.oid),
+    (SELECT json_agg(pg_get_indexdef(i.indexrelid) ORDER BY i.indexrelid) FROM pg_index i
+     WHERE i.indrelid = c.oid AND NOT i.indisprimary),
     (WITH RECURSIVE above AS (
         SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid
         UNION SELECT i.inhparent FROM pg_inherits i JOIN above a ON i.inhrelid = a.inhparent)

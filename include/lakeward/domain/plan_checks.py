@@ -1,0 +1,108 @@
+"""What must hold across the planned tables of a file: names of the lake, KPIs, record rules; each problem at its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lakeward.domain import kpi
+from lakeward.domain.facts import GroupPlan, LakeTable, TablePlan
+from lakeward.domain.faults import Faults
+from lakeward.domain.planning import child_path
+from lakeward.domain.rules import check_rule, rule_columns
+from lakeward.domain.shaping import suggest
+from lakeward.spec.document import Path
+from lakeward.spec.models import GroupSpec, Migration, TableSpec
+from lakeward.spec.names import is_glob, split_table
+from lakeward.spec.rules import Rule
+
+
+def table_path(number: int, group: GroupSpec, table: TableSpec) -> Path:
+    """Where a table of a group stands in the file."""
+    return ("groups", number, "tables", next(n for n, other in enumerate(group.tables) if other is table))
+
+
+def check_plan(
+    spec: Migration, groups: Sequence[GroupPlan], server_version: str, faults: Faults, *, whole: bool
+) -> None:
+    """Add what is wrong.
+
+    :param whole: false when some tables could not be planned: what may be meant for those is let through.
+    """
+    _check_names(spec, groups, faults)
+    _check_kpis(spec, groups, server_version, faults, whole=whole)
+    for number, group in enumerate(groups):
+        for plan in group.tables:
+            table, at = _written(spec, number, plan)
+            for lake in plan.lake:
+                for n, rule in enumerate(lake.rules):
+                    with faults.at(*at, *child_path(table, lake), "rules", n, *_blamed(rule, lake)):
+                        check_rule(rule, lake)
+
+
+def _written(spec: Migration, number: int, plan: TablePlan) -> tuple[TableSpec, Path]:
+    """The item that names a table outright, or the glob that its rules come from."""
+    group = spec.groups[number]
+    named = [t for t in group.tables if not is_glob(t.table) and split_table(t.table) == (plan.schema, plan.table)]
+    globs = [t for t in group.tables if is_glob(t.table)]
+    table = next((t for t in (*named, *globs) if t.rules == plan.lake[0].rules), group.tables[0])
+    return table, table_path(number, group, table)
+
+
+def _blamed(rule: Rule, table: LakeTable) -> Path:
+    """The argument that names a column which is not there."""
+    names = {c.name for c in table.columns}
+    for argument in ("column", "column_A", "column_B", "column_list"):
+        if argument in rule.args and any(name not in names for name in rule_columns(rule, argument)):
+            return ("args", argument)
+    return ()
+
+
+def _check_names(spec: Migration, groups: Sequence[GroupPlan], faults: Faults) -> None:
+    seen: dict[str, str] = {}
+    for number, group in enumerate(groups):
+        parts = [(t.name, p.label, p, t) for p in group.tables for t in p.lake]
+        for name, origin, plan, lake in parts:
+            if name == group.quarantine or (other := seen.setdefault(name, origin)) != origin:
+                first = "the quarantine" if name == group.quarantine else other
+                table, at = _written(spec, number, plan)
+                path = (*at, *child_path(table, lake), "table")
+                reason = f"{first} and {origin} would both become the lake table {name!r}"
+                faults.add(path, reason, "give one of them a `name`.")
+    for number, group in enumerate(groups):
+        if group.quarantine in seen and all(group.quarantine != t.name for t in group.lake_tables):
+            reason = (
+                f"{seen[group.quarantine]} and the quarantine would both become the lake table {group.quarantine!r}"
+            )
+            faults.add(("groups", number, "name"), reason, "give the table a `name`.")
+
+
+def _check_kpis(
+    spec: Migration, groups: Sequence[GroupPlan], server_version: str, faults: Faults, *, whole: bool
+) -> None:
+    homes = {table.name: group for group in groups for table in group.lake_tables}
+    unknown = False
+    for n, figure in enumerate(spec.kpis):
+        if (home := homes.get(figure.table)) is None:
+            unknown = True
+            if whole:
+                reason = f"KPI {figure.name}: there is no lake table {figure.table!r}"
+                faults.add(("kpis", n, "table"), reason, suggest(figure.table, homes))
+            continue
+        wrong = list(kpi.kpi_troubles(figure, home, spec.calendar))
+        faults.extend(("kpis", n), wrong)
+        older = not wrong and int(server_version[:2]) < 16
+        if older and kpi.NEEDS_16 in kpi.source_sql(kpi.resolve(figure, home, spec.calendar)):
+            faults.add(
+                ("kpis", n, "measure"),
+                f"KPI {figure.name}: it looks into json or text, or at moments inside documents, which PostgreSQL can "
+                f"do without failing on odd records from 16 on; the source runs {server_version}",
+                "Use jsonb and plain values.",
+            )
+    for number, group in enumerate(groups):
+        if (
+            whole
+            and not unknown
+            and not any(figure.table in {t.name for t in group.lake_tables} for figure in spec.kpis)
+        ):
+            reason = f"group {group.name}: no KPI proves it; counts of rows prove nothing"
+            faults.add(("groups", number, "name"), reason, "Declare at least one over its tables.")
