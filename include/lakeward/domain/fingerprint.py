@@ -68,8 +68,10 @@ def compact(sql: str, kind: str, dialect: Dialect) -> str:
     if kind == "date":
         return f"replace(CAST({sql} AS varchar), ' (BC)', ' BC')"
     if kind in {"timestamp", "timestamptz"}:
-        word = f"CAST({sql} AS varchar)"
-        return f"CASE WHEN contains({word}, '(') THEN replace({word}, ' (BC)', '') || ' BC' ELSE {word} END"
+        # The text of an instant goes by a calendar that is a millisecond off in far years; that of its microseconds does not.
+        zone = "+00" if kind == "timestamptz" else ""
+        word = f"CAST({f'make_timestamp(epoch_us({sql}))' if zone else sql} AS varchar)"
+        return f"CASE WHEN contains({word}, '(') THEN replace({word}, ' (BC)', '') || '{zone} BC' ELSE {word} || '{zone}' END"
     if kind == "binary":
         return rf"'\x' || lower(hex({sql}))"
     return canonical(sql, kind, dialect) if kind.startswith("decimal") else sql
