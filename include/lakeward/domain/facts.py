@@ -304,11 +304,15 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class StagedFile:
-    """A data file of a lake table that nobody can read yet. ``partition`` are the partition's values in Iceberg's own form."""
+    """A data file of a lake table that nobody can read yet. ``partition`` are the partition's values in Iceberg's own form.
+
+    ``checksum`` tells its content from any other: the store's etag, or the sha256.
+    """
 
     url: str
     rows: int
     bytes: int
+    checksum: str
     partition: tuple[int | str | bool | None, ...] = ()
 
 
