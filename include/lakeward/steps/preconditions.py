@@ -86,10 +86,11 @@ def _objections(
 
 
 def _what_changed(store: ObjectStore, asked: Transition, evidence: Evidence) -> tuple[str, ...]:
-    found = store.get(sealed_key(asked.migration, asked.evidence_hash)) if asked.evidence_hash.isalnum() else None
+    key = sealed_key(asked.migration, asked.evidence_hash)
+    found = store.get(key) if asked.evidence_hash.isalnum() else None
     if found is None:
         return ("no evidence with that hash was ever shown",)
-    return changes(from_json(Evidence, found[0]), evidence)
+    return changes(from_json(Evidence, found[0], store.url(key)), evidence)
 
 
 def _nobody_else(store: ObjectStore, asked: Transition) -> None:

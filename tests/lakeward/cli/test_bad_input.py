@@ -94,6 +94,25 @@ def test_something_stored_that_was_damaged(
     assert "can't be read" in told(cli("run", shop), 1)
 
 
+def test_what_a_finished_run_left_that_was_damaged_is_named_by_every_command(cli: Run, shop: Path, home: Path) -> None:
+    assert cli("run", shop).exit_code == 0
+    last = max(p for p in (home / "landing").rglob("*") if re.search(r"/chain/\d+\.json$", str(p)))
+    for path, commands in (
+        (stored(home, "/pointers/sales.json"), {"status": 1, "run": 1, "parity": 2}),
+        (last, {"status": 0, "run": 1, "parity": 2}),
+        (stored(home, "/chain/0+1.json"), {"status": 0, "parity": 0, "run": 3}),
+    ):
+        whole = path.read_bytes()
+        damage(path, "cut")
+        for command, code in commands.items():
+            done = cli(command, shop, *(["--at", "cut"] if command == "parity" else []))
+            assert done.exit_code == code, (path, command, done.output)
+            assert "Traceback" not in done.output
+            if code:
+                assert path.name in (done.output if code == 3 else told(done, code))
+        path.write_bytes(whole)
+
+
 @pytest.mark.parametrize("change", ["changed", "missing"])
 def test_a_landed_file_that_is_not_what_was_landed_and_a_new_run(cli: Run, shop: Path, home: Path, change: str) -> None:
     assert cli("run", shop, "--until", "extract").exit_code == 0

@@ -274,7 +274,7 @@ def test_a_table_that_was_dropped_since_it_was_prepared_and_made_anew(lake: Iceb
     swapped = replace(ORDERS, columns=ORDERS.columns[::-1])
     lake.prepare([swapped], MIGRATION)
     with pytest.raises(
-        LakeError, match="other field ids than the table in id, ordered_at, price, note|is gone"
+        LakeError, match=r"other field ids than the table in id, ordered_at, price, note|is gone"
     ) as told:
         lake.commit(group("c1", files), "c1", MIGRATION)
     assert "new cut" in told.value.todo
