@@ -417,7 +417,8 @@ class Failing:
 @pytest.mark.parametrize("error", [LakeError("catalog is down"), RuntimeError("a bug"), KeyboardInterrupt()])
 def test_verification_that_fails_takes_everything_back(world: sw.World, error: BaseException) -> None:
     before = world.pointers()
-    calls = sum(len(p.tables) for p in before.values())  # as often as the preconditions read
+    calls = sum(len(p.tables) for p in before.values()) + len(world.plan.migration.kpis)
+    calls += sum(len(group.lake_tables) for group in world.plan.groups)  # as often as the preconditions read
     ports = replace(world.ports, lake=Failing(world.ports.lake, "snapshot", error, calls))  # type: ignore[arg-type]
     with pytest.raises(type(error)):
         over(world, ports=ports)
