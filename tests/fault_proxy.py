@@ -173,7 +173,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-_CODES = {409: "ConditionalRequestConflict", 412: "PreconditionFailed", 429: "TooManyRequests", 503: "SlowDown"}
+_CODES = {
+    409: "ConditionalRequestConflict",
+    412: "PreconditionFailed",
+    429: "TooManyRequests",
+    503: "SlowDown",
+    507: "XMinioStorageFull",
+}
 
 
 def _made_up(status: int, request: Request) -> _Answer:

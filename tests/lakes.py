@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.io import FileIO
 
 from lakeward.adapters.connections import Connection, from_environment
 from lakeward.adapters.duck import DuckEngine
@@ -79,7 +83,7 @@ def stage(lake: IcebergLake, rows: pa.Table, table: LakeTable = ORDERS) -> tuple
 
 def batch(cut: str, files: tuple[StagedFile, ...], table: LakeTable = ORDERS) -> TableCommit:
     """What a cut brings to a table."""
-    return TableCommit(table.name, batch_id(cut, table.name), WHOLE, files)
+    return TableCommit(table, batch_id(cut, table.name), WHOLE, files)
 
 
 def group(cut: str, files: tuple[StagedFile, ...]) -> tuple[TableCommit, ...]:
@@ -99,3 +103,18 @@ def read(lake: IcebergLake, snapshot_id: int, sql: str, table: LakeTable = ORDER
 def ids_in(lake: IcebergLake, snapshot_id: int) -> list[object]:
     """The ids that a pinned snapshot of the orders holds."""
     return [row["id"] for row in read(lake, snapshot_id, "SELECT id FROM t ORDER BY id")]
+
+
+def changed_in_place(io: FileIO, url: str, column: str, change: Callable[[Any], Any], content: bytes = b"") -> None:
+    """Write a data file anew under its own name: the same rows but for one value of the first row, or ``content`` instead."""
+    with io.new_input(url).open() as file:
+        rows = pq.read_table(file)
+    number = rows.schema.get_field_index(column)
+    values = rows.column(number).to_pylist()
+    field = rows.schema.field(number)
+    rows = rows.set_column(number, field, pa.array([change(values[0]), *values[1:]], field.type))
+    with io.new_output(url).create(overwrite=True) as file:
+        if content:
+            file.write(content)
+        else:
+            pq.write_table(rows, file, compression="zstd", store_decimal_as_integer=True)

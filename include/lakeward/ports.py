@@ -162,12 +162,17 @@ class TableState:
 
 @dataclass(frozen=True, slots=True)
 class TableCommit:
-    """What one table gets in a group's commit: files that replace the window's rows."""
+    """What one table gets in a group's commit: files that replace the window's rows. ``plan`` is the table as it must be."""
 
-    table: str
+    plan: LakeTable
     batch_id: str
     window: str
     files: tuple[StagedFile, ...]
+
+    @property
+    def table(self) -> str:
+        """The plan's name."""
+        return self.plan.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +209,10 @@ class Lake(Protocol):
         """Files, staged ones too, as something to read."""
 
     def commit(self, commits: Sequence[TableCommit], cut_id: str, migration: str) -> tuple[bool, tuple[Committed, ...]]:
-        """Land each batch exactly once and tag the cut; True when it was one transaction over all tables."""
+        """Land each batch exactly once and tag the cut; True when it was one transaction over all tables.
+
+        LakeError, and nothing is landed, when a table or a file is not what was planned and staged.
+        """
 
     def state(self, table: str) -> TableState | None:
         """The table now, or None when there is none."""

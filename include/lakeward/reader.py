@@ -14,10 +14,10 @@ def resolve(store: ObjectStore, migration: str, group: str) -> Pointer:
 
     Resolve once per query or job and read exactly ``pointer.tables``: that is one cut, in every table of the group.
     """
-    found = store.get(pointer_key(migration, group))
+    found = store.get(key := pointer_key(migration, group))
     if found is None:
         raise LakeError(
             f"Group {group} of {migration} was never published at {store.root}.",
             todo="Check the names and the landing's location, or wait for the append step.",
         )
-    return from_json(Pointer, found[0])
+    return from_json(Pointer, found[0], store.url(key))

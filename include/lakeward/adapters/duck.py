@@ -23,6 +23,7 @@ from lakeward.ports import Input
 
 SPILL = "A disk is full: make room for spill files (LAKEWARD_HOME/tmp) or at the place that the message names, then run the step again."
 BATCH_ROWS = 65_536
+_MEMORY = "Out of Memory Error"
 _DATA = (
     duckdb.ConversionException,
     duckdb.InvalidInputException,
@@ -111,14 +112,14 @@ def _explained(inputs: Mapping[str, Input]) -> Iterator[None]:
                 f"A value does not fit what is asked of it: {what}",
                 todo="Change the declared type, or repair the value at the source.",
             ) from None
-        todo = SPILL if is_full(what) else _todo(error)
+        todo = SPILL if is_full(what) else _todo(error, what)
         raise LakeError(f"DuckDB could not run a step's SQL: {what}", todo=todo) from None
 
 
-def _todo(error: BaseException) -> str:
+def _todo(error: BaseException, what: str) -> str:
+    if _MEMORY in what:  # while rows are fetched, it is Arrow who tells
+        return "Give the engine more memory, or fewer threads."
     match error:
-        case duckdb.OutOfMemoryException():
-            return "Give the engine more memory, or fewer threads."
         case duckdb.HTTPException() | duckdb.IOException():
             return "Check that the object store answers, that the files are there, and that the disk for temporary files has room; then run the step again."
         case _:

@@ -12,7 +12,7 @@ _SKEWED = re.compile(
     re.I,
 )
 _FULL = re.compile(
-    r"^507\b|StorageFull|QuotaExceeded|InsufficientStorage|No space left on device|Disk quota exceeded|File too large|disk is full",
+    r"^507\b|HTTP status 507|StorageFull|QuotaExceeded|InsufficientStorage|No space left on device|Disk quota exceeded|File too large|disk is full",
     re.I,
 )
 

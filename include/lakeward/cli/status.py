@@ -74,8 +74,7 @@ def _pointers(loaded: LoadedMigration) -> tuple[Pointer, ...]:
 
     with closing(open_store(loaded.spec.landing, from_environment, home())) as store:
         keys = [pointer_key(loaded.spec.migration, group.name) for group in loaded.spec.groups]
-        found = [store.get(key) for key in keys]
-    return tuple(from_json(Pointer, one[0]) for one in found if one)
+        return tuple(from_json(Pointer, one[0], store.url(key)) for key in keys if (one := store.get(key)))
 
 
 def _show(one: _Status) -> None:

@@ -304,11 +304,15 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class StagedFile:
-    """A data file of a lake table that nobody can read yet. ``partition`` are the partition's values in Iceberg's own form."""
+    """A data file of a lake table that nobody can read yet. ``partition`` are the partition's values in Iceberg's own form.
+
+    ``checksum`` tells its content from any other: the store's etag, or the sha256.
+    """
 
     url: str
     rows: int
     bytes: int
+    checksum: str
     partition: tuple[int | str | bool | None, ...] = ()
 
 
@@ -419,15 +423,19 @@ def to_json(fact: object) -> bytes:
     return _adapter(type(fact)).dump_json(fact, indent=1)
 
 
-def from_json(kind: type[T], data: bytes | str) -> T:
-    """Read a fact back; UnreadableError when it is another, or was cut off or changed."""
+def from_json(kind: type[T], data: bytes | str, at: str = "") -> T:
+    """Read a fact back; UnreadableError when it is another, or was cut off or changed.
+
+    :param at: where it is stored, for the message.
+    """
     try:
         return cast("T", _adapter(kind).validate_json(data))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise UnreadableError(
-            f"What is stored as {kind.__name__} ({len(data)} bytes) can't be read: {where}: {first['msg']}.",
+            f"What is stored as {kind.__name__}{f' at {at}' if at else ''} ({len(data)} bytes) can't be read: {where}: {first['msg']}.",
             todo="It was changed, cut off, or written by another version: find out who writes below the landing path. Put the object "
-            "back from a copy if there is one; a landing or plan that is lost is made anew by a new run (`lakeward run --new`).",
+            "back from a copy or the store's versions if there is one; a landing or plan that is lost is made anew by a new run "
+            "(`lakeward run --new`), and docs/operating.md tells how pointers and claims are.",
         ) from None

@@ -38,8 +38,8 @@ def append(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Pr
 
 
 def _commits(group: GroupPlan, staged: Staged) -> tuple[TableCommit, ...]:
-    names = (*(table.name for table in group.lake_tables), quarantine_table(group).name)
-    return tuple(TableCommit(n, batch_id(group.cut_id, n), WHOLE, staged.table(n).files) for n in names)
+    tables = (*group.lake_tables, quarantine_table(group))
+    return tuple(TableCommit(t, batch_id(group.cut_id, t.name), WHOLE, staged.table(t.name).files) for t in tables)
 
 
 def _check_pointer(plan: Plan, group: GroupPlan, ports: Ports) -> None:

@@ -28,7 +28,7 @@ def read_plan(store: ObjectStore, migration: str, run_key: str) -> Plan:
         raise LakewardError(
             f"Run {run_key!r} of {migration} has no plan at {store.url(key)}.", todo="Run the plan step first."
         )
-    plan = from_json(Plan, found[0])
+    plan = from_json(Plan, found[0], store.url(key))
     if plan.version != __version__:
         raise LakewardError(
             f"Run {run_key!r} of {migration} was planned by lakeward {plan.version}; this is {__version__}.",
@@ -39,8 +39,8 @@ def read_plan(store: ObjectStore, migration: str, run_key: str) -> Plan:
 
 def plan_of_published(store: ObjectStore, migration: str, group: str) -> Plan | None:
     """The plan of the run whose cut a group's pointer shows; None when it shows none. LakewardError as ``read_plan``."""
-    found = store.get(pointer_key(migration, group))
-    cut = from_json(Pointer, found[0]).cut_id if found else ""
+    found = store.get(key := pointer_key(migration, group))
+    cut = from_json(Pointer, found[0], store.url(key)).cut_id if found else ""
     manifest = manifest_of(store, migration, group, cut) if cut else None
     return read_plan(store, migration, manifest.run_key) if manifest else None
 
@@ -52,8 +52,8 @@ def find_manifest(store: ObjectStore, plan: Plan, group: GroupPlan) -> Manifest 
 
 def manifest_of(store: ObjectStore, migration: str, group: str, cut_id: str) -> Manifest | None:
     """The landing of any cut, if it is complete."""
-    found = store.get(manifest_key(migration, group, cut_id))
-    return from_json(Manifest, found[0]) if found else None
+    found = store.get(key := manifest_key(migration, group, cut_id))
+    return from_json(Manifest, found[0], store.url(key)) if found else None
 
 
 def read_manifest(store: ObjectStore, plan: Plan, group: GroupPlan) -> Manifest:
@@ -103,8 +103,8 @@ def find_staged(store: ObjectStore, plan: Plan, group: GroupPlan) -> Staged | No
 
 def staged_of(store: ObjectStore, migration: str, group: str, cut_id: str) -> Staged | None:
     """The staged files of any cut, if all of them are there."""
-    found = store.get(staged_key(migration, group, cut_id))
-    return from_json(Staged, found[0]) if found else None
+    found = store.get(key := staged_key(migration, group, cut_id))
+    return from_json(Staged, found[0], store.url(key)) if found else None
 
 
 def read_staged(store: ObjectStore, plan: Plan, group: GroupPlan) -> Staged:

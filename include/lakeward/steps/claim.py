@@ -45,8 +45,8 @@ class ClaimLostError(ConflictError):
 
 def last_claim(store: ObjectStore, migration: str) -> Claim | None:
     """Who moves the pointers now, or did so last."""
-    found = store.get(claim_key(migration))
-    return from_json(Claim, found[0]) if found else None
+    found = store.get(key := claim_key(migration))
+    return from_json(Claim, found[0], store.url(key)) if found else None
 
 
 def same_intent(claim: Claim | None, asked: Transition) -> bool:
@@ -111,7 +111,7 @@ def take(store: ObjectStore, asked: Transition, *, anyway: bool = False) -> Held
     if found is None:
         won = store.put_new(key, to_json(claim))
     else:
-        there = from_json(Claim, found[0])
+        there = from_json(Claim, found[0], store.url(key))
         if there.open and not (anyway or may_take_over(there, asked)):
             raise there.busy()
         won = store.put_if(key, to_json(claim), found[1])

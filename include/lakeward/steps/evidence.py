@@ -70,8 +70,8 @@ def rebuild(migration: str, store: ObjectStore, ledger: Ledger) -> tuple[int, in
     keys = verdict_keys(store, migration)
     for verdict in sorted((read_verdict(store, key) for key in keys), key=lambda v: v.decided_at):
         ledger.record_verdict(verdict)
-    found = [store.get(key) for key, _ in store.list(f"{migration}/transitions/")]
-    transitions = [from_json(Transition, item[0]) for item in found if item]
+    listed = [key for key, _ in store.list(f"{migration}/transitions/")]
+    transitions = [from_json(Transition, item[0], store.url(key)) for key in listed if (item := store.get(key))]
     for transition in sorted(transitions, key=lambda t: t.at):
         ledger.record_transition(transition)
     return len(keys), len(transitions)

@@ -13,14 +13,14 @@ from lakeward.domain.evidence import Evidence, GateDecision, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.gate import Check, canonical, decide
 from lakeward.domain.identity import evidence_prefix, manifest_key, plan_key, sealed_key, staged_key
-from lakeward.errors import GateError, LakeError
+from lakeward.errors import GateError
 from lakeward.ports import ObjectStore, Ports
-from lakeward.reader import resolve
 from lakeward.steps.artifacts import read_manifest, read_staged
 from lakeward.steps.chain import chain_of, keep, objections, records_of, verdict_in
 from lakeward.steps.compare import kpi_inputs
 from lakeward.steps.counts import counts_inputs
 from lakeward.steps.extract import kpis_of
+from lakeward.steps.publish import find_pointer
 from lakeward.steps.rows import proven, rows_inputs
 
 KINDS = ("counts", "kpi", "records", "rows")
@@ -89,12 +89,10 @@ def expected_checks(plan: Plan, ports: Ports) -> tuple[Check, ...]:
 def published(plan: Plan, group: GroupPlan, ports: Ports) -> Pointer:
     """The group's pointer, at this run's cut; GateError when it is not."""
     migration = plan.migration.migration
-    try:
-        pointer = resolve(ports.store, migration, group.name)
-    except LakeError as error:
-        raise GateError(
-            f"Group {group.name} of {migration} is not published.", todo="Finish the append step."
-        ) from error
+    found = find_pointer(ports.store, plan, group)
+    if found is None:
+        raise GateError(f"Group {group.name} of {migration} is not published.", todo="Finish the append step.")
+    pointer = found[0]
     if pointer.cut_id != group.cut_id:
         raise GateError(
             f"Group {group.name} of {migration} is published at cut {pointer.cut_id}, but the cut of run {plan.run_key!r} is "

@@ -75,8 +75,9 @@ def held_cuts(store: ObjectStore, migration: str) -> tuple[HeldCut, ...]:
 
 def _pointers(store: ObjectStore, migration: str) -> dict[str, Pointer]:
     """Group to its pointer."""
-    found = (store.get(entry.key) for entry in store.entries(f"{migration}/pointers/"))
-    return {p.group: p for p in (from_json(Pointer, one[0]) for one in found if one)}
+    keys = [entry.key for entry in store.entries(f"{migration}/pointers/")]
+    found = [from_json(Pointer, one[0], store.url(key)) for key in keys if (one := store.get(key))]
+    return {pointer.group: pointer for pointer in found}
 
 
 def _cut(
@@ -112,8 +113,8 @@ def _superseded(store: ObjectStore, migration: str, manifest: Manifest | None, p
 
 def _transitions(store: ObjectStore, migration: str) -> dict[str, datetime]:
     """Run to the instant of its last transition."""
-    found = (store.get(entry.key) for entry in store.entries(f"{migration}/transitions/"))
+    keys = [entry.key for entry in store.entries(f"{migration}/transitions/")]
     last: dict[str, datetime] = {}
-    for one in (from_json(Transition, item[0]) for item in found if item):
+    for one in (from_json(Transition, item[0], store.url(key)) for key in keys if (item := store.get(key))):
         last[one.run_key] = max(one.at, last.get(one.run_key, one.at))
     return last

@@ -128,8 +128,8 @@ def _plan_table(table: TableSpec, source: SourceTable, sample: Sample, at: Path,
 
 def _check_lake(groups: Sequence[GroupPlan], ports: Ports, migration: str) -> None:
     for group in groups:
-        if found := ports.store.get(pointer_key(migration, group.name)):
-            pointer = from_json(Pointer, found[0])
+        if found := ports.store.get(key := pointer_key(migration, group.name)):
+            pointer = from_json(Pointer, found[0], ports.store.url(key))
             if pointer.state is not State.LEGACY:
                 raise GateError(
                     f"Group {group.name} of {migration} is cut over: its state is {pointer.state.value}.",

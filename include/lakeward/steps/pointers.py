@@ -46,7 +46,7 @@ def move(store: ObjectStore, held: Held, migration: str, group: str, change: Cha
         found = store.get(key)
         if found is None:
             raise LakeError(f"The pointer {store.url(key)} is gone.", todo="Restore it from the store's versions.")
-        before = from_json(Pointer, found[0])
+        before = from_json(Pointer, found[0], store.url(key))
         held.make_sure()
         after = change(before)
         if store.put_if(key, to_json(after), found[1]):

@@ -16,6 +16,7 @@ from lakeward.steps.claim import last_claim, may_take_over
 from lakeward.steps.frozen import changes_at_source
 from lakeward.steps.gate import collect_evidence, judge
 from lakeward.steps.pointers import pointers_of, read_as_consumer
+from lakeward.steps.still_equal import check_figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def preconditions(plan: Plan, ports: Ports, asked: Transition, declared: Declare
 
     :raises GateError: what the evidence, the approval or the source have against it.
     :raises ConflictError: somebody else's transition has not ended.
-    :raises LakeError: a pinned snapshot is gone or has other rows.
+    :raises LakeError: a pinned snapshot is gone, or has other rows or figures.
     """
     _nobody_else(ports.store, asked)
     for pointer in pointers_of(plan, ports.store):
@@ -45,6 +46,7 @@ def preconditions(plan: Plan, ports: Ports, asked: Transition, declared: Declare
     if against := list(_objections(ports.store, asked, evidence, decision, declared)):
         raise GateError(" ".join(what for what, _ in against), todo=" ".join(todo for _, todo in against))
     rows = read_as_consumer(plan, ports, evidence)
+    check_figures(plan, ports, evidence)
     if found := changes_at_source(plan, ports):
         raise GateError(
             f"The source has changed since the cut: {'. '.join(found)}.",
@@ -55,7 +57,7 @@ def preconditions(plan: Plan, ports: Ports, asked: Transition, declared: Declare
     )
     return evidence, (
         f"{len(plan.migration.kpis)} KPIs and all row counts of the source are what they were at the cut; "
-        f"the pinned snapshots hold {rows} rows.{accepted if decision.quarantined else ''}"
+        f"the pinned snapshots hold {rows} rows and give the figures that were compared.{accepted if decision.quarantined else ''}"
     )
 
 
@@ -84,10 +86,11 @@ def _objections(
 
 
 def _what_changed(store: ObjectStore, asked: Transition, evidence: Evidence) -> tuple[str, ...]:
-    found = store.get(sealed_key(asked.migration, asked.evidence_hash)) if asked.evidence_hash.isalnum() else None
+    key = sealed_key(asked.migration, asked.evidence_hash)
+    found = store.get(key) if asked.evidence_hash.isalnum() else None
     if found is None:
         return ("no evidence with that hash was ever shown",)
-    return changes(from_json(Evidence, found[0]), evidence)
+    return changes(from_json(Evidence, found[0], store.url(key)), evidence)
 
 
 def _nobody_else(store: ObjectStore, asked: Transition) -> None:

@@ -17,8 +17,8 @@ _TRIES = 10
 
 def find_pointer(store: ObjectStore, plan: Plan, group: GroupPlan) -> tuple[Pointer, str] | None:
     """The pointer of a group and its etag; None when the group was never published."""
-    found = store.get(pointer_key(plan.migration.migration, group.name))
-    return (from_json(Pointer, found[0]), found[1]) if found else None
+    found = store.get(key := pointer_key(plan.migration.migration, group.name))
+    return (from_json(Pointer, found[0], store.url(key)), found[1]) if found else None
 
 
 def require_legacy(pointer: Pointer) -> None:

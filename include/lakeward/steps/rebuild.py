@@ -99,6 +99,6 @@ def _gates(store: ObjectStore, migration: str) -> Iterator[StepRecord]:
     """Evidence is sealed when the gate opens."""
     for entry in store.entries(f"{migration}/evidence/sealed/"):
         if data := store.get(entry.key):
-            evidence = from_json(Evidence, data[0])
+            evidence = from_json(Evidence, data[0], store.url(entry.key))
             said = f"evidence {entry.key.rpartition('/')[2].removesuffix('.json')}"
             yield StepRecord(migration, evidence.run_key, "", "gate", "done", entry.modified, 0.0, 0, said)

@@ -88,7 +88,7 @@ def _standing_page(store: ObjectStore, page_key: str, page: bytes, verdict: str)
     if store.put_new(page_key, page):
         return page
     found, there = store.get(page_key), store.get(verdict)
-    if found and there and from_json(Verdict, there[0]).outcome is Outcome.ERROR:
+    if found and there and from_json(Verdict, there[0], store.url(verdict)).outcome is Outcome.ERROR:
         return page if store.put_if(page_key, page, found[1]) else _standing_page(store, page_key, page, verdict)
     return found[0] if found else page
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import resource
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -160,3 +162,41 @@ def test_an_extension_that_is_not_there_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("lakeward.adapters.duck_setup._extension_file", lambda _: tmp_path / "none.duckdb_extension")
     with pytest.raises(LakeError, match=f"duckdb-extension-httpfs=={duckdb.__version__}"):
         load_extension(connect("64MB", 1, tmp_path), "httpfs")
+
+
+SORT = """
+import sys
+from lakeward.adapters.duck import DuckEngine
+from lakeward.errors import LakewardError
+
+sql = "SELECT i AS id, repeat(md5(i::text), 10) AS note FROM range(400000) t(i) ORDER BY note DESC"
+try:
+    with DuckEngine(1, sys.argv[2], sys.argv[1]).stream(sql, {}) as rows:
+        print(sum(batch.num_rows for batch in rows))
+except LakewardError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("size", "memory", "said"),
+    [
+        (300_000, "100MB", "A disk is full: make room for spill files (LAKEWARD_HOME/tmp)"),
+        (resource.RLIM_INFINITY, "20MB", "Give the engine more memory"),
+        (resource.RLIM_INFINITY, "100MB", "400000"),
+    ],
+)
+def test_a_sort_that_finds_no_room_to_spill_and_one_that_does(
+    tmp_path: Path, size: int, memory: str, said: str
+) -> None:
+    """No file may grow beyond a size, which is told as a full disk is."""
+    done = subprocess.run(
+        [sys.executable, "-c", SORT, str(tmp_path), memory],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY)),
+    )
+    assert said in done.stdout
+    assert not list(tmp_path.rglob("*.tmp"))

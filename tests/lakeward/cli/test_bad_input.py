@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 from botocore import auth
 from click.testing import Result
+from tests.fault_proxy import fault_proxy
 from tests.lakeward.cli.conftest import Source
 
 from lakeward.adapters.connections import from_environment
@@ -92,6 +93,25 @@ def test_something_stored_that_was_damaged(
     assert cli("run", shop, "--until", until).exit_code == 0
     damage(stored(home, pattern), how)
     assert "can't be read" in told(cli("run", shop), 1)
+
+
+def test_what_a_finished_run_left_that_was_damaged_is_named_by_every_command(cli: Run, shop: Path, home: Path) -> None:
+    assert cli("run", shop).exit_code == 0
+    last = max(p for p in (home / "landing").rglob("*") if re.search(r"/chain/\d+\.json$", str(p)))
+    for path, commands in (
+        (stored(home, "/pointers/sales.json"), {"status": 1, "run": 1, "parity": 2}),
+        (last, {"status": 0, "run": 1, "parity": 2}),
+        (stored(home, "/chain/0+1.json"), {"status": 0, "parity": 0, "run": 3}),
+    ):
+        whole = path.read_bytes()
+        damage(path, "cut")
+        for command, code in commands.items():
+            done = cli(command, shop, *(["--at", "cut"] if command == "parity" else []))
+            assert done.exit_code == code, (path, command, done.output)
+            assert "Traceback" not in done.output
+            if code:
+                assert path.name in (done.output if code == 3 else told(done, code))
+        path.write_bytes(whole)
 
 
 @pytest.mark.parametrize("change", ["changed", "missing"])
@@ -226,21 +246,50 @@ kpis:
 def test_a_disk_that_is_full(shop: Path, home: Path, cli: Run) -> None:
     """No file may grow beyond a size, which is told as a full disk is; then there is room again, and the run goes on."""
     assert cli("run", shop, "--until", "plan").exit_code == 0
+    assert "Make room there" in without_room(shop, "extract", 200_000)
+    assert not list((home / "landing").rglob("*manifest*"))
+    again = cli("run", shop)
+    assert again.exit_code == 0, again.output
+
+
+def without_room(shop: Path, until: str, size: int) -> str:
+    """What a run says in a process in which no file may grow beyond ``size`` bytes."""
     command = "from lakeward.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", command, "run", str(shop), "--until", "extract"],
+        [sys.executable, "-c", command, "run", str(shop), "--until", until],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY)),
     )
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
-    assert "Make room there" in done.stderr
-    assert not list((home / "landing").rglob("*manifest*"))
-    again = cli("run", shop)
-    assert again.exit_code == 0, again.output
+    return done.stderr
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_lake_that_is_full_while_files_are_staged(
+    shop: Path, home: Path, cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The object store has no room for data files, however often it is asked; nothing is staged, and then there is room."""
+    with fault_proxy(
+        os.environ["LAKEWARD_LAB_S3"], meets=lambda r: r.method in {"PUT", "POST"} and ".parquet" in r.path
+    ) as faults:
+        keys = {name: value for name, value in from_environment("lakehouse").extra.items() if name.startswith("s3.")}
+        where = {"type": "sql", "uri": f"sqlite:///{tmp_path}/lake.db", "warehouse": f"s3://landing/{uuid4().hex}"}
+        extra = {**keys, **where, "s3.endpoint": faults.url}
+        monkeypatch.setenv("AIRFLOW_CONN_LAKEHOUSE", json.dumps({"conn_type": "iceberg", "extra": extra}))
+        assert cli("run", shop, "--until", "prepare").exit_code == 0
+        faults.plan += ["507 before"] * 100
+        said = told(cli("run", shop, "--until", "flatten"), 1)
+        assert "has no room left" in said
+        assert "Make room there" in said
+        assert faults.met
+        assert not list((home / "landing").rglob("*staged*"))
+        faults.plan.clear()
+        done = cli("run", shop)
+        assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize("minutes", [-60, 60])

@@ -105,7 +105,7 @@ class World:
                 sql = f"WITH rows AS ({rows}) {(changed or {}).get(table.name, 'SELECT * FROM rows')}"
                 with self.ports.engine.stream(sql, landed) as batches:
                     files = self.ports.lake.write(table, batches, f"test{run}", silent)
-                commits.append(TableCommit(table.name, batch_id(cut, table.name), WHOLE, files))
+                commits.append(TableCommit(table, batch_id(cut, table.name), WHOLE, files))
                 staged.append(StagedTable(table.name, files, sum(f.rows for f in files), int(read), 0))
         _, committed = self.ports.lake.commit(commits, cut, self.plan.migration.migration)
         write_staged(self.ports.store, self.plan, group, Staged("shop", group.cut_id, tuple(staged)))

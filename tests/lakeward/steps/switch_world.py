@@ -158,7 +158,8 @@ def _lay(plan: Plan, group: GroupPlan, manifest: Manifest, ports: Ports, aside: 
         files = ports.lake.write(aside_table, batches, "first", silent)
     count = sum(f.rows for f in files)
     staged.append(StagedTable(aside_table.name, files, count, count, 0))
-    commits = [TableCommit(t.table, batch_id(group.cut_id, t.table), WHOLE, t.files) for t in staged]
+    planned = {t.name: t for t in (*group.lake_tables, aside_table)}
+    commits = [TableCommit(planned[t.table], batch_id(group.cut_id, t.table), WHOLE, t.files) for t in staged]
     write_staged(ports.store, plan, group, Staged(group.name, group.cut_id, tuple(staged)))
     _, committed = ports.lake.commit(commits, group.cut_id, plan.migration.migration)
     publish(plan, group.name, ports, {c.table: c.snapshot_id for c in committed}, AT, "run 1")

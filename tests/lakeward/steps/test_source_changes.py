@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -248,3 +250,43 @@ def test_a_limit_that_quarantines_too_much_says_so(shop: Shop) -> None:
     shop.chain.step("prepare")
     with pytest.raises(DataError, match="larger than max_value permits: 2011 bytes"):
         shop.chain.step("flatten")
+
+
+MEASURED = """
+import resource, sys
+from lakeward.cli import main
+
+try:
+    main()
+finally:
+    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)
+"""
+
+
+@pytest.mark.soak
+def test_a_value_of_200_megabytes_stays_at_the_source_and_costs_no_memory(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the usual `max_value`: the peak of the process is what it is without such a value."""
+    shop.chain.file.write_text(shop.chain.file.read_text().replace(", max_value: 1KB", ""))
+    monkeypatch.setenv("LAKEWARD_HOME", str(tmp_path / "large"))
+
+    def peak(*more: str) -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED, "run", str(shop.chain.file), "--until", "append", *more],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=500,
+        )
+        assert done.returncode == 0, done.stderr
+        return int(done.stderr.rsplit("peak ", 1)[1])
+
+    before = peak()
+    shop.execute(
+        "INSERT INTO orders VALUES (501, 1, 'x', 's', jsonb_build_object('sku', repeat('0123456789', 20000000)))"
+    )
+    after = peak("--new")
+    assert after < before + 60, f"{before} MB without it, {after} MB with it"
+    sizes = [p.stat().st_size for p in (tmp_path / "large" / "landing").rglob("*.parquet")]
+    assert max(sizes) < 1_000_000

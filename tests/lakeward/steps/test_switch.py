@@ -21,9 +21,10 @@ from lakeward.adapters.open import open_ports
 from lakeward.domain.evidence import Outcome, Pointer, State, Transition, Verdict
 from lakeward.domain.facts import from_json, to_json
 from lakeward.domain.identity import claim_key, pointer_key, sealed_key
-from lakeward.errors import ConflictError, GateError, LakeError
+from lakeward.errors import ConflictError, GateError, LakeError, LakewardError
 from lakeward.lab import Lab
 from lakeward.reader import resolve
+from lakeward.steps.append import append
 from lakeward.steps.claim import LIMIT, Claim
 from lakeward.steps.gate import collect_evidence, evaluate, read_verdict
 from lakeward.steps.publish import publish
@@ -416,7 +417,8 @@ class Failing:
 @pytest.mark.parametrize("error", [LakeError("catalog is down"), RuntimeError("a bug"), KeyboardInterrupt()])
 def test_verification_that_fails_takes_everything_back(world: sw.World, error: BaseException) -> None:
     before = world.pointers()
-    calls = sum(len(p.tables) for p in before.values())  # as often as the preconditions read
+    calls = sum(len(p.tables) for p in before.values()) + len(world.plan.migration.kpis)
+    calls += sum(len(group.lake_tables) for group in world.plan.groups)  # as often as the preconditions read
     ports = replace(world.ports, lake=Failing(world.ports.lake, "snapshot", error, calls))  # type: ignore[arg-type]
     with pytest.raises(type(error)):
         over(world, ports=ports)
@@ -560,3 +562,42 @@ def test_ports_opened_anew_find_the_same_state(world: sw.World) -> None:
         assert {resolve(ports.store, world.name, g).state for g in ("sales", "stock")} == {State.WRITERS}
         assert [t.outcome for t in ports.ledger.transitions(world.name)][-1] == "done"
         assert evaluate(world.plan, ports).evidence_hash == world.approved
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe{", b"[]"])
+@pytest.mark.parametrize(
+    "which", ["pointers/stock.json", "switch/claim.json", "kpi/revenue-", "chain/00000002.json", "chain/"]
+)
+def test_a_damaged_object_is_named_with_what_to_do_and_nothing_is_moved(
+    world: sw.World, which: str, damage: bytes
+) -> None:
+    store, before = world.ports.store, world.pointers()
+    keys = [key for key, _ in store.list(f"{world.name}/") if f"/{which}" in key and key.endswith(".json")]
+    key = max(keys, default=claim_key(world.name))  # the claim is made here: nobody has moved anything yet
+    whole = store.get(key)
+    store.put(key, damage)
+    try:
+        told = over(world, dry_run=True).message
+        with pytest.raises(LakewardError) as error:
+            over(world)
+        assert str(error.value) == told
+        assert key in told
+        assert "What to do: " in told
+    finally:
+        if whole:
+            store.put(key, whole[0])
+        else:
+            store.delete([key])
+    assert world.pointers() == before
+
+
+def test_a_pointer_that_is_lost_after_the_cutover_is_made_anew_as_the_documentation_says(real: sw.World) -> None:
+    over(real)
+    before = real.pointers()["stock"]
+    real.ports.store.delete([pointer_key(real.name, "stock")])
+    append(real.plan, "stock", real.ports, sw.AT)
+    assert real.states() == {"sales": "writers", "stock": "legacy"}
+    assert over(real, at=sw.AT + timedelta(minutes=30)).outcome == "done"
+    after = real.pointers()["stock"]
+    assert real.states() == WRITERS
+    assert (after.content, after.evidence_hash) == (before.content, before.evidence_hash)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 import switch_world as sw
+from tests.lakes import changed_in_place
 
 from lakeward.adapters.ledger import MemoryLedger
 from lakeward.domain.evidence import State
@@ -104,3 +107,28 @@ def test_in_the_middle_of_a_cutover_both_are_done_and_a_false_pin_is_found(world
     world.ports.store.put(pointer_key(world.name, "sales"), to_json(wrong))
     with pytest.raises(LakeError, match="does not hold the rows of snapshot"):
         read_as_consumer(world.plan, world.ports, evidence)
+
+
+@pytest.mark.parametrize(("compacted", "table", "column"), [(False, "notes", "note"), (True, "products", "price")])
+def test_a_live_file_that_was_changed_in_its_place_after_the_approval(
+    world: sw.World, compacted: bool, table: str, column: str
+) -> None:
+    """One cent, or one letter that no KPI sees, in as many rows as before."""
+    if compacted:
+        compact_all(world)
+    lake, before = world.ports.lake, world.pointers()
+    of = next(t for group in world.plan.groups for t in group.lake_tables if t.name == table)
+    pinned = next(p.tables[lake.qualified(table)] for p in before.values() if lake.qualified(table) in p.tables)
+    url = lake.snapshot(of, pinned).urls[0]
+    more: dict[str, Callable[[Any], Any]] = {"note": lambda note: f"{note}!"}
+    changed_in_place(lake._open(table).io, url, column, more.get(column, lambda cent: cent + Decimal("0.01")))  # type: ignore[attr-defined]
+    for dry_run in (True, False):
+        if dry_run:
+            told = cut_over(world.plan, world.ports, **world.ask(), dry_run=True).message  # type: ignore[arg-type]
+        else:
+            with pytest.raises(LakeError, match="no longer gives the figures that were approved") as error:
+                cut_over(world.plan, world.ports, **world.ask())  # type: ignore[arg-type]
+            told = str(error.value)
+        assert f"of rows {table}, from snapshot {pinned} of {lake.qualified(table)}" in told
+        assert ("of kpi assortment" in told) is (table == "products")
+    assert world.pointers() == before

@@ -24,7 +24,7 @@ from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.change import Change
 from lakeward.adapters.iceberg.files import data_files
 from lakeward.adapters.iceberg.read import BATCH, DROPPED, WINDOW, batches, live_entries, origin, pinned
-from lakeward.adapters.iceberg.schema import MIGRATION
+from lakeward.adapters.iceberg.schema import MIGRATION, differences
 from lakeward.domain.facts import Committed
 from lakeward.domain.identity import WHOLE, tag_name
 from lakeward.errors import ConflictError, LakeError, UnsupportedError
@@ -156,6 +156,12 @@ class Landing:
         return False
 
     def _change(self, table: Table, commit: TableCommit, together: int) -> Change:
+        if altered := list(differences(table, commit.plan, self._migration)):
+            raise LakeError(
+                f"Table {'.'.join(table.name())} was altered, or dropped and created anew, since it was prepared: "
+                f"{'; '.join(altered)}. Nothing was committed to it.",
+                todo="Find out who did that. Give the table back the layout of the plan, or drop it, and start a new run.",
+            )
         live = live_entries(table, table.current_snapshot())
         _refuse_strangers(table, sum(entry.data_file.record_count for entry in live))
         files = data_files(table, commit.files)  # at every try: the janitor may have been here since the last one

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import pyarrow as pa
 import pyarrow.parquet as pq
+from pyiceberg.io import InputStream
 from pyiceberg.io.pyarrow import (
     MetricModeTypes,
     MetricsMode,
@@ -22,6 +25,19 @@ from lakeward.domain.facts import StagedFile
 from lakeward.errors import LakeError
 
 _READERS = 8
+_PART = 2**20
+
+
+def checksum(content: InputStream) -> str:
+    """What tells a file's content from any other: the store's etag, or the sha256 where no store tells one."""
+    told = content.metadata() if isinstance(content, pa.NativeFile) else {}
+    etag = next((value for name, value in told.items() if name.lower() == "etag"), b"")
+    if etag:
+        return etag.decode()
+    taken = hashlib.sha256()
+    while part := content.read(_PART):
+        taken.update(part)
+    return taken.hexdigest()
 
 
 def data_files(table: Table, staged: Sequence[StagedFile]) -> list[DataFile]:
@@ -36,21 +52,28 @@ def data_files(table: Table, staged: Sequence[StagedFile]) -> list[DataFile]:
 
 
 def _data_file(table: Table, staged: StagedFile) -> DataFile:
-    schema = table.schema()
+    schema, file = table.schema(), table.io.new_input(staged.url)
     try:
-        with table.io.new_input(staged.url).open() as stream:
-            footer = pq.read_metadata(stream)
-    except FileNotFoundError:
+        with file.open() as stream:
+            now, footer = checksum(stream), pq.read_metadata(stream)
+    except pa.ArrowInvalid:
+        raise _changed(table, staged, "is no Parquet file any more") from None
+    except OSError:
+        if file.exists():
+            raise
         raise LakeError(
             f"Table {'.'.join(table.name())}: the staged file {staged.url} is gone.",
-            todo="The store's clean-up took it before it was committed: run a new cut, and append it without long waits.",
+            todo="The store's clean-up took it before it was committed, or the table was dropped: run a new cut, and append it without long waits.",
         ) from None
     if footer.num_rows != staged.rows:
-        raise LakeError(
-            f"Table {'.'.join(table.name())}: {staged.url} holds {footer.num_rows} rows, {staged.rows} were staged.",
-            todo="Something else wrote to this file: run a new cut.",
-        )
+        raise _changed(table, staged, f"holds {footer.num_rows} rows, {staged.rows} were staged")
+    if now != staged.checksum:
+        raise _changed(table, staged, "was changed since it was staged: its checksum is another")
     ids = parquet_path_to_id_mapping(schema)
+    if other := [name for name, number in _field_ids(footer).items() if ids.get(name, number) != number]:
+        raise _changed(
+            table, staged, f"has other field ids than the table in {', '.join(other)}: the table was created anew"
+        )
     wanted = compute_statistics_plan(schema, table.metadata.properties)
     for name in _unbounded(footer):
         wanted[ids[name]] = replace(wanted[ids[name]], mode=MetricsMode(MetricModeTypes.COUNTS))
@@ -70,6 +93,21 @@ def _data_file(table: Table, staged: StagedFile) -> DataFile:
         key_metadata=None,
         **statistics.to_serialized_dict(),
     )
+
+
+def _changed(table: Table, staged: StagedFile, how: str) -> LakeError:
+    return LakeError(
+        f"Table {'.'.join(table.name())}: the staged file {staged.url} {how}. Nothing was committed.",
+        todo="Find out who writes below the table's location, then run a new cut.",
+    )
+
+
+def _field_ids(footer: pq.FileMetaData) -> dict[str, int]:
+    """Column to the field id that its file was written with; readers find columns by it."""
+    fields = footer.schema.to_arrow_schema()
+    return {
+        f.name: int(f.metadata[b"PARQUET:field_id"]) for f in fields if f.metadata and b"PARQUET:field_id" in f.metadata
+    }
 
 
 def _unbounded(footer: pq.FileMetaData) -> set[str]:

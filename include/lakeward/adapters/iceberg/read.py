@@ -28,7 +28,7 @@ def pinned(table: Table, snapshot_id: int) -> Snapshot:
     if found is None:
         raise LakeError(
             f"Table {'.'.join(table.name())} no longer has snapshot {snapshot_id}.",
-            todo="Somebody expired it in spite of its tag. Run a new cut; keep tags that begin with cut_ out of expiry.",
+            todo="Somebody expired it in spite of its tag, or dropped the table and created it anew. Run a new cut; keep tags that begin with cut_ out of expiry.",
         )
     return found
 

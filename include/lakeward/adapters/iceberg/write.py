@@ -15,6 +15,7 @@ from pyiceberg.io import OutputStream
 from pyiceberg.table import Table
 
 from lakeward.adapters.iceberg.casting import fit
+from lakeward.adapters.iceberg.files import checksum
 from lakeward.adapters.iceberg.partition import Partitioner, Value
 from lakeward.adapters.iceberg.schema import arrow_schema
 from lakeward.domain.facts import StagedFile
@@ -160,7 +161,8 @@ class _File:
         self._writer.close()
         size = self.size()
         self._stream.close()
-        return StagedFile(self._url, self._rows, size, partition)
+        with self._table.io.new_input(self._url).open() as written:
+            return StagedFile(self._url, self._rows, size, checksum(written), partition)
 
     def abandon(self) -> None:
         """Leave nothing behind."""

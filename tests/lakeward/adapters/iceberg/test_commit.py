@@ -2,15 +2,21 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+from pyiceberg.schema import Schema
+from pyiceberg.table.sorting import NullOrder
+from pyiceberg.transforms import BucketTransform, IdentityTransform
+from pyiceberg.types import LongType
 from tests.lakes import (
     ASIDE,
     MIGRATION,
     ORDERS,
     TABLES,
     batch,
+    changed_in_place,
     group,
     ids_in,
     lab_connection,
@@ -172,6 +178,21 @@ def test_files_that_are_gone_or_changed_are_refused_before_anything_lands(lake: 
     assert [lake._open(table.name).metadata.snapshots for table in TABLES] == [[], []]
 
 
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"", "was changed since it was staged"), (b"PAR1", "is no Parquet file")]
+)
+def test_a_staged_file_that_was_changed_in_its_place_is_refused(lake: IcebergLake, content: bytes, said: str) -> None:
+    """As many rows as before, and one cent more in one of them."""
+    files = stage(lake, orders(300))
+    io = lake._open("orders").io
+    changed_in_place(io, files[0].url, "price", lambda price: price + Decimal("0.01"), content)
+    with pytest.raises(LakeError, match=said) as told:
+        lake.commit(group("c1", files), "c1", MIGRATION)
+    assert files[0].url in told.value.what
+    assert "Nothing was committed" in told.value.what
+    assert lake._open("orders").metadata.snapshots == []
+
+
 def test_other_windows_are_refused_by_name(lake: IcebergLake) -> None:
     with pytest.raises(UnsupportedError, match="window '2026-01' can't be replaced by itself yet"):
         lake.commit([replace(batch("c1", ()), window="2026-01")], "c1", MIGRATION)
@@ -209,3 +230,56 @@ def test_a_table_that_was_not_prepared_is_an_error_with_what_to_do(connection: C
     with pytest.raises(LakewardError, match="Run the prepare step first"):
         stage(lake, orders(1), ORDERS)
     lake.close()
+
+
+def test_a_table_that_others_altered_since_it_was_prepared_is_refused_with_what_differs(lake: IcebergLake) -> None:
+    files = stage(lake, orders(3))
+    live = lake._open("orders")
+    with live.update_spec() as spec:
+        spec.add_field("id", BucketTransform(4), "id_bucket")
+    with live.update_sort_order() as order:
+        order.desc("price", IdentityTransform(), NullOrder.NULLS_LAST)
+    with live.update_schema() as schema:
+        schema.add_column("theirs", LongType())
+    with pytest.raises(LakeError) as told:
+        lake.commit(group("c1", files), "c1", MIGRATION)
+    said = told.value.what
+    assert "column 'theirs' is not in the plan" in said
+    assert "partitioned by month(ordered_at), bucket[4](id), expected month(ordered_at)" in said
+    assert "sorted by price desc nulls-last, expected ordered_at asc nulls-first" in said
+    assert "Find out who did that" in told.value.todo
+    assert [lake._open(table.name).metadata.snapshots for table in TABLES] == [[], []]
+
+
+def test_a_table_that_was_altered_after_its_batch_landed_is_left_alone(lake: IcebergLake) -> None:
+    files = stage(lake, orders(3))
+    lake.commit(group("c1", files), "c1", MIGRATION)
+    with lake._open("orders").update_schema() as schema:
+        schema.add_column("theirs", LongType())
+    assert all(one.already for one in lake.commit(group("c1", files), "c1", MIGRATION)[1])
+
+
+def test_a_table_that_was_dropped_since_it_was_prepared_and_made_anew(lake: IcebergLake) -> None:
+    """Some catalogs delete the files with the table; where they don't, files whose columns have other ids would be read wrongly."""
+    files = stage(lake, orders(3))
+    theirs = Schema(*reversed(lake._open("orders").schema().fields))
+    lake._catalog.drop_table(lake.qualified("orders"))
+    with pytest.raises(LakeError, match="has no such table") as told:
+        lake.commit(group("c1", files), "c1", MIGRATION)
+    assert "prepare" in told.value.todo
+    lake._catalog.create_table(lake.qualified("orders"), theirs)
+    with pytest.raises(LakeError, match="dropped and created anew, since it was prepared: partitioned by nothing"):
+        lake.commit(group("c1", files), "c1", MIGRATION)
+    lake._catalog.drop_table(lake.qualified("orders"))
+    swapped = replace(ORDERS, columns=ORDERS.columns[::-1])
+    lake.prepare([swapped], MIGRATION)
+    with pytest.raises(
+        LakeError, match=r"other field ids than the table in id, ordered_at, price, note|is gone"
+    ) as told:
+        lake.commit(group("c1", files), "c1", MIGRATION)
+    assert "new cut" in told.value.todo
+    assert lake._open("orders").metadata.snapshots == []
+    lake._catalog.drop_table(lake.qualified("orders"))
+    lake.prepare([ORDERS], MIGRATION)
+    _, landed = lake.commit(group("c1", stage(lake, orders(3))), "c1", MIGRATION)
+    assert ids_in(lake, landed[0].snapshot_id) == [0, 1, 2]

@@ -56,7 +56,7 @@ def test_unstage_deletes_only_what_no_snapshot_names(lake: IcebergLake) -> None:
 
 def test_a_file_outside_every_table_is_not_deleted(lake: IcebergLake) -> None:
     with pytest.raises(LakeError, match="belongs to no table"):
-        lake.unstage([StagedFile("s3://elsewhere/data/x.parquet", 1, 1)])
+        lake.unstage([StagedFile("s3://elsewhere/data/x.parquet", 1, 1, "")])
 
 
 def test_statistics_count_small_files_by_partition(lake: IcebergLake) -> None:

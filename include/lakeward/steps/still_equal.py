@@ -1,0 +1,79 @@
+"""Make sure that pinned snapshots still give the figures that were approved: a live file may have been changed in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lakeward.domain import kpi
+from lakeward.domain.evidence import Evidence
+from lakeward.domain.facts import FileFact, FileSet, GroupPlan, LakeTable, Plan
+from lakeward.domain.rows import FIGURES, figures_sql
+from lakeward.domain.sides import LAKE, whole
+from lakeward.errors import LakeError
+from lakeward.ports import Ports
+from lakeward.reader import resolve
+from lakeward.steps.extract import kpis_of
+from lakeward.steps.measure import table_files
+from lakeward.steps.rows import proven
+
+_KEPT, _NOW = "#kept", "#now"
+_DIFFERING = f'SELECT count(*) AS n FROM ((FROM "{_KEPT}" EXCEPT ALL FROM "{_NOW}") UNION ALL (FROM "{_NOW}" EXCEPT ALL FROM "{_KEPT}"))'
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """What one verdict reckoned from the lake, and what they are columns of; ``sql`` sees the table's files as ``view``."""
+
+    kind: str
+    subject: str
+    table: LakeTable
+    view: str
+    sql: str
+    columns: tuple[tuple[str, str], ...]
+
+
+def check_figures(plan: Plan, ports: Ports, evidence: Evidence) -> None:
+    """Reckon every figure of the evidence from the pinned snapshots once more; writes nothing.
+
+    :raises LakeError: some are not what they were when they were compared.
+    """
+    wrong = [told for group in plan.groups for told in _wrong(plan, group, ports, evidence)]
+    if wrong:
+        raise LakeError(
+            f"The lake no longer gives the figures that were approved: {'; '.join(wrong)}.",
+            todo="Somebody has changed data files of these tables in their place: find out who writes below their location, then "
+            "start a new run, which writes and compares them anew.",
+        )
+
+
+def _wrong(plan: Plan, group: GroupPlan, ports: Ports, evidence: Evidence) -> Iterator[str]:
+    pointer = resolve(ports.store, plan.migration.migration, group.name)
+    for one in _figures(plan, group):
+        files = table_files(ports, one.table, pointer.tables)
+        now = ports.engine.table(one.sql, {one.view: files})
+        kept = FileSet((_kept(group, one, evidence).url,), ports.store.access, one.columns)
+        found = ports.engine.table(_DIFFERING, {_KEPT: kept, _NOW: now}).to_pylist()[0]["n"]
+        if found:
+            name = ports.lake.qualified(one.table.name)
+            yield f"{found} figures of {one.kind} {one.subject}, from snapshot {pointer.tables[name]} of {name}"
+
+
+def _figures(plan: Plan, group: GroupPlan) -> Iterator[_Figures]:
+    calendar = plan.migration.calendar
+    for spec in kpis_of(plan, group):
+        r = kpi.resolve(spec, group, calendar)
+        yield _Figures("kpi", spec.name, r.table, "lake", kpi.lake_sql(r, "lake"), kpi.figure_columns(r))
+    for table, lake in proven(group):
+        sql = figures_sql(whole(table, lake, plan.migration.kpis, calendar).lake())
+        yield _Figures("rows", lake.name, lake, LAKE, sql, FIGURES)
+
+
+def _kept(group: GroupPlan, one: _Figures, evidence: Evidence) -> FileFact:
+    """The lake's figures as they were compared; the gate has made sure that there is a verdict, and that its files are its own."""
+    for verdict in evidence.verdicts:
+        if (verdict.group, verdict.kind, verdict.subject) == (group.name, one.kind, one.subject):
+            for file in verdict.files:
+                if file.url.endswith("-lake.parquet"):
+                    return file
+    raise LakeError(f"Group {group.name}: no figures were kept of {one.kind} {one.subject}.", todo="Compare again.")
