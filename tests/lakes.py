@@ -17,7 +17,8 @@ from pyiceberg.io import FileIO
 from lakeward.adapters.connections import Connection, from_environment
 from lakeward.adapters.duck import DuckEngine
 from lakeward.adapters.iceberg import IcebergLake, properties_from
-from lakeward.domain.facts import LakeColumn, LakeTable, PartitionField, SortField, StagedFile
+from lakeward.domain.facts import LakeColumn, LakeTable, PartitionField, SortField
+from lakeward.domain.file_facts import StagedFile
 from lakeward.domain.identity import WHOLE, batch_id
 from lakeward.ports import TableCommit, silent
 

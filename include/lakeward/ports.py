@@ -9,19 +9,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from lakeward.domain.evidence import Transition, Verdict
-from lakeward.domain.facts import (
-    Committed,
-    FileFact,
-    FileSet,
-    LakeTable,
-    LiveFile,
-    SourceTable,
-    StagedFile,
-    StorageAccess,
-    TablePlan,
-)
+from lakeward.domain.facts import LakeTable, TablePlan
+from lakeward.domain.file_facts import Committed, FileFact, FileSet, LiveFile, StagedFile, StorageAccess
 from lakeward.domain.maintenance import Expiry, LakeFile, TableHistory
 from lakeward.domain.signing import UNSIGNED, Signer
+from lakeward.domain.source_facts import SourceTable
 from lakeward.spec.rules import Rule
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lakeward.domain.evidence import Pointer
-from lakeward.domain.facts import from_json
 from lakeward.domain.identity import pointer_key
+from lakeward.domain.stored import from_json
 from lakeward.errors import LakeError
 from lakeward.ports import ObjectStore
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from lakeward.domain import kpi
 from lakeward.domain.dossier import shown
 from lakeward.domain.evidence import Evidence, Verdict
-from lakeward.domain.facts import FileFact, Plan
+from lakeward.domain.facts import Plan
+from lakeward.domain.file_facts import FileFact
 from lakeward.ports import Ports
 
 _TOTAL = "SELECT value, n FROM f WHERE grain = 'total' AND dims = ''"

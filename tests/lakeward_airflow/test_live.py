@@ -18,7 +18,7 @@ from lakeward import reader
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.objects import S3Store
 from lakeward.domain.evidence import State, Verdict
-from lakeward.domain.facts import from_json, to_json
+from lakeward.domain.stored import from_json, to_json
 from lakeward_airflow.demo.servers import DemoError
 
 pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy

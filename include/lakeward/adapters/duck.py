@@ -15,7 +15,7 @@ from lakeward.adapters.duck_setup import connect, use_storage
 from lakeward.adapters.murmur import hashes
 from lakeward.adapters.refusals import is_full
 from lakeward.domain.duck import FILE, ROW, ROWS, duck_type
-from lakeward.domain.facts import FileSet
+from lakeward.domain.file_facts import FileSet
 from lakeward.domain.partition import HASHES
 from lakeward.domain.sql import ident, text
 from lakeward.errors import DataError, LakeError, redact

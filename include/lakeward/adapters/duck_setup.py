@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import duckdb
 
-from lakeward.domain.facts import StorageAccess
+from lakeward.domain.file_facts import StorageAccess
 from lakeward.domain.identity import digest
 from lakeward.domain.sql import ident, text
 from lakeward.errors import LakeError

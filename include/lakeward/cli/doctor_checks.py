@@ -14,7 +14,7 @@ from lakeward.domain.sql import ident
 
 if TYPE_CHECKING:
     from lakeward.adapters.connections import Connection
-    from lakeward.domain.facts import SourceTable
+    from lakeward.domain.source_facts import SourceTable
     from lakeward.ports import ObjectStore
 
 _NAMED = 5

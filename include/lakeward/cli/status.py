@@ -69,8 +69,8 @@ def _pointers(loaded: LoadedMigration) -> tuple[Pointer, ...]:
     from lakeward.adapters.connections import from_environment
     from lakeward.adapters.open import open_store
     from lakeward.domain.evidence import Pointer
-    from lakeward.domain.facts import from_json
     from lakeward.domain.identity import pointer_key
+    from lakeward.domain.stored import from_json
 
     with closing(open_store(loaded.spec.landing, from_environment, home())) as store:
         keys = [pointer_key(loaded.spec.migration, group.name) for group in loaded.spec.groups]

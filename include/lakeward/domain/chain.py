@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lakeward import __version__
-from lakeward.domain.facts import from_json, to_json
 from lakeward.domain.identity import chain_key
 from lakeward.domain.signing import Signer, fingerprint_of, is_signed_by
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import SpecError, UnreadableError
 
 _NUMBER = re.compile(r"^(?P<base>(.*/)?)chain/(?P<number>\d{8})\.json$")

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lakeward.domain.facts import LakeTable, LiveFile
+from lakeward.domain.facts import LakeTable
+from lakeward.domain.file_facts import LiveFile
 from lakeward.domain.partition import order_by
 from lakeward.domain.sql import ident
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lakeward.domain import kpi
-from lakeward.domain.facts import GroupPlan, SourceColumn, SourceTable, TablePlan
+from lakeward.domain.facts import GroupPlan, TablePlan
 from lakeward.domain.planning import Sample, measure_numeric, plan_table
 from lakeward.domain.postgres_numbers import UnboundedError, advice
 from lakeward.domain.postgres_types import land_column
+from lakeward.domain.source_facts import SourceColumn, SourceTable
 from lakeward.errors import LakewardError
 from lakeward.spec.models import CalendarSpec, FlattenSpec, KpiSpec, TableSpec
 from lakeward.spec.names import slug

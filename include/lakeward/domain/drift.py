@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lakeward.domain.facts import SourceTable, TablePlan
+from lakeward.domain.facts import TablePlan
+from lakeward.domain.source_facts import SourceTable
 
 
 def drift(plan: TablePlan, now: SourceTable | None) -> Iterator[str]:

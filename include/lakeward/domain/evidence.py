@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from lakeward.domain.facts import FileFact
+from lakeward.domain.file_facts import FileFact
 
 
 class Outcome(StrEnum):

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lakeward.domain.evidence import Evidence, GateDecision, Outcome, Verdict
-from lakeward.domain.facts import to_json
 from lakeward.domain.identity import digest
+from lakeward.domain.stored import to_json
 from lakeward.spec.models import GateSpec
 
 

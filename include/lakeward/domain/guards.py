@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lakeward.domain.facts import LandedColumn, LandedTable, TablePlan
+from lakeward.domain.facts import LandedColumn, TablePlan
+from lakeward.domain.file_facts import LandedTable
 from lakeward.domain.sql import ident
 from lakeward.spec.scalars import LakeType
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from lakeward.domain.facts import SourceTable
 from lakeward.domain.faults import Faults
 from lakeward.domain.shaping import suggest
+from lakeward.domain.source_facts import SourceTable
 from lakeward.spec.document import Path
 from lakeward.spec.models import GroupSpec, TableSpec
 from lakeward.spec.paths import parse_path

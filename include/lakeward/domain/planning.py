@@ -7,14 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from lakeward.domain.facts import (
-    LakeColumn,
-    LakeTable,
-    LandedColumn,
-    SourceColumn,
-    SourceTable,
-    TablePlan,
-)
+from lakeward.domain.facts import LakeColumn, LakeTable, LandedColumn, TablePlan
 from lakeward.domain.faults import Faults
 from lakeward.domain.guards import announced
 from lakeward.domain.nesting import Nested, child_table, nest
@@ -23,6 +16,7 @@ from lakeward.domain.postgres_numbers import UnboundedError, Widest, advice, wid
 from lakeward.domain.postgres_types import land_column
 from lakeward.domain.same_names import tell_apart
 from lakeward.domain.shaping import layout
+from lakeward.domain.source_facts import SourceColumn, SourceTable
 from lakeward.domain.words import counted
 from lakeward.errors import LakewardError, SpecError
 from lakeward.spec.document import Path

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from lakeward.domain.facts import SourceColumn, SourceTable
 from lakeward.domain.faults import Faults
 from lakeward.domain.same_names import check_same_names
 from lakeward.domain.shaping import suggest
+from lakeward.domain.source_facts import SourceColumn, SourceTable
 from lakeward.errors import SpecError, UnsupportedError
 from lakeward.spec.document import Path
 from lakeward.spec.models import TableSpec

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lakeward.domain.facts import LandedColumn, SourceColumn
+from lakeward.domain.facts import LandedColumn
+from lakeward.domain.source_facts import SourceColumn
 
 
 class How(StrEnum):

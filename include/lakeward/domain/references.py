@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lakeward.domain.facts import LakeTable, ReferencePlan, SourceTable, TablePlan
+from lakeward.domain.facts import LakeTable, ReferencePlan, TablePlan
 from lakeward.domain.faults import Faults
 from lakeward.domain.shaping import suggest
+from lakeward.domain.source_facts import SourceTable
 from lakeward.errors import SpecError
 from lakeward.spec.document import Path
 from lakeward.spec.models import GroupSpec, Reference

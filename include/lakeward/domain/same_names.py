@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from lakeward.domain.facts import LandedColumn, SourceTable, TablePlan
+from lakeward.domain.facts import LandedColumn, TablePlan
+from lakeward.domain.source_facts import SourceTable
 from lakeward.errors import UnsupportedError
 from lakeward.spec.models import TableSpec
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from lakeward.domain.facts import Appended, GroupPlan, LandedTable, Manifest, Plan, Staged, StagedTable
+from lakeward.domain.facts import GroupPlan, Plan
+from lakeward.domain.file_facts import Appended, LandedTable, Manifest, Staged, StagedTable
 from lakeward.domain.identity import WHOLE, batch_id, discarded_key
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.errors import DataError, LakeError

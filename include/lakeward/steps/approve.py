@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from lakeward.domain.chain import Entry
 from lakeward.domain.evidence import Approval
-from lakeward.domain.facts import Plan, to_json
+from lakeward.domain.facts import Plan
 from lakeward.domain.identity import approval_key, digest
+from lakeward.domain.stored import to_json
 from lakeward.ports import Ports
 from lakeward.steps.chain import keep
 

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lakeward import __version__
 from lakeward.domain.evidence import Pointer
-from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged, from_json, to_json
+from lakeward.domain.facts import GroupPlan, Plan
+from lakeward.domain.file_facts import Manifest, Staged
 from lakeward.domain.identity import manifest_key, plan_key, pointer_key, staged_key
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import LakeError, LakewardError
 from lakeward.ports import ObjectStore
 

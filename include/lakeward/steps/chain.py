@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from lakeward.domain.chain import Chain, Entry, Record, follow, number_of, read_chain, sha256
 from lakeward.domain.evidence import Evidence, Outcome, Verdict
-from lakeward.domain.facts import from_json, to_json
 from lakeward.domain.identity import chain_key, chain_prefix, verdict_key
 from lakeward.domain.signing import Signer
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import ConflictError, LakeError, UnreadableError
 from lakeward.ports import ObjectStore, Ports
 from lakeward.steps.artifacts import key_of

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from lakeward.domain.evidence import Transition
-from lakeward.domain.facts import from_json, to_json
 from lakeward.domain.identity import claim_key
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import ConflictError, LakeError
 from lakeward.ports import ObjectStore
 

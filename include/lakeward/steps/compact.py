@@ -8,9 +8,11 @@ from datetime import datetime
 
 from lakeward.domain.compaction import CompactionReport, TableFiles, choose, report, rewrite_sql
 from lakeward.domain.evidence import Pointer
-from lakeward.domain.facts import GroupPlan, LakeTable, LiveFile, Plan, StagedFile, to_json
+from lakeward.domain.facts import GroupPlan, LakeTable, Plan
+from lakeward.domain.file_facts import LiveFile, StagedFile
 from lakeward.domain.identity import pointer_key
 from lakeward.domain.quarantine import quarantine_table
+from lakeward.domain.stored import to_json
 from lakeward.errors import ConflictError, LakeError, LakewardError
 from lakeward.ports import Lake, Ports, Progress, silent
 from lakeward.spec.models import CompactionSpec, Migration

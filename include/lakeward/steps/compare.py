@@ -7,7 +7,8 @@ from datetime import datetime
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Pointer, Verdict
-from lakeward.domain.facts import GroupPlan, LakeTable, Manifest, Plan, Staged, TablePlan
+from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
+from lakeward.domain.file_facts import Manifest, Staged
 from lakeward.domain.identity import digest, verdict_key
 from lakeward.errors import DataError, LakeError, LakewardError, SourceError, SourceLostError
 from lakeward.ports import Ports, Progress, silent

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lakeward.domain.evidence import Finding, Outcome, Pointer, Verdict
-from lakeward.domain.facts import GroupPlan, LakeTable, Manifest, Staged
+from lakeward.domain.facts import GroupPlan, LakeTable
+from lakeward.domain.file_facts import Manifest, Staged
 from lakeward.domain.guards import applied
 from lakeward.domain.identity import digest
 from lakeward.ports import Ports

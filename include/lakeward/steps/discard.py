@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lakeward.domain.evidence import Pointer
-from lakeward.domain.facts import GroupPlan, Plan, to_json
+from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.identity import WHOLE, batch_id, discarded_key, pointer_key
+from lakeward.domain.stored import to_json
 from lakeward.errors import ConflictError
 from lakeward.ports import Ports, Progress, silent
 from lakeward.steps.claim import last_claim

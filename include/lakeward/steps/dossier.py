@@ -10,11 +10,13 @@ from lakeward.domain import kpi
 from lakeward.domain.chain import Chain, Entry, Record, follow, sha256
 from lakeward.domain.dossier import Aside, Cell, Cut, Difference, Dossier, Figure, Series, render, shown
 from lakeward.domain.evidence import Approval, Evidence, Outcome, Transition, Verdict
-from lakeward.domain.facts import FileFact, Plan, from_json, to_json
+from lakeward.domain.facts import Plan
+from lakeward.domain.file_facts import FileFact
 from lakeward.domain.identity import dossier_prefix, run_id
 from lakeward.domain.plot import EXACT, Point, plot
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.sql import literal
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import LakeError, LakewardError
 from lakeward.ports import Ports
 from lakeward.steps.artifacts import read_manifest

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Finding, Verdict
-from lakeward.domain.facts import FileSet, GroupPlan, Plan
+from lakeward.domain.facts import GroupPlan, Plan
+from lakeward.domain.file_facts import FileSet
 from lakeward.domain.kpi_compare import finding as as_finding
 from lakeward.domain.kpi_compare import finest_sql
 from lakeward.domain.row_findings import known_of

@@ -8,10 +8,12 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from lakeward.domain.evidence import Evidence, Pointer, Transition, Verdict
-from lakeward.domain.facts import FileFact, Manifest, Plan, from_json, to_json
+from lakeward.domain.facts import Plan
+from lakeward.domain.file_facts import FileFact, Manifest
 from lakeward.domain.gate import evidence_hash
 from lakeward.domain.identity import digest, sealed_key
 from lakeward.domain.signing import UNSIGNED, Signer
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import UnreadableError
 from lakeward.ports import Ledger, ObjectStore, Ports
 from lakeward.steps.chain import key_of_verdict

@@ -9,7 +9,8 @@ from dataclasses import replace
 from lakeward import __version__
 from lakeward.domain import kpi
 from lakeward.domain.drift import drift
-from lakeward.domain.facts import FileFact, GroupPlan, LandedTable, Manifest, Plan, TablePlan
+from lakeward.domain.facts import GroupPlan, Plan, TablePlan
+from lakeward.domain.file_facts import FileFact, LandedTable, Manifest
 from lakeward.domain.identity import landing_prefix
 from lakeward.domain.oversize import cut_short, too_large
 from lakeward.domain.sql import ident, where

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Finding
-from lakeward.domain.facts import FileFact, FileSet, Manifest, TablePlan
+from lakeward.domain.facts import TablePlan
+from lakeward.domain.file_facts import FileFact, FileSet, Manifest
 from lakeward.domain.kpi_compare import EXPECTED, FOUND, differences_sql, finding, totals_sql
 from lakeward.errors import LakeError
 from lakeward.ports import Input, ObjectStore, Ports

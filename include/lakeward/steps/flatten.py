@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from lakeward.domain.facts import LakeTable, Plan, Staged, StagedFile, StagedTable, TablePlan
+from lakeward.domain.facts import LakeTable, Plan, TablePlan
+from lakeward.domain.file_facts import Staged, StagedFile, StagedTable
 from lakeward.domain.flatten import table_sql
 from lakeward.domain.flatten_checks import quarantine_sql
 from lakeward.domain.quarantine import quarantine_table

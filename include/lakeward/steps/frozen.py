@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lakeward.domain import kpi
-from lakeward.domain.facts import FileSet, GroupPlan, LakeTable, Manifest, Plan, TablePlan
+from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
+from lakeward.domain.file_facts import FileSet, Manifest
 from lakeward.domain.fingerprint import BUCKETS
 from lakeward.domain.kpi_compare import EXPECTED, FOUND, differences_sql, finding, totals_sql
 from lakeward.domain.rows import EXPECTED as EXPECTED_ROWS

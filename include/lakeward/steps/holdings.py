@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lakeward.domain.evidence import Pointer, State, Transition
-from lakeward.domain.facts import Manifest, Staged, from_json
+from lakeward.domain.file_facts import Manifest, Staged
 from lakeward.domain.identity import discarded_key, evidence_prefix
 from lakeward.domain.maintenance import LandingUse
+from lakeward.domain.stored import from_json
 from lakeward.ports import Entry, ObjectStore
 from lakeward.steps.artifacts import manifest_of, staged_of
 from lakeward.steps.claim import last_claim

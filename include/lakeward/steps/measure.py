@@ -8,7 +8,8 @@ from datetime import date, datetime
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Finding, Outcome, Verdict
-from lakeward.domain.facts import FileFact, FileSet, LakeTable
+from lakeward.domain.facts import LakeTable
+from lakeward.domain.file_facts import FileFact, FileSet
 from lakeward.domain.kpi_landing import landing_sql
 from lakeward.domain.words import counted
 from lakeward.errors import LakeError, LakewardError, redact

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from lakeward import __version__
 from lakeward.domain.evidence import Pointer, State
-from lakeward.domain.facts import GroupPlan, LakeTable, Plan, ReferencePlan, SourceTable, TablePlan, from_json
+from lakeward.domain.facts import GroupPlan, LakeTable, Plan, ReferencePlan, TablePlan
 from lakeward.domain.faults import Faults, FaultsError
 from lakeward.domain.identity import WHOLE, cut_id, plan_key, pointer_key
 from lakeward.domain.matching import Match, inheritance_notes, match_tables, wanted_tables
@@ -15,6 +15,8 @@ from lakeward.domain.plan_checks import check_plan, table_path
 from lakeward.domain.planning import Sample, plan_table
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.references import plan_references
+from lakeward.domain.source_facts import SourceTable
+from lakeward.domain.stored import from_json
 from lakeward.errors import GateError, SpecError
 from lakeward.ports import Ports, Progress, silent
 from lakeward.spec.document import Path

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lakeward.domain.evidence import Evidence, Pointer, State
-from lakeward.domain.facts import GroupPlan, LakeTable, Plan, from_json, to_json
+from lakeward.domain.facts import GroupPlan, LakeTable, Plan
 from lakeward.domain.identity import pointer_key
 from lakeward.domain.quarantine import quarantine_table
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import ConflictError, GateError, LakeError
 from lakeward.ports import ObjectStore, Ports
 from lakeward.reader import resolve

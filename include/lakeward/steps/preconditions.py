@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lakeward.domain.evidence import Evidence, GateDecision, Transition
-from lakeward.domain.facts import Plan, from_json
+from lakeward.domain.facts import Plan
 from lakeward.domain.gate import changes
 from lakeward.domain.identity import sealed_key
+from lakeward.domain.stored import from_json
 from lakeward.domain.transitions import check_move
 from lakeward.errors import GateError
 from lakeward.ports import ObjectStore, Ports

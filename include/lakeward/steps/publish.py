@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from lakeward.domain.evidence import Pointer, State
-from lakeward.domain.facts import GroupPlan, Plan, from_json, to_json
+from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.identity import pointer_key
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import ConflictError, GateError
 from lakeward.ports import ObjectStore, Ports
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from lakeward.domain.evidence import Evidence, Outcome, Verdict
-from lakeward.domain.facts import from_json
 from lakeward.domain.identity import staged_key, tag_name
 from lakeward.domain.maintenance import TableHistory
+from lakeward.domain.stored import from_json
 from lakeward.ports import Lake, Ledger, ObjectStore, StepRecord
 from lakeward.steps.evidence import verdict_keys
 from lakeward.steps.gate import read_verdict

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from lakeward.domain.chain import Chain, Record, number_of, read_chain, sha256, told
 from lakeward.domain.evidence import Evidence, Pointer, State, Transition
-from lakeward.domain.facts import from_json, to_json
 from lakeward.domain.signing import Signer
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import UnreadableError
 from lakeward.ports import ObjectStore
 

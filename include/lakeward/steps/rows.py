@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lakeward.domain.evidence import Finding, Outcome, Pointer, Verdict
-from lakeward.domain.facts import FileFact, FileSet, GroupPlan, LakeTable, Manifest, Plan, Staged, TablePlan, to_json
+from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
+from lakeward.domain.file_facts import FileFact, FileSet, Manifest, Staged
 from lakeward.domain.identity import batch_id, digest
 from lakeward.domain.kpi_resolve import ResolvedKpi, resolve
 from lakeward.domain.quarantine import quarantine_table
@@ -17,6 +18,7 @@ from lakeward.domain.row_findings import attribution, for_kpis, known_of
 from lakeward.domain.rows import EXPECTED, FIGURES, FOUND, differing_sql, figures_sql, total_sql
 from lakeward.domain.sides import LAKE, Subject, whole
 from lakeward.domain.sql import ident, text
+from lakeward.domain.stored import to_json
 from lakeward.domain.words import counted
 from lakeward.ports import CutReader, Input, Ports, silent
 from lakeward.steps.figures import SHOWN, take_figures, taken_figures, write_figures

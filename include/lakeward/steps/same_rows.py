@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lakeward.domain.compaction import fingerprint_sql
-from lakeward.domain.facts import FileSet, LakeTable
+from lakeward.domain.facts import LakeTable
+from lakeward.domain.file_facts import FileSet
 from lakeward.ports import Engine, Lake
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lakeward.domain.duck import FILE, ROW, Rows, bad_rows
-from lakeward.domain.facts import FileSet, GroupPlan, LakeTable, Manifest, ReferencePlan, TablePlan
+from lakeward.domain.facts import GroupPlan, LakeTable, ReferencePlan, TablePlan
+from lakeward.domain.file_facts import FileSet, Manifest
 from lakeward.domain.flatten_checks import counts_sql, faults_sql, inexact_sql, quarantine_sql, referring_sql
 from lakeward.errors import DataError
 from lakeward.ports import Engine, Input, Ports, Progress

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Evidence
-from lakeward.domain.facts import FileFact, FileSet, GroupPlan, LakeTable, Plan
+from lakeward.domain.facts import GroupPlan, LakeTable, Plan
+from lakeward.domain.file_facts import FileFact, FileSet
 from lakeward.domain.rows import FIGURES, figures_sql
 from lakeward.domain.sides import LAKE, whole
 from lakeward.errors import LakeError

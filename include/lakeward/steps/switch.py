@@ -12,8 +12,9 @@ from datetime import datetime
 
 from lakeward.domain.chain import Entry
 from lakeward.domain.evidence import Evidence, Pointer, State, Transition
-from lakeward.domain.facts import Plan, to_json
+from lakeward.domain.facts import Plan
 from lakeward.domain.identity import transition_key
+from lakeward.domain.stored import to_json
 from lakeward.domain.transitions import back, check_move
 from lakeward.errors import GateError, LakeError, LakewardError
 from lakeward.ports import Ports

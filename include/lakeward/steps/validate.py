@@ -8,10 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from lakeward.domain.evidence import Finding, Outcome, Verdict
-from lakeward.domain.facts import FileFact, GroupPlan, LakeTable, Plan, Staged, from_json, to_json
+from lakeward.domain.facts import GroupPlan, LakeTable, Plan
+from lakeward.domain.file_facts import FileFact, Staged
 from lakeward.domain.identity import digest, evidence_prefix, verdict_key
 from lakeward.domain.record_report import WORST_FIRST, ReportedRule, ReportedTable, render
 from lakeward.domain.rules import all_rules
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import DataError, LakewardError
 from lakeward.ports import ObjectStore, Ports, Progress, RuleResult, RuleSet, silent
 from lakeward.steps.artifacts import read_staged

@@ -17,7 +17,8 @@ from lakeward.adapters.connections import from_environment
 from lakeward.adapters.open import open_ports, open_store
 from lakeward.domain.dossier import shown as show_figure
 from lakeward.domain.evidence import Outcome, Pointer, State, Verdict
-from lakeward.domain.facts import FileSet, GroupPlan, Manifest, Plan
+from lakeward.domain.facts import GroupPlan, Plan
+from lakeward.domain.file_facts import FileSet, Manifest
 from lakeward.domain.kpi import figure_columns, lake_sql, resolve
 from lakeward.errors import LakeError
 from lakeward.ports import ObjectStore, Ports

@@ -56,8 +56,8 @@ class MaintenanceOperator(BaseOperator):
 
     def keep(self, ports: Ports, report: ExpiryReport | CleaningReport, run_id: str) -> None:
         """Keep a report where the task's link finds it."""
-        from lakeward.domain.facts import to_json
         from lakeward.domain.identity import maintenance_key
+        from lakeward.domain.stored import to_json
 
         ports.store.put(maintenance_key(report.migration, run_id, self.task_id), to_json(report))
 

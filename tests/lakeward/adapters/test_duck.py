@@ -17,7 +17,7 @@ import pytest
 
 from lakeward.adapters.duck import DuckEngine
 from lakeward.adapters.duck_setup import connect, load_extension, use_storage
-from lakeward.domain.facts import FileSet, StorageAccess
+from lakeward.domain.file_facts import FileSet, StorageAccess
 from lakeward.errors import DataError, LakeError
 from lakeward.lab import Lab
 

@@ -11,10 +11,12 @@ import pyarrow.parquet as pq
 
 from lakeward.adapters.duck import DuckEngine
 from lakeward.domain.duck import Rows, bad_rows
-from lakeward.domain.facts import FileSet, SourceColumn, SourceTable, StorageAccess, TablePlan
+from lakeward.domain.facts import TablePlan
+from lakeward.domain.file_facts import FileSet, StorageAccess
 from lakeward.domain.flatten import table_sql
 from lakeward.domain.flatten_checks import counts_sql, faults_sql, quarantine_sql
 from lakeward.domain.planning import plan_table
+from lakeward.domain.source_facts import SourceColumn, SourceTable
 from lakeward.ports import Input
 from lakeward.spec.models import TableSpec
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakeward.domain.chain import Chain, Entry, Record, follow, read_chain, sha256, told
-from lakeward.domain.facts import from_json, to_json
 from lakeward.domain.identity import chain_key
 from lakeward.domain.signing import Signer, new_pair, signer_of
+from lakeward.domain.stored import from_json, to_json
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FIRST, SECOND = (signer_of(new_pair()[0]) for _ in range(2))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakeward.domain.compaction import choose
-from lakeward.domain.facts import LiveFile
+from lakeward.domain.file_facts import LiveFile
 
 FILES = st.lists(
     st.builds(LiveFile, st.uuids().map(str), st.integers(1, 9), st.integers(1, 200), st.sampled_from("abc")),

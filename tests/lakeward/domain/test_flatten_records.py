@@ -16,16 +16,15 @@ from flattening import Flattened, by_id, flatten, make_plan
 from lakeward.adapters.duck import DuckEngine
 from lakeward.domain.duck import Rows, bad_rows
 from lakeward.domain.facts import (
-    FileSet,
     LakeColumn,
     LakeTable,
     LandedColumn,
     NestedColumn,
     PartitionField,
     SortField,
-    StorageAccess,
     TablePlan,
 )
+from lakeward.domain.file_facts import FileSet, StorageAccess
 from lakeward.domain.flatten import table_sql
 from lakeward.domain.flatten_checks import faults_sql, inexact_sql, quarantine_sql
 from lakeward.errors import UnsupportedError

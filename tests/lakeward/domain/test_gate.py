@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakeward.domain.evidence import Evidence, Finding, Outcome, Verdict
-from lakeward.domain.facts import FileFact, from_json
+from lakeward.domain.file_facts import FileFact
 from lakeward.domain.gate import Check, canonical, changes, decide, evidence_hash
+from lakeward.domain.stored import from_json
 from lakeward.spec.models import GateSpec
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)

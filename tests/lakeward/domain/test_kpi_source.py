@@ -9,9 +9,10 @@ import pytest
 from kpi_support import ZURICH, Both, both, spec, unique
 
 from lakeward.domain import kpi
-from lakeward.domain.facts import GroupPlan, SourceColumn, SourceTable
+from lakeward.domain.facts import GroupPlan
 from lakeward.domain.kpi_landing import landing_sql
 from lakeward.domain.planning import plan_table
+from lakeward.domain.source_facts import SourceColumn, SourceTable
 from lakeward.lab import Lab
 from lakeward.spec.models import TableSpec
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from lakeward.domain.facts import ForeignKey, SourceColumn, SourceTable, TablePlan
+from lakeward.domain.facts import TablePlan
 from lakeward.domain.faults import FaultsError
 from lakeward.domain.planning import plan_table
 from lakeward.domain.references import plan_references
+from lakeward.domain.source_facts import ForeignKey, SourceColumn, SourceTable
 from lakeward.errors import SpecError
 from lakeward.spec.models import GroupSpec, TableSpec
 

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from lakeward.domain.facts import SourceColumn
 from lakeward.domain.guards import guard_condition, is_refused
 from lakeward.domain.postgres_rules import RULES, How
 from lakeward.domain.postgres_types import land_column
+from lakeward.domain.source_facts import SourceColumn
 from lakeward.errors import SpecError, UnsupportedError
 from lakeward.spec.models import MaskMethod, SpecialPolicy
 from lakeward.spec.scalars import LakeType

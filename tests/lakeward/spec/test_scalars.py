@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from lakeward.domain.facts import from_json, to_json
+from lakeward.domain.stored import from_json, to_json
 from lakeward.spec.models import Filter
 from lakeward.spec.scalars import LakeType, Scalar, Size, SortTerm, Span, Transform, ZoneName
 

@@ -19,18 +19,8 @@ from lakeward.adapters.duck import DuckEngine
 from lakeward.adapters.iceberg import IcebergLake
 from lakeward.adapters.ledger import MemoryLedger
 from lakeward.adapters.objects import MemoryStore
-from lakeward.domain.facts import (
-    FileFact,
-    GroupPlan,
-    LakeTable,
-    LandedTable,
-    Manifest,
-    Plan,
-    Staged,
-    StagedFile,
-    StagedTable,
-    TablePlan,
-)
+from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
+from lakeward.domain.file_facts import FileFact, LandedTable, Manifest, Staged, StagedFile, StagedTable
 from lakeward.domain.identity import cut_id, landing_prefix
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.ports import Ports

@@ -17,20 +17,12 @@ from tests.lakes import open_lake, sql_connection
 from lakeward import __version__
 from lakeward.adapters.duck import DuckEngine
 from lakeward.adapters.objects import LocalStore
-from lakeward.domain.facts import (
-    FileFact,
-    GroupPlan,
-    LandedTable,
-    Manifest,
-    Plan,
-    ReferencePlan,
-    SourceColumn,
-    SourceTable,
-    Staged,
-)
+from lakeward.domain.facts import GroupPlan, Plan, ReferencePlan
+from lakeward.domain.file_facts import FileFact, LandedTable, Manifest, Staged
 from lakeward.domain.identity import cut_id
 from lakeward.domain.planning import plan_table
 from lakeward.domain.quarantine import quarantine_table
+from lakeward.domain.source_facts import SourceColumn, SourceTable
 from lakeward.ports import Ledger, Ports, Source, Validator, silent
 from lakeward.spec.models import LiftAndShift
 from lakeward.steps.artifacts import write_manifest

@@ -15,10 +15,12 @@ from lakeward.adapters.connections import from_environment
 from lakeward.adapters.open import open_ports
 from lakeward.domain.duck import Rows
 from lakeward.domain.evidence import Pointer, State
-from lakeward.domain.facts import Manifest, Plan, Staged, StagedTable, to_json
+from lakeward.domain.facts import Plan
+from lakeward.domain.file_facts import Manifest, Staged, StagedTable
 from lakeward.domain.flatten import table_sql
 from lakeward.domain.identity import WHOLE, batch_id, pointer_key
 from lakeward.domain.quarantine import quarantine_table
+from lakeward.domain.stored import to_json
 from lakeward.ports import Ports, TableCommit, silent
 from lakeward.spec.load import load
 from lakeward.steps.artifacts import write_staged

@@ -15,10 +15,12 @@ from lakeward.adapters.connections import from_environment
 from lakeward.adapters.open import open_ports
 from lakeward.domain.duck import Rows
 from lakeward.domain.evidence import Pointer
-from lakeward.domain.facts import GroupPlan, Manifest, Plan, Staged, StagedFile, StagedTable, from_json, to_json
+from lakeward.domain.facts import GroupPlan, Plan
+from lakeward.domain.file_facts import Manifest, Staged, StagedFile, StagedTable
 from lakeward.domain.flatten import table_sql
 from lakeward.domain.identity import WHOLE, batch_id, claim_key, pointer_key
 from lakeward.domain.quarantine import quarantine_table
+from lakeward.domain.stored import from_json, to_json
 from lakeward.ports import Ports, TableCommit, silent
 from lakeward.spec.load import load
 from lakeward.steps.artifacts import read_plan, write_staged

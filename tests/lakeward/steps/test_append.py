@@ -8,8 +8,8 @@ from append_world import AT, World, spoiled, world
 from tests.lakes import ids_in
 
 from lakeward.domain.evidence import Pointer, State
-from lakeward.domain.facts import from_json, to_json
 from lakeward.domain.identity import pointer_key, staged_key
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import ConflictError, DataError, GateError, LakeError, LakewardError
 from lakeward.steps.append import append
 from lakeward.steps.compact import inspect

@@ -17,9 +17,10 @@ from lakeward.adapters.ledger import MemoryLedger
 from lakeward.adapters.objects import LocalStore, MemoryStore, S3Store
 from lakeward.domain.chain import Entry
 from lakeward.domain.evidence import Outcome, Verdict
-from lakeward.domain.facts import FileFact, to_json
+from lakeward.domain.file_facts import FileFact
 from lakeward.domain.identity import chain_key
 from lakeward.domain.signing import UNSIGNED, new_pair, signer_of
+from lakeward.domain.stored import to_json
 from lakeward.errors import LakeError
 from lakeward.lab import Lab
 from lakeward.ports import ObjectStore, Ports

@@ -11,9 +11,10 @@ from append_world import AT, World, world
 from tests.lakes import ids_in
 
 from lakeward.domain.evidence import Pointer, State, Transition
-from lakeward.domain.facts import Plan, from_json, to_json
+from lakeward.domain.facts import Plan
 from lakeward.domain.identity import claim_key, landing_prefix, pointer_key
 from lakeward.domain.maintenance import CleaningReport
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import ConflictError, LakeError
 from lakeward.steps.append import append
 from lakeward.steps.claim import Claim

@@ -21,8 +21,9 @@ from lakeward.adapters.iceberg.files import data_files
 from lakeward.adapters.iceberg.read import live_entries
 from lakeward.domain.compaction import CompactionReport, rewriting
 from lakeward.domain.evidence import Pointer
-from lakeward.domain.facts import Plan, from_json, to_json
+from lakeward.domain.facts import Plan
 from lakeward.domain.identity import pointer_key, staged_key
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import LakeError
 from lakeward.ports import Input
 from lakeward.steps.append import append

@@ -16,8 +16,8 @@ from parity_world import AT, SOURCE, World, admin, world
 
 from lakeward.adapters.ledger import MemoryLedger
 from lakeward.domain.evidence import Finding, Outcome, Pointer, Verdict
-from lakeward.domain.facts import from_json, to_json
 from lakeward.domain.identity import pointer_key, verdict_key
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import LakeError, SourceLostError
 from lakeward.lab import Lab
 from lakeward.ports import Engine

@@ -11,9 +11,10 @@ import pytest
 
 from lakeward.adapters.objects import LocalStore, MemoryStore
 from lakeward.domain.evidence import Evidence, Outcome, Pointer, State, Transition, Verdict
-from lakeward.domain.facts import FileFact, Manifest, from_json, to_json
+from lakeward.domain.file_facts import FileFact, Manifest
 from lakeward.domain.gate import canonical, evidence_hash
 from lakeward.domain.identity import digest, manifest_key, pointer_key, sealed_key, transition_key, verdict_key
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import LakeError
 from lakeward.ports import ObjectStore
 from lakeward.reader import resolve

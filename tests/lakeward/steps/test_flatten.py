@@ -15,7 +15,8 @@ import pytest
 from flatten_world import GOOD, World, world
 from tests.chain import Chain
 
-from lakeward.domain.facts import LakeTable, Staged, StagedFile
+from lakeward.domain.facts import LakeTable
+from lakeward.domain.file_facts import Staged, StagedFile
 from lakeward.errors import DataError, LakeError, LakewardError
 from lakeward.lab import Lab
 from lakeward.ports import Lake, Progress

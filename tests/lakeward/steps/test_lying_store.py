@@ -10,7 +10,7 @@ import pytest
 from lakeward.adapters.ledger import MemoryLedger
 from lakeward.adapters.objects import MemoryStore
 from lakeward.domain.evidence import Outcome, State, Transition, Verdict
-from lakeward.domain.facts import from_json
+from lakeward.domain.stored import from_json
 from lakeward.errors import ConflictError
 from lakeward.ports import Ports
 from lakeward.steps.chain import chain_of, keep_verdict, key_of_verdict

@@ -16,9 +16,9 @@ import switch_world as sw
 from lakeward.adapters.objects import LocalStore, MemoryStore
 from lakeward.domain.chain import Entry, Record, follow, read_chain
 from lakeward.domain.evidence import Approval, Verdict
-from lakeward.domain.facts import from_json, to_json
 from lakeward.domain.identity import chain_key, chain_prefix, pointer_key
 from lakeward.domain.signing import UNSIGNED, Signer, new_pair, signer_of
+from lakeward.domain.stored import from_json, to_json
 from lakeward.lab import Lab
 from lakeward.steps.approve import keep_approval
 from lakeward.steps.chain import chain_of, key_of_verdict

@@ -18,7 +18,7 @@ import pytest
 from tests.chain import Chain
 from tests.databases import airflow_connection, create_database
 
-from lakeward.domain.facts import Manifest
+from lakeward.domain.file_facts import Manifest
 from lakeward.errors import DataError, LakewardError, SourceError
 from lakeward.lab import Lab
 from lakeward.ports import Ports

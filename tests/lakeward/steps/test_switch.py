@@ -19,8 +19,8 @@ import switch_world as sw
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.open import open_ports
 from lakeward.domain.evidence import Outcome, Pointer, State, Transition, Verdict
-from lakeward.domain.facts import from_json, to_json
 from lakeward.domain.identity import claim_key, pointer_key, sealed_key
+from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import ConflictError, GateError, LakeError, LakewardError
 from lakeward.lab import Lab
 from lakeward.reader import resolve

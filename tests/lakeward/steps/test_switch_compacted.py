@@ -16,8 +16,8 @@ from tests.lakes import changed_in_place
 
 from lakeward.adapters.ledger import MemoryLedger
 from lakeward.domain.evidence import State
-from lakeward.domain.facts import to_json
 from lakeward.domain.identity import pointer_key
+from lakeward.domain.stored import to_json
 from lakeward.errors import LakeError
 from lakeward.lab import Lab
 from lakeward.steps.compact import compact

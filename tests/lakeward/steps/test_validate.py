@@ -19,18 +19,10 @@ from lakeward.adapters.connections import from_environment
 from lakeward.adapters.duck_setup import connect, use_storage
 from lakeward.adapters.open import open_ports
 from lakeward.domain.evidence import Outcome, Verdict
-from lakeward.domain.facts import (
-    GroupPlan,
-    LakeColumn,
-    LakeTable,
-    Plan,
-    ReferencePlan,
-    Staged,
-    StagedTable,
-    TablePlan,
-    from_json,
-)
+from lakeward.domain.facts import GroupPlan, LakeColumn, LakeTable, Plan, ReferencePlan, TablePlan
+from lakeward.domain.file_facts import Staged, StagedTable
 from lakeward.domain.identity import cut_id, verdict_key
+from lakeward.domain.stored import from_json
 from lakeward.errors import DataError, LakewardError
 from lakeward.lab import Lab
 from lakeward.ports import Ports, silent

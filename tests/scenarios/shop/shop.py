@@ -18,9 +18,10 @@ from lakeward.adapters.iceberg import IcebergLake
 from lakeward.adapters.ledger import MemoryLedger
 from lakeward.adapters.open import Resolve
 from lakeward.domain.evidence import Outcome, Pointer
-from lakeward.domain.facts import LakeTable, Plan, from_json
+from lakeward.domain.facts import LakeTable, Plan
 from lakeward.domain.identity import batch_id, pointer_key, tag_name
 from lakeward.domain.quarantine import quarantine_table
+from lakeward.domain.stored import from_json
 from lakeward.ports import Ports
 from lakeward.reader import resolve
 from lakeward.steps.artifacts import read_manifest, read_plan, read_staged

@@ -14,8 +14,10 @@ from tests.databases import airflow_connection
 from tests.scenarios.tpch.load import load
 
 from lakeward.domain.evidence import Outcome, Verdict
-from lakeward.domain.facts import Appended, Plan, to_json
+from lakeward.domain.facts import Plan
+from lakeward.domain.file_facts import Appended
 from lakeward.domain.identity import manifest_key
+from lakeward.domain.stored import to_json
 from lakeward.lab import Lab
 from lakeward.steps.artifacts import key_of, read_manifest
 

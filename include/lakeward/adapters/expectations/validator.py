@@ -15,7 +15,7 @@ from lakeward.adapters.duck_setup import connect, use_storage
 from lakeward.adapters.expectations.compiled import as_unexpected_rows, orphans, sharing
 from lakeward.adapters.expectations.views import FIRST, create_views, first_rows, keep_rows
 from lakeward.domain.expectations import PERMITTED, Shape
-from lakeward.domain.facts import FileSet, StorageAccess
+from lakeward.domain.file_facts import FileSet, StorageAccess
 from lakeward.domain.rules import check_rule, describe, describe_reference, exact_args, rule_columns
 from lakeward.errors import LakeError, SpecError, redact
 from lakeward.ports import Progress, RuleResult, RuleSet

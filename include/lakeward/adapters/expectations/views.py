@@ -9,7 +9,7 @@ import duckdb
 
 from lakeward.adapters.duck_setup import use_storage
 from lakeward.domain.duck import duck_type
-from lakeward.domain.facts import FileFact, FileSet
+from lakeward.domain.file_facts import FileFact, FileSet
 from lakeward.domain.sql import ident, text
 
 FIRST = 20

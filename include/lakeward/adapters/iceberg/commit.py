@@ -25,7 +25,7 @@ from lakeward.adapters.iceberg.change import Change
 from lakeward.adapters.iceberg.files import data_files
 from lakeward.adapters.iceberg.read import BATCH, DROPPED, WINDOW, batches, live_entries, origin, pinned
 from lakeward.adapters.iceberg.schema import MIGRATION, differences
-from lakeward.domain.facts import Committed
+from lakeward.domain.file_facts import Committed
 from lakeward.domain.identity import WHOLE, tag_name
 from lakeward.errors import ConflictError, LakeError, UnsupportedError
 from lakeward.ports import TableCommit

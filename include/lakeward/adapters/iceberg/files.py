@@ -21,7 +21,7 @@ from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.table import Table
 
 from lakeward.adapters.iceberg.partition import record
-from lakeward.domain.facts import StagedFile
+from lakeward.domain.file_facts import StagedFile
 from lakeward.errors import LakeError
 
 _READERS = 8

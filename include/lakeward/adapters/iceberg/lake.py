@@ -36,7 +36,8 @@ from lakeward.adapters.iceberg.revert import delete_unreferenced, drop_cut
 from lakeward.adapters.iceberg.rewrite import Rewriting, compacted
 from lakeward.adapters.iceberg.schema import MIGRATION, PROPERTIES, differences, partition_spec, schema_of, sort_order
 from lakeward.adapters.iceberg.write import write_files
-from lakeward.domain.facts import Committed, FileSet, LakeTable, LiveFile, StagedFile, StorageAccess
+from lakeward.domain.facts import LakeTable
+from lakeward.domain.file_facts import Committed, FileSet, LiveFile, StagedFile, StorageAccess
 from lakeward.domain.maintenance import Expiry, LakeFile, TableHistory
 from lakeward.errors import LakeError, SpecError
 from lakeward.ports import FileStatistics, Progress, TableCommit, TableState

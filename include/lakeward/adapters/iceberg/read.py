@@ -11,7 +11,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation, Snapshot
 
 from lakeward.adapters.iceberg.properties import is_true
-from lakeward.domain.facts import LiveFile, StorageAccess
+from lakeward.domain.file_facts import LiveFile, StorageAccess
 from lakeward.errors import LakeError
 from lakeward.ports import FileStatistics, TableState
 

@@ -20,7 +20,7 @@ from lakeward.adapters.iceberg.commit import REFUSED, UNKNOWN, WAITS, clean_up
 from lakeward.adapters.iceberg.files import data_files
 from lakeward.adapters.iceberg.read import ORIGIN, live_entries, origin
 from lakeward.adapters.iceberg.revert import delete_unreferenced
-from lakeward.domain.facts import LiveFile, StagedFile
+from lakeward.domain.file_facts import LiveFile, StagedFile
 from lakeward.domain.identity import compacted_tag, tag_name
 from lakeward.errors import ConflictError, LakeError
 

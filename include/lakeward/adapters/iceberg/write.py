@@ -18,7 +18,7 @@ from lakeward.adapters.iceberg.casting import fit
 from lakeward.adapters.iceberg.files import checksum
 from lakeward.adapters.iceberg.partition import Partitioner, Value
 from lakeward.adapters.iceberg.schema import arrow_schema
-from lakeward.domain.facts import StagedFile
+from lakeward.domain.file_facts import StagedFile
 from lakeward.errors import DataError, LakeError
 from lakeward.ports import Progress
 

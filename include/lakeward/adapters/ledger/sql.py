@@ -11,8 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from lakeward.adapters.ledger.schema import open_engine, shown, told
 from lakeward.adapters.ledger.tables import steps, transitions, verdicts
 from lakeward.domain.evidence import Outcome, Transition, Verdict
-from lakeward.domain.facts import from_json, to_json
 from lakeward.domain.identity import digest
+from lakeward.domain.stored import from_json, to_json
 from lakeward.ports import StepRecord
 
 _STEP_KEY = ("migration", "run_key", "group_name", "step", "started_at")

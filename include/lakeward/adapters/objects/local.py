@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lakeward.adapters.objects.keys import checked
-from lakeward.domain.facts import StorageAccess
+from lakeward.domain.file_facts import StorageAccess
 from lakeward.errors import LakeError
 from lakeward.ports import Entry
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from lakeward.adapters.objects.keys import checked
-from lakeward.domain.facts import StorageAccess
+from lakeward.domain.file_facts import StorageAccess
 from lakeward.domain.identity import digest
 from lakeward.ports import Entry
 

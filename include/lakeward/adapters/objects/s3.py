@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 
 from lakeward.adapters.objects.keys import checked
 from lakeward.adapters.refusals import FULL, SKEWED, is_full, is_skewed
-from lakeward.domain.facts import StorageAccess
+from lakeward.domain.file_facts import StorageAccess
 from lakeward.errors import ConflictError, LakeError, SpecError, redact
 from lakeward.ports import Entry
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 import psycopg
 from psycopg.rows import TupleRow
 
-from lakeward.domain.facts import ForeignKey, SourceColumn, SourceTable
+from lakeward.domain.source_facts import ForeignKey, SourceColumn, SourceTable
 
 _KINDS = {
     "r": "table",

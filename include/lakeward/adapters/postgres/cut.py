@@ -17,7 +17,9 @@ from psycopg.rows import TupleRow
 from lakeward.adapters.duck_setup import connect, load_extension, use_storage
 from lakeward.adapters.postgres.catalog import describe
 from lakeward.adapters.postgres.session import Session, milliseconds
-from lakeward.domain.facts import FileFact, LandedColumn, SourceTable, StorageAccess, TablePlan
+from lakeward.domain.facts import LandedColumn, TablePlan
+from lakeward.domain.file_facts import FileFact, StorageAccess
+from lakeward.domain.source_facts import SourceTable
 from lakeward.domain.sql import ident, text, where
 from lakeward.errors import LakeError, SourceError, redact
 from lakeward.ports import Progress

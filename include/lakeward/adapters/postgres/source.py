@@ -12,7 +12,8 @@ from lakeward.adapters.postgres.catalog import describe
 from lakeward.adapters.postgres.cut import SnapshotReader
 from lakeward.adapters.postgres.locks import lock, lock_late, lockable
 from lakeward.adapters.postgres.session import Session
-from lakeward.domain.facts import SourceTable, TablePlan
+from lakeward.domain.facts import TablePlan
+from lakeward.domain.source_facts import SourceTable
 from lakeward.domain.sql import ident
 from lakeward.errors import SourceError
 from lakeward.ports import CutReader, SourceIdentity

@@ -11,7 +11,8 @@ import pytest
 
 from lakeward.adapters.expectations import GxValidator
 from lakeward.domain.expectations import PERMITTED, Shape
-from lakeward.domain.facts import FileSet, LakeColumn, LakeTable, StorageAccess
+from lakeward.domain.facts import LakeColumn, LakeTable
+from lakeward.domain.file_facts import FileSet, StorageAccess
 from lakeward.domain.rules import Value
 from lakeward.ports import RuleResult, RuleSet, silent
 from lakeward.spec.rules import Rule

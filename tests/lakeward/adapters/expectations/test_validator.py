@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from lakeward.adapters.expectations import GxValidator
-from lakeward.domain.facts import FileSet, LakeColumn, LakeTable, StorageAccess
+from lakeward.domain.facts import LakeColumn, LakeTable
+from lakeward.domain.file_facts import FileSet, StorageAccess
 from lakeward.domain.rules import Value
 from lakeward.errors import LakeError, SpecError
 from lakeward.ports import RuleResult, RuleSet, silent

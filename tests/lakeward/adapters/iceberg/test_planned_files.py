@@ -21,10 +21,12 @@ from tests.lakes import MIGRATION, batch, open_lake, sql_connection
 
 from lakeward.adapters.duck import DuckEngine
 from lakeward.domain.duck import Rows
-from lakeward.domain.facts import FileSet, SourceColumn, SourceTable, StorageAccess, TablePlan
+from lakeward.domain.facts import TablePlan
+from lakeward.domain.file_facts import FileSet, StorageAccess
 from lakeward.domain.flatten import table_sql
 from lakeward.domain.planning import plan_table
 from lakeward.domain.pruning import pruning
+from lakeward.domain.source_facts import SourceColumn, SourceTable
 from lakeward.spec.models import TableSpec
 
 ROWS = 40_000

@@ -4,7 +4,7 @@ import pytest
 from tests.lakes import ASIDE, MIGRATION, ORDERS, batch, group, ids_in, orders, stage
 
 from lakeward.adapters.iceberg import IcebergLake
-from lakeward.domain.facts import StagedFile
+from lakeward.domain.file_facts import StagedFile
 from lakeward.domain.identity import batch_id
 from lakeward.errors import LakeError
 

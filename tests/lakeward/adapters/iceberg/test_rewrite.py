@@ -24,7 +24,7 @@ from lakeward.adapters.iceberg.files import data_files
 from lakeward.adapters.iceberg.read import live_entries
 from lakeward.adapters.iceberg.schema import arrow_schema
 from lakeward.domain.compaction import rewrite_sql
-from lakeward.domain.facts import LiveFile, StagedFile
+from lakeward.domain.file_facts import LiveFile, StagedFile
 from lakeward.errors import ConflictError, LakeError
 
 COUNT = 240

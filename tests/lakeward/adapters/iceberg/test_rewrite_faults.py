@@ -14,7 +14,7 @@ from tests.lakes import MIGRATION, TABLES, batch, ids_in, lab_connection, open_l
 
 from lakeward.adapters.connections import Connection, from_environment
 from lakeward.adapters.iceberg import IcebergLake, change
-from lakeward.domain.facts import LiveFile, StagedFile
+from lakeward.domain.file_facts import LiveFile, StagedFile
 from lakeward.errors import ConflictError, LakeError
 
 pytestmark = pytest.mark.usefixtures("lab")

@@ -17,7 +17,8 @@ from tests.tcp_proxy import tcp_proxy
 from lakeward.adapters.connections import from_environment, from_json
 from lakeward.adapters.objects.s3 import access_of
 from lakeward.adapters.postgres import PostgresSource
-from lakeward.domain.facts import LakeTable, LandedColumn, StorageAccess, TablePlan
+from lakeward.domain.facts import LakeTable, LandedColumn, TablePlan
+from lakeward.domain.file_facts import StorageAccess
 from lakeward.errors import LakeError, SourceError
 from lakeward.lab import Lab
 from lakeward.ports import silent

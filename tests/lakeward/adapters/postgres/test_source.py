@@ -14,8 +14,10 @@ from tests.databases import airflow_connection, create_database
 
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.postgres import PostgresSource
-from lakeward.domain.facts import SourceTable, StorageAccess, TablePlan
+from lakeward.domain.facts import TablePlan
+from lakeward.domain.file_facts import StorageAccess
 from lakeward.domain.planning import plan_table
+from lakeward.domain.source_facts import SourceTable
 from lakeward.errors import SourceError
 from lakeward.lab import Lab
 from lakeward.ports import silent
