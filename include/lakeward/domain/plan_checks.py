@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lakeward.domain import kpi
+from lakeward.domain import kpi, sides
 from lakeward.domain.facts import GroupPlan, LakeTable, TablePlan
 from lakeward.domain.faults import Faults
 from lakeward.domain.planning import child_path
+from lakeward.domain.rows import figures_sql
 from lakeward.domain.rules import check_rule, rule_columns
 from lakeward.domain.shaping import suggest
 from lakeward.spec.document import Path
@@ -30,9 +31,18 @@ def check_plan(
     """
     _check_names(spec, groups, faults)
     _check_kpis(spec, groups, server_version, faults, whole=whole)
+    older = int(server_version[:2]) < 16
     for number, group in enumerate(groups):
         for plan in group.tables:
             table, at = _written(spec, number, plan)
+            for lake in plan.lake if older and plan.prove_rows else ():
+                if kpi.NEEDS_16 in figures_sql(sides.whole(plan, lake, spec.kpis, spec.calendar).source()):
+                    faults.add(
+                        at,
+                        f"rows of {lake.name} can't be proved: they hold json or text that is looked into, or moments inside "
+                        f"documents, which PostgreSQL can do without failing on odd records from 16 on; the source runs {server_version}",
+                        "Use jsonb and plain values, or write `prove_rows: false`: then only the KPIs prove this table.",
+                    )
             for lake in plan.lake:
                 for n, rule in enumerate(lake.rules):
                     with faults.at(*at, *child_path(table, lake), "rules", n, *_blamed(rule, lake)):
