@@ -65,11 +65,6 @@ def figure_columns(r: ResolvedKpi) -> tuple[tuple[str, str], ...]:
     return (*texts, ("value", value), ("n", "long"), ("fp", f"decimal({MAX_DIGITS},0)"))
 
 
-def argument_sql(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str | None:
-    """What the function is over, exactly: None for `count()`."""
-    return None if r.measure.argument is None else _argument(r, dialect, columns)
-
-
 def condition_sql(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str:
     """The KPI's filter as ``WHERE ...`` or nothing."""
     return _where(r, dialect, columns)

@@ -8,16 +8,15 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from lakeward.domain.evidence import Evidence, Pointer, Transition, Verdict
-from lakeward.domain.facts import Plan
 from lakeward.domain.file_facts import FileFact, Manifest
 from lakeward.domain.gate import evidence_hash
 from lakeward.domain.identity import digest, sealed_key
 from lakeward.domain.signing import UNSIGNED, Signer
 from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import UnreadableError
-from lakeward.ports import Ledger, ObjectStore, Ports
+from lakeward.ports import Ledger, ObjectStore
 from lakeward.steps.chain import key_of_verdict
-from lakeward.steps.gate import collect_evidence, keep_sealed, read_verdict
+from lakeward.steps.gate import read_verdict
 from lakeward.steps.records import check_records
 
 _SEALED = re.compile(r"(^|/)sealed/(?P<hash>[0-9a-f]{64})\.json$")
@@ -41,14 +40,6 @@ class Verified:
     wrong: tuple[str, ...]
     chains: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def seal(plan: Plan, ports: Ports) -> str:
-    """Keep the whole evidence of a run as it is now; its hash, which an approval binds to."""
-    evidence = collect_evidence(plan, ports)
-    found = evidence_hash(evidence)
-    keep_sealed(plan, ports, evidence, found)
-    return found
 
 
 def verify(store: ObjectStore, prefix: str = "", signer: Signer = UNSIGNED, heads: Collection[str] = ()) -> Verified:
