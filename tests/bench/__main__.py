@@ -21,7 +21,7 @@ from lakeward.lab import Lab
 from lakeward.lab.postgres import binaries
 
 MOVE = ("plan", "extract", "prepare", "flatten", "append")
-_ROUND = 14
+_ROUND = 15
 _LARGE = 4
 GX = "import great_expectations"
 
@@ -50,7 +50,7 @@ class Bench:
     def _round(self) -> None:
         """Every case once, beside its peers."""
         self._peer("copy", [binaries() / "psql", self.uri, "-c", r"\copy lineitem TO /dev/null (FORMAT binary)"])
-        self._run("lineitem", ("plan",), ("extract",))
+        self._run("lineitem", ("plan",), ("land",), ("extract",))
         self._run("figures", ("plan",), ("extract",))
         self._run("rows", ("plan",), ("extract",))
         self._peer("import", [sys.executable, "-c", GX])

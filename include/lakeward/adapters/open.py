@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, Self, cast
 from urllib.parse import unquote, urlsplit
 
 from lakeward.adapters.connections import Connection, variable
 from lakeward.domain.signing import UNSIGNED, Signer, signer_of
 from lakeward.errors import SpecError
-from lakeward.ports import Ports
-from lakeward.spec.models import LandingSpec, Migration
+from lakeward.ports import Lake, Ledger, Ports
+from lakeward.spec.models import LandingSpec, Migration, TargetSpec
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
+    from lakeward.adapters.iceberg import IcebergLake
     from lakeward.adapters.ledger import SqlLedger
     from lakeward.adapters.objects import LocalStore, S3Store
 
@@ -30,7 +32,7 @@ LEDGER = "lakeward_ledger"
 SIGNING = "lakeward_signing"
 """Connection id of the key that signs evidence: its password; extra ``trusted`` lists other public keys."""
 
-MEMORY = "1GB"
+MEMORY = "384MB"
 THREADS = 2
 
 
@@ -38,14 +40,13 @@ THREADS = 2
 def open_ports(spec: Migration, resolve: Resolve, home: Path) -> Iterator[Ports]:
     """Open source, store, engine, lake, ledger and validator of a migration; all are closed at the end.
 
-    Source and lake connect when they are first used; store and ledger are looked at here.
-    DuckDB is given LAKEWARD_MEMORY (default 1GB) and LAKEWARD_THREADS (default 2), and spills into ``home/tmp``.
+    The store is looked at here; source, lake and ledger are opened when they are first used.
+    DuckDB is given LAKEWARD_MEMORY (default 384MB) and LAKEWARD_THREADS (default 2), and spills into ``home/tmp``.
 
-    :raises LakewardError: a connection does not exist or is of the wrong type; store or ledger are unreachable.
+    :raises LakewardError: a connection does not exist or is of the wrong type; the store is unreachable.
     """
     from lakeward.adapters.duck import DuckEngine
     from lakeward.adapters.expectations import GxValidator
-    from lakeward.adapters.iceberg import IcebergLake, properties_from
     from lakeward.adapters.postgres import PostgresSource
 
     source = _of_type(resolve(spec.source.connection), {"postgres"}, "source.connection")
@@ -56,21 +57,51 @@ def open_ports(spec: Migration, resolve: Resolve, home: Path) -> Iterator[Ports]
     with ExitStack() as stack:
         store = stack.enter_context(closing(open_store(spec.landing, resolve, home)))
         store.check()
-        lake = IcebergLake(
-            properties_from(target), spec.target.namespace, spec.target.table_prefix, spec.target.file_size.bytes
-        )
-        stack.callback(lake.close)
+        lake = stack.enter_context(_Late(lambda: _lake(target, spec.target)))
+        ledger = stack.enter_context(_Late(lambda: open_ledger(resolve, home)))
         yield Ports(
             source=PostgresSource(
                 source, readers=spec.source.readers, max_snapshot_age=spec.source.max_snapshot_age.delta
             ),
             store=store,
             engine=DuckEngine(threads, memory, temp),
-            lake=lake,
-            ledger=stack.enter_context(closing(open_ledger(resolve, home))),
+            lake=cast("Lake", lake),
+            ledger=cast("Ledger", ledger),
             validator=GxValidator(threads, memory, temp),
             signer=open_signer(resolve),
         )
+
+
+class _Closable(Protocol):
+    def close(self) -> None:
+        """Give up what is held."""
+
+
+class _Late:
+    """A port that is opened when it is first used, and closed if it was: its libraries take seconds to import."""
+
+    def __init__(self, make: Callable[[], _Closable]) -> None:
+        self._make = make
+
+    @cached_property
+    def _made(self) -> _Closable:
+        return self._make()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._made, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if "_made" in vars(self):
+            self._made.close()
+
+
+def _lake(connection: Connection, target: TargetSpec) -> IcebergLake:
+    from lakeward.adapters.iceberg import IcebergLake, properties_from
+
+    return IcebergLake(properties_from(connection), target.namespace, target.table_prefix, target.file_size.bytes)
 
 
 def open_store(landing: LandingSpec, resolve: Resolve, home: Path) -> S3Store | LocalStore:

@@ -9,10 +9,14 @@ from collections.abc import Collection, Mapping, Sequence
 
 from lakeward.domain.duck import ROW_ID, Rows, duck_type, rows_of
 from lakeward.domain.facts import LakeColumn, LakeTable, TablePlan
+from lakeward.domain.flatten_faults import faults
 from lakeward.domain.flatten_record import JSON, Path, Record, json_path, sql_list
 from lakeward.domain.flatten_stages import KEY, POSITION, Nest, items, nests, records
+from lakeward.domain.json_numbers import inexact, marked
 from lakeward.domain.partition import order_by
-from lakeward.domain.sql import ident
+from lakeward.domain.sql import ident, text
+
+MISFIT = "lakeward: a record may not fit"
 
 
 def table_sql(
@@ -23,6 +27,7 @@ def table_sql(
     exact: Collection[str] = (),
     only: Sequence[str] = (),
     ids: bool = False,
+    strict: bool = False,
 ) -> str:
     """The rows of a lake table, its columns in order, sorted by partition values and sort order.
 
@@ -30,45 +35,78 @@ def table_sql(
     :param exact: nested columns that hold no inexact number, as ``inexact_sql`` tells; they are read faster.
     :param only: just these columns, unsorted.
     :param ids: with the ids of the landed rows that they come from, unsorted.
+    :param strict: fail with the text ``MISFIT`` at a record that may not fit, or that must be read the slower way.
     """
     source = ident(plan.name) if rows is Rows.ALL and not ids else rows_of(plan.name, rows)
     columns = [c for c in table.columns if not only or c.name in only]
     found = nests(plan, exact)
     if table.kind == "main":
-        body = _main(plan, found, columns, source)
+        body = _main(plan, found, columns, source, strict=strict)
     else:
-        body = _child(plan, found[table.source], table, columns, source)
+        body = _child(plan, found[table.source], table, columns, source, strict=strict)
     selected = f"SELECT {f'{ROW_ID}, ' if ids else ''}{body}"
     order = "" if only or ids else order_by(table)
     return f"SELECT * FROM ({selected}) {order}" if order else selected
 
 
-def _main(plan: TablePlan, found: Mapping[str, Nest], columns: Sequence[LakeColumn], rows: str) -> str:
+def _main(plan: TablePlan, found: Mapping[str, Nest], columns: Sequence[LakeColumn], rows: str, *, strict: bool) -> str:
     made = {}
     for source, nest in found.items():
         roles = {c.role for c in columns if c.source == source}
         inside = any(c.source == source and (c.path or c.type != JSON or c.role != "value") for c in columns)
-        if not inside:
+        if not inside and not strict:
             continue
-        record = nest.record(keyed="undeclared" in roles)
+        record = nest.record(keyed="undeclared" in roles or (strict and nest.keyed))
         parts = any(c.source == source and c.role == "value" and c.path and c.type == JSON for c in columns)
         rows = f"({records(nest, record, rows, parts=parts)})"
         made[source] = (nest, record)
-    return f"{', '.join(_column(plan, c, made) for c in columns)} FROM {rows}"
+    values = [_column(plan, c, made) for c in columns]
+    if not strict:
+        return _listed(values, columns, rows)
+    misfits = []
+    for source, (nest, record) in made.items():
+        doubtful = [inexact(nest.doc)] * nest.numeric + [marked(nest.doc)] * nest.keeps_parts
+        misfits += [f"{ident(source)} IS NOT NULL AND {nest.doc} IS NULL", *doubtful]
+        misfits += _misfits(nest, record, [c if c.source == source else None for c in columns])
+    return _checked(values, columns, rows, misfits)
+
+
+def _listed(values: Sequence[str], columns: Sequence[LakeColumn], rows: str) -> str:
+    return f"{', '.join(f'{value} AS {ident(c.name)}' for value, c in zip(values, columns, strict=True))} FROM {rows}"
+
+
+def _checked(values: Sequence[str], columns: Sequence[LakeColumn], rows: str, misfits: Sequence[str]) -> str:
+    """As ``_listed``, but failing where one of the misfits is true: they are told by the values, which are computed once."""
+    if not misfits:
+        return _listed(values, columns, rows)
+    inner = ", ".join(f"{value} AS {_nth(n)}" for n, value in enumerate(values))
+    first, *others = map(_nth, range(len(values)))
+    first = f"CASE WHEN {' OR '.join(f'({m})' for m in misfits)} THEN error({text(MISFIT)}) ELSE {first} END"
+    return _listed([first, *others], columns, f"(SELECT *, {inner} FROM {rows})")
+
+
+def _misfits(nest: Nest, record: Record, columns: Sequence[LakeColumn | None]) -> list[str]:
+    """What may be wrong in a record; ``columns`` are the computed ones, None where one is of another record."""
+    read = {c.path: _nth(n) for n, c in enumerate(columns) if c and c.role == "value"}
+    undeclared = nest.column.undeclared == "quarantine"
+    return [f.condition for f in faults(record, "", repeated=nest.repeats, undeclared=undeclared, read=read)]
+
+
+def _nth(number: int) -> str:
+    return ident(f"#value {number}")
 
 
 def _column(plan: TablePlan, column: LakeColumn, made: dict[str, tuple[Nest, Record]]) -> str:
-    name, source = ident(column.name), ident(column.source)
     if column.source not in made or (column.role == "value" and not column.path and column.type == JSON):
-        return f"{_landed(plan, column)} AS {name}"
+        return _landed(plan, column)
     nest, record = made[column.source]
     match column.role:
         case "shape":
-            return f"CASE WHEN {source} IS NULL THEN '$:sqlnull' ELSE {record.shape()} END AS {name}"
+            return f"CASE WHEN {ident(column.source)} IS NULL THEN '$:sqlnull' ELSE {record.shape()} END"
         case "undeclared":
-            return f"{_undeclared(nest, record)} AS {name}"
+            return _undeclared(nest, record)
         case _:
-            return f"{record.value(column.path)} AS {name}"
+            return record.value(column.path)
 
 
 def _landed(plan: TablePlan, column: LakeColumn) -> str:
@@ -96,11 +134,16 @@ def _known(keys: Sequence[str]) -> str:
     return f"{sql_list(keys)}::VARCHAR[]"
 
 
-def _child(plan: TablePlan, nest: Nest, table: LakeTable, columns: Sequence[LakeColumn], rows: str) -> str:
-    record = nest.item(nest.fields_of(table.kind, table.path))
+def _child(
+    plan: TablePlan, nest: Nest, table: LakeTable, columns: Sequence[LakeColumn], rows: str, *, strict: bool
+) -> str:
+    record = nest.item(nest.fields_of(table.kind, table.path), keyed=strict and nest.keyed)
     parts = any(c.role == "value" and c.type == JSON for c in columns)
-    made = ", ".join(f"{_item_column(plan, c, record)} AS {ident(c.name)}" for c in columns)
-    return f"{made} FROM ({items(nest, record, table.kind, table.path, rows, parts=parts)})"
+    values = [_item_column(plan, c, record) for c in columns]
+    rows = f"({items(nest, record, table.kind, table.path, rows, parts=parts)})"
+    return (
+        _checked(values, columns, rows, _misfits(nest, record, columns)) if strict else _listed(values, columns, rows)
+    )
 
 
 def _item_column(plan: TablePlan, column: LakeColumn, record: Record) -> str:

@@ -8,10 +8,9 @@ from lakeward.domain.duck import ROW_ID, Rows, bad_rows, rows_of
 from lakeward.domain.facts import LakeTable, LandedColumn, ReferencePlan, TablePlan
 from lakeward.domain.flatten import table_sql
 from lakeward.domain.flatten_faults import Fault, faults, first_fault
-from lakeward.domain.flatten_record import LIST, MAP, Path, pointer, sql_list
+from lakeward.domain.flatten_record import LIST, MAP, pointer, sql_list
 from lakeward.domain.flatten_stages import KEY, POSITION, Nest, documents, items, nests, parts_of, quoting, records
 from lakeward.domain.json_numbers import inexact, marked
-from lakeward.domain.json_values import is_numeric
 from lakeward.domain.oversize import is_cut_short, told
 from lakeward.domain.sql import ident, text
 from lakeward.spec.paths import format_path
@@ -23,11 +22,7 @@ def inexact_sql(plan: TablePlan) -> str | None:
     """One row that tells of each nested column whether it holds an inexact number; None when no column is read for numbers."""
     found, source = [], ident(plan.name)
     for name, nest in nests(plan).items():
-        if any(
-            is_numeric(kind)
-            for fields in (nest.column.fields, *(f for _, _, f in _children(nest)))
-            for _, kind in fields
-        ):
+        if nest.numeric:
             found.append(f"coalesce(bool_or({inexact(ident(name))}), false) AS {ident(name)}")
     return f"SELECT {', '.join(found)} FROM {source}" if found else None
 
@@ -44,9 +39,8 @@ def faults_sql(plan: TablePlan, *, exact: Collection[str] = ()) -> str | None:
 
 def _faults(plan: TablePlan, nest: Nest, order: int) -> list[str]:
     undeclared = nest.column.undeclared == "quarantine"
-    keyed = undeclared or nest.repeats
     column, rows, name = ident(nest.column.source), rows_of(plan.name), nest.column.source
-    record = nest.record(keyed=keyed, judged=True)
+    record = nest.record(keyed=nest.keyed, judged=True)
     found = [
         Fault(f"{column} IS NOT NULL AND {record.doc} IS NULL AND {is_cut_short(column)}", told(column)),
         Fault(f"{column} IS NOT NULL AND {record.doc} IS NULL", f"'not JSON: ' || left({column}, {_SHOWN})"),
@@ -54,8 +48,8 @@ def _faults(plan: TablePlan, nest: Nest, order: int) -> list[str]:
         *_marked(nest),
     ]
     parts = [first_fault(records(nest, record, rows, parts=False), found, name, f"[{order}, -1]")]
-    for kind, path, fields in _children(nest):
-        item = nest.item(fields, keyed=keyed, judged=True)
+    for kind, path, fields in nest.children:
+        item = nest.item(fields, keyed=nest.keyed, judged=True)
         where = text(format_path(path)) + (
             f" || '[' || {POSITION} || ']'" if kind == LIST else f" || '[\"' || left({KEY}, {_SHOWN}) || '\"]'"
         )
@@ -65,16 +59,13 @@ def _faults(plan: TablePlan, nest: Nest, order: int) -> list[str]:
     return parts
 
 
-def _children(nest: Nest) -> list[tuple[str, Path, Sequence[tuple[Path, str]]]]:
-    lists = [(LIST, path, fields) for path, fields in nest.column.lists]
-    return [*lists, *((MAP, path, nest.fields_of(MAP, path)) for path, _ in nest.column.maps)]
-
-
 def _marked(nest: Nest) -> list[Fault]:
     """Parts kept as JSON text can't be told from quoted numbers where they hold the mark; hardly a record ever does."""
-    need, parts = (of(nest, nest.column.fields, _children(nest)) for of in (quoting, parts_of))
+    if not nest.keeps_parts:
+        return []
+    need, parts = (of(nest, nest.column.fields, nest.children) for of in (quoting, parts_of))
     reason = "'a string begins with the control character U+0001 beside numbers that are kept as they are spelled'"
-    return [Fault(f"CASE WHEN {marked(nest.doc)} THEN {marked(parts)} AND ({need}) END", reason)] if parts else []
+    return [Fault(f"CASE WHEN {marked(nest.doc)} THEN {marked(parts)} AND ({need}) END", reason)]
 
 
 def referring_sql(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lakeward.domain.flatten_record import CONTAINERS, JSON, LIST, MAP, OBJECT, Path, Record, sql_list
@@ -36,14 +36,22 @@ def valid(column: str, form: str) -> str:
     return f"(json_valid({column}) AND NOT ({lenient}))"
 
 
-def faults(record: Record, where: str, *, repeated: bool, undeclared: bool) -> list[Fault]:
+def faults(
+    record: Record, where: str, *, repeated: bool, undeclared: bool, read: Mapping[Path, str] | None = None
+) -> list[Fault]:
     """Everything that may be wrong inside a record that is JSON, in declared order.
 
     :param where: SQL of the record's own place, put before its paths; empty for a whole column.
     :param repeated: keys may stand twice.
     :param undeclared: keys that nothing declares are faults.
+    :param read: SQL of values that were read already; the others are read here.
     """
-    found = [_misfit(record, path, kind, where) for path, kind in record.entries if kind != JSON]
+    read = read or {}
+    found = [
+        _misfit(record, path, kind, where, read.get(path) or _value_of(record, path, kind))
+        for path, kind in record.entries
+        if kind != JSON
+    ]
     for level, declared in record.levels.items():
         if repeated:
             found.append(_repeated(record, level, where))
@@ -53,13 +61,17 @@ def faults(record: Record, where: str, *, repeated: bool, undeclared: bool) -> l
     return found
 
 
-def _misfit(record: Record, path: Path, kind: str, where: str) -> Fault:
+def _value_of(record: Record, path: Path, kind: str) -> str:
+    return "" if kind in CONTAINERS or json_type_of(kind) else record.value(path)
+
+
+def _misfit(record: Record, path: Path, kind: str, where: str, value: str) -> Fault:
     seen, label = record.type(path), _label(path, where)
     if kind in CONTAINERS:
         condition = f"{seen} NOT IN ('{CONTAINERS[kind]}', 'NULL')"
         return Fault(condition, f"{label} || {text(f': expected {_NAMES[kind]}, found ')} || {_found(seen, None)}")
     only = json_type_of(kind)
-    condition = f"{seen} NOT IN ('{only}', 'NULL')" if only else f"{seen} <> 'NULL' AND ({record.value(path)}) IS NULL"
+    condition = f"{seen} NOT IN ('{only}', 'NULL')" if only else f"{seen} <> 'NULL' AND ({value}) IS NULL"
     return Fault(condition, f"{label} || {text(f': expected {kind}, found ')} || {_found(seen, record.shown(path))}")
 
 

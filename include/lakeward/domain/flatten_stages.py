@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lakeward.domain.facts import NestedColumn, TablePlan
 from lakeward.domain.flatten_faults import valid
-from lakeward.domain.flatten_record import JSON, MAP, Path, Record, json_path, pointer, sql_list
+from lakeward.domain.flatten_record import JSON, LIST, MAP, Path, Record, json_path, pointer, sql_list
 from lakeward.domain.json_numbers import inexact, quote_numbers, respelled
 from lakeward.domain.json_values import is_numeric
 from lakeward.domain.sql import ident
@@ -31,6 +31,28 @@ class Nest:
     def repeats(self) -> bool:
         """Whether a key may stand twice in an object; jsonb keeps the last one."""
         return self.form != "jsonb"
+
+    @property
+    def keyed(self) -> bool:
+        """Whether the keys of its objects decide if a record fits."""
+        return self.repeats or self.column.undeclared == "quarantine"
+
+    @property
+    def children(self) -> list[tuple[str, Path, Typed]]:
+        """Its lists and maps by kind, path and fields."""
+        lists = [(LIST, path, fields) for path, fields in self.column.lists]
+        return [*lists, *((MAP, path, self.fields_of(MAP, path)) for path, _ in self.column.maps)]
+
+    @property
+    def keeps_parts(self) -> bool:
+        """Whether parts of its records are kept as JSON text."""
+        return bool(parts_of(self, self.column.fields, self.children))
+
+    @property
+    def numeric(self) -> bool:
+        """Whether any number is read of its records."""
+        every = (self.column.fields, *(fields for _, _, fields in self.children))
+        return any(is_numeric(kind) for fields in every for _, kind in fields)
 
     @property
     def doc(self) -> str:

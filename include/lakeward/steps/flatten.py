@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from lakeward.domain.facts import LakeTable, Plan, TablePlan
-from lakeward.domain.file_facts import Staged, StagedFile, StagedTable
-from lakeward.domain.flatten import table_sql
+from lakeward.domain.file_facts import Manifest, Staged, StagedFile, StagedTable
+from lakeward.domain.flatten import MISFIT, table_sql
 from lakeward.domain.flatten_checks import quarantine_sql
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.errors import DataError
@@ -19,6 +19,8 @@ from lakeward.steps.set_aside import SetAside, landing_of, set_aside
 def flatten(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: Progress = silent) -> Staged:
     """Stage a group; a group that is staged is left as it is.
 
+    Records are first taken to fit, which nearly all of them do: one that may not makes it start again, and then each is looked at.
+
     :param attempt: begins the names of this try's files.
     :raises DataError: too many rows would be quarantined, or the counts do not add up; nothing is left behind then.
     :raises LakeError: a landed file is missing or changed.
@@ -29,19 +31,14 @@ def flatten(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
     started = time.monotonic()
     manifest = read_manifest(ports.store, plan, group)
     check_landing(ports.store, manifest)
-    landing = landing_of(group, manifest, ports)
-    set_aside(landing, manifest, ports.engine, progress)
-    landed = {table.table: table.rows for table in manifest.tables}
-    tables: list[StagedTable] = []
     try:
-        for table in group.tables:
-            for staged_table in _stage(landing, table, landed[table.name], ports, attempt, progress):
-                tables.append(staged_table)  # noqa: PERF402 - one by one, so that a failure finds what was written before it
-        tables.append(_stage_quarantine(landing, ports, attempt, progress))
-        _add_up(tables)
-    except BaseException:
-        ports.lake.unstage(_files(tables))
-        raise
+        tables = _stage_all(landing_of(group, manifest, ports), manifest, ports, attempt, progress, strict=True)
+    except DataError as error:
+        if MISFIT not in str(error):
+            raise
+        landing = landing_of(group, manifest, ports)
+        set_aside(landing, manifest, ports.engine, progress)
+        tables = _stage_all(landing, manifest, ports, attempt, progress, strict=False)
     ours = Staged(group.name, group.cut_id, tuple(tables), round(time.monotonic() - started, 3))
     stored = write_staged(ports.store, plan, group, ours)
     if stored.tables != ours.tables:
@@ -49,8 +46,29 @@ def flatten(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
     return stored
 
 
+def _stage_all(
+    landing: SetAside, manifest: Manifest, ports: Ports, attempt: str, progress: Progress, *, strict: bool
+) -> list[StagedTable]:
+    """Stage every table and the quarantine; nothing is left behind when it fails.
+
+    :param strict: nothing is set aside; DataError with the text ``MISFIT`` when something may have to be.
+    """
+    landed = {table.table: table.rows for table in manifest.tables}
+    tables: list[StagedTable] = []
+    try:
+        for table in landing.group.tables:
+            for staged in _stage(landing, table, landed[table.name], ports, attempt, progress, strict=strict):
+                tables.append(staged)  # noqa: PERF402 - one by one, so that a failure finds what was written before it
+        tables.append(_stage_quarantine(landing, ports, attempt, progress))
+        _add_up(tables)
+    except BaseException:
+        ports.lake.unstage(_files(tables))
+        raise
+    return tables
+
+
 def _stage(
-    landing: SetAside, plan: TablePlan, landed: int, ports: Ports, attempt: str, progress: Progress
+    landing: SetAside, plan: TablePlan, landed: int, ports: Ports, attempt: str, progress: Progress, *, strict: bool
 ) -> Iterator[StagedTable]:
     """Stage the lake tables of a source table, counting each by another way than it is read."""
     counts = landing.counts(plan, ports.engine)
@@ -61,7 +79,8 @@ def _stage(
         )
     for table in plan.lake:
         read, quarantined = counts[table.name]
-        sql = table_sql(plan, table, landing.rows(plan.name), exact=landing.exact.get(plan.name, ()))
+        exact = [n.source for n in plan.nested] if strict else landing.exact.get(plan.name, ())
+        sql = table_sql(plan, table, landing.rows(plan.name), exact=exact, strict=strict)
         files = _write(table, sql, landing.inputs(plan.name), read - quarantined, ports, attempt, progress)
         yield StagedTable(table.name, files, sum(f.rows for f in files), read, quarantined)
 

@@ -13,10 +13,11 @@ from lakeward.adapters.duck import DuckEngine
 from lakeward.domain.duck import Rows, bad_rows
 from lakeward.domain.facts import TablePlan
 from lakeward.domain.file_facts import FileSet, StorageAccess
-from lakeward.domain.flatten import table_sql
+from lakeward.domain.flatten import MISFIT, table_sql
 from lakeward.domain.flatten_checks import counts_sql, faults_sql, quarantine_sql
 from lakeward.domain.planning import plan_table
 from lakeward.domain.source_facts import SourceColumn, SourceTable
+from lakeward.errors import DataError
 from lakeward.ports import Input
 from lakeward.spec.models import TableSpec
 
@@ -55,15 +56,41 @@ def flatten(plan: TablePlan, docs: Sequence[str | None], folder: Path, files: in
     bad = engine.table(sql, inputs)
     inputs[bad_rows(plan.name)] = bad
     quarantine = engine.table(quarantine_sql(plan, "c1"), inputs).to_pylist()
+    tables = {t.name: engine.table(table_sql(plan, t, Rows.GOOD), inputs).to_pylist() for t in plan.lake}
+    check_strict(plan, engine, inputs, bad.num_rows, tables)
     named = 'SELECT id, reason, column_name FROM "t#rows" JOIN "t#bad" USING ("#file", "#row")'
     reasons = engine.table(named, inputs).to_pylist()
     return Flattened(
-        {t.name: engine.table(table_sql(plan, t, Rows.GOOD), inputs).to_pylist() for t in plan.lake},
+        tables,
         {r["id"]: (r["reason"], r["column_name"]) for r in reasons},
         quarantine,
         _only(engine.table(counts_sql(plan, Rows.ALL), inputs)),
         _only(engine.table(counts_sql(plan, Rows.BAD), inputs)),
     )
+
+
+def check_strict(
+    plan: TablePlan, engine: DuckEngine, inputs: Mapping[str, Input], bad: int, tables: Mapping[str, object]
+) -> None:
+    """Read at one go, records give the same rows or, where one does not fit, none at all."""
+    for rows in (Rows.ALL, Rows.GOOD):
+        read = strict(plan, engine, inputs, rows)
+        assert read is None or read == tables
+        assert read is None or rows is Rows.GOOD or not bad
+
+
+def strict(
+    plan: TablePlan, engine: DuckEngine, inputs: Mapping[str, Input], rows: Rows
+) -> dict[str, list[dict[str, object]]] | None:
+    """The lake's rows read without looking for faults first; None when a record may not fit."""
+    nested = [n.source for n in plan.nested]
+    sql = {t.name: table_sql(plan, t, rows, exact=nested, strict=True) for t in plan.lake}
+    try:
+        return {name: engine.table(text, inputs).to_pylist() for name, text in sql.items()}
+    except DataError as error:
+        if MISFIT in str(error):
+            return None
+        raise
 
 
 def _only(table: pa.Table) -> dict[str, int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
@@ -39,8 +41,8 @@ def write_files(
     """
     name, schema = table.name()[-1], arrow_schema(table.schema())
     partitioner, done = Partitioner(table.schema(), table.spec()), 0
-    with _Files(table, schema, attempt, file_size) as files:
-        for batch in _computed(batches, name):
+    with closing(_computed(batches, name)) as computed, _Files(table, schema, attempt, file_size) as files:
+        for batch in computed:
             for values, part in partitioner.runs(fit(batch, schema, name)):
                 files.add(values, part)
             done += batch.num_rows
@@ -48,10 +50,14 @@ def write_files(
     return tuple(files.written)
 
 
-def _computed(batches: pa.RecordBatchReader, table: str) -> Iterator[pa.RecordBatch]:
-    """The batches; what goes wrong in the engine behind them is not the object store's fault."""
+def _computed(batches: pa.RecordBatchReader, table: str) -> Generator[pa.RecordBatch, None, None]:
+    """The batches, the next one being computed while one is written; what goes wrong in the engine is not the object store's fault."""
     try:
-        yield from batches
+        with ThreadPoolExecutor(1, "compute") as ahead:
+            coming = ahead.submit(next, batches, None)
+            while (batch := coming.result()) is not None:
+                coming = ahead.submit(next, batches, None)
+                yield batch
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"Table {table}: its rows could not be computed: {str(error)[:500]}",

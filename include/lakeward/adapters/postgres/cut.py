@@ -31,7 +31,10 @@ _PAGE = 8192
 _MIN_SHARE = 4096
 """Pages (32 MB) below which a table is not shared out among readers."""
 
-_COPY = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880, FILE_SIZE_BYTES '128MB', RETURN_STATS true"
+_LISTED = 64
+"""Width up to which the spaces of a padded column are looked up."""
+
+_COPY = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880, ROW_GROUP_SIZE_BYTES '16MB', FILE_SIZE_BYTES '128MB', RETURN_STATS true"
 
 
 class SnapshotReader:
@@ -191,8 +194,16 @@ def _scan(table: TablePlan) -> str:
 def _scanned(column: LandedColumn) -> str:
     name = ident(column.source)
     if column.pad:
-        return f"rpad({name}, {column.pad}, ' ')"
+        return _padded(name, column.pad)
     return f"{name}::VARCHAR" if column.type in {"string", "json"} else name
+
+
+def _padded(name: str, width: int) -> str:
+    """A ``char(n)`` with its padding, which the scanner trims; looking the spaces up takes half the time of ``rpad``."""
+    if width > _LISTED:
+        return f"rpad({name}, {width}, ' ')"
+    spaces = ", ".join(text(" " * (width - length)) for length in range(width + 1))
+    return f"{name} || [{spaces}][length({name}) + 1]"
 
 
 def _select(table: TablePlan, extra: str) -> str:
