@@ -9,7 +9,7 @@ DEMO_ORDERS ?= 20000
 PATTERN ?= lift_and_shift
 export DEMO_ORDERS PATTERN
 
-.PHONY: help setup demo ui test soak unit bench lint clean
+.PHONY: help setup demo ui test soak coverage unit bench lint clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: setup ## The whole suite, with real servers
 
 soak: setup ## The campaigns of faults in full length
 	@$(BIN)/pytest -n auto --dist loadgroup -m soak
+
+coverage: setup ## The suite with branch coverage of the core; fails below 95 %
+	@$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder -m 'not soak' --cov=lakeward --cov-report=term:skip-covered
 
 unit: setup ## The tests that need no server
 	@$(BIN)/pytest -m "not lab and not soak"
