@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from lakeward.domain.acceptance import Acceptance
 from lakeward.domain.evidence import Transition, Verdict
 from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.file_facts import Committed, FileFact, FileSet, LiveFile, StagedFile, StorageAccess
 from lakeward.domain.maintenance import Expiry, LakeFile, TableHistory
+from lakeward.domain.repair import Patch
 from lakeward.domain.signing import UNSIGNED, Signer
 from lakeward.domain.source_facts import SourceTable
 from lakeward.spec.rules import Rule
@@ -46,8 +48,13 @@ class CutReader(Protocol):
     snapshot: str
     taken_at: datetime
 
-    def land(self, table: TablePlan, url: str, access: StorageAccess, progress: Progress) -> tuple[FileFact, ...]:
-        """Write the table's rows as Parquet files below ``url`` (a folder), columns named and typed as the plan says."""
+    def land(
+        self, table: TablePlan, url: str, access: StorageAccess, progress: Progress, only: str = ""
+    ) -> tuple[FileFact, ...]:
+        """Write the table's rows as Parquet files below ``url`` (a folder), columns named and typed as the plan says.
+
+        ``only`` is a condition of ours over the source's own columns; empty takes all rows.
+        """
 
     def describe(self, patterns: Sequence[str]) -> tuple[SourceTable, ...]:
         """As Source.describe, in the snapshot."""
@@ -142,7 +149,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """A lake table as it is. ``batches`` maps a window to the batch that landed last in it."""
+    """A lake table as it is. ``batches`` maps a window to the batch that landed last in it; ``repair`` is the last one that it took."""
 
     table: str
     snapshot_id: int | None
@@ -150,6 +157,7 @@ class TableState:
     files: int
     bytes: int
     batches: Mapping[str, str]
+    repair: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +240,13 @@ class Lake(Protocol):
 
     def origin(self, table: str, snapshot_id: int) -> int | None:
         """The snapshot whose rows a compacted one holds, itself when it is none; None when its history was expired."""
+
+    def patch(self, patches: Sequence[Patch], repair: str, cut_id: str) -> dict[str, int]:
+        """Exchange files of live tables for others, rows and all, in one commit over all tables where the catalog has it.
+
+        Each table lands once for a repair's id, and takes record and tag of the cut along. Table to its new snapshot.
+        :raises ConflictError: a table has other rows or other files than the patch was made for; none was changed.
+        """
 
     def drop_batch(self, table: str, cut_id: str) -> bool:
         """Take an unpublished cut back out in one commit; False when it is not the table's content."""
@@ -342,6 +357,12 @@ class Ledger(Protocol):
 
     def transitions(self, migration: str) -> tuple[Transition, ...]:
         """All transitions, oldest first."""
+
+    def record_acceptances(self, migration: str, standing: Sequence[Acceptance]) -> None:
+        """Keep these as the acceptances of a migration that stand, and no others."""
+
+    def acceptances(self, migration: str) -> tuple[Acceptance, ...]:
+        """The acceptances that stand, expired ones too, oldest first."""
 
     def steps(self, migration: str | None = None, run_key: str | None = None) -> tuple[StepRecord, ...]:
         """The newest record of every migration, run, group and step, oldest first."""

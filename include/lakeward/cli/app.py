@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lakeward import __version__
-from lakeward.cli import doctor, evidence, files, init, lab, maintain, parity, plan, run, status, trial
+from lakeward.cli import accept, doctor, evidence, files, init, lab, maintain, parity, plan, repair, run, status, trial
 
 HELP = """Moves databases into an Iceberg lakehouse, proves to the cent that nothing changed, and stops at the gate.
 
@@ -46,6 +46,8 @@ app.add_typer(lab.app, name="lab")
 app.command()(plan.plan)
 app.command()(run.run)
 app.command()(parity.parity)
+app.command()(accept.accept)
+app.command()(repair.repair)
 app.command()(status.status)
 app.command()(trial.discard)
 app.command()(maintain.maintain)

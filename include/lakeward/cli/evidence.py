@@ -95,7 +95,7 @@ def dossier(
 
     Example: `lakeward evidence dossier dags/migrations/retail.yaml --out dossier.html`
     """
-    from lakeward.cli.session import opened, run_of_cut
+    from lakeward.cli.session import now, opened, run_of_cut
     from lakeward.domain.dossier import render
     from lakeward.reader import resolve
     from lakeward.steps.artifacts import read_plan
@@ -110,25 +110,29 @@ def dossier(
             )
         plan = read_plan(ports.store, name, key)
         if out is None:
-            say(ports.store.url(keep_dossier(plan, ports)))
+            say(ports.store.url(keep_dossier(plan, ports, now())))
             return
-        out.write_text(render(collect(plan, ports)), "utf-8")
+        out.write_text(render(collect(plan, ports, now())), "utf-8")
     say(str(out))
 
 
 @ledger_app.command()
 @exits(1)
 def rebuild(file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")]) -> None:
-    """Put steps, verdicts and transitions back into a ledger that was lost, from what they left in store and lake; what is there stays.
+    """Put steps, verdicts, transitions and acceptances back into a ledger that was lost, from what they left in store and lake; what is there stays.
 
     Example: `lakeward ledger rebuild dags/migrations/retail.yaml`
     """
     from lakeward.cli.session import opened
+    from lakeward.steps.accept import tell_ledger
     from lakeward.steps.evidence import rebuild as rebuild_ledger
     from lakeward.steps.rebuild import rebuild_steps
 
     with opened(file) as (loaded, ports):
         name = loaded.spec.migration
         verdicts, transitions = rebuild_ledger(name, ports.store, ports.ledger)
-        steps = rebuild_steps(name, ports.store, ports.lake, ports.ledger)
-    say(f"{verdicts} verdicts and {transitions} transitions of {name} are in the ledger; {steps} steps were put back.")
+        steps, accepted = rebuild_steps(name, ports.store, ports.lake, ports.ledger), tell_ledger(ports, name)
+    say(
+        f"{verdicts} verdicts, {transitions} transitions and {accepted} acceptances of {name} are in the ledger; "
+        f"{steps} steps were put back."
+    )

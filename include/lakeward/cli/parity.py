@@ -12,12 +12,13 @@ import typer
 
 from lakeward.cli.console import exits, progressing, say_json
 from lakeward.cli.session import now, opened, run_of_cut
-from lakeward.cli.verdicts import finding_json, show_rows, show_verdicts, verdict_json
+from lakeward.cli.verdicts import finding_json, show_accepted, show_rows, show_verdicts, verdict_json
 from lakeward.errors import LakeError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lakeward.domain.accepted import Explanations
     from lakeward.domain.evidence import Finding, Verdict
     from lakeward.domain.facts import Plan
     from lakeward.ports import Ports, Progress
@@ -52,6 +53,7 @@ def parity(
     Example: `lakeward parity dags/migrations/retail.yaml --at cut --drill`
     """
     from lakeward.ports import silent
+    from lakeward.steps.accept import explain_verdicts
 
     if since and at is At.CUT:
         raise SpecError("--since goes with --at now: figures of the cut are compared whole.", todo="Leave one out.")
@@ -62,14 +64,18 @@ def parity(
         with watched as progress:
             found = _compared(plans, ports, at, kpi, since.date() if since else None, progress)
             rows = [pair for plan, verdicts in found for pair in _findings(plan, verdicts, ports, at, drill=drill)]
+            known = {
+                k: v for plan, verdicts in found for k, v in explain_verdicts(plan, verdicts, ports, now()).items()
+            }
     if not rows:
         raise SpecError(f"No KPI of group {group!r} is called {kpi!r}.", todo="Leave --group or --kpi out.")
     if as_json:
-        _print_json(rows)
+        _print_json(rows, known)
     else:
         show_verdicts([verdict for verdict, _ in rows])
         for verdict, findings in rows:
             show_rows(verdict, findings)
+        show_accepted(known)
     if any(verdict.outcome == "error" for verdict, _ in rows):
         raise typer.Exit(2)
     if any(verdict.failed for verdict, _ in rows):
@@ -136,6 +142,6 @@ def _findings(
     return [(v, v.findings) for v in verdicts]
 
 
-def _print_json(rows: Sequence[tuple[Verdict, tuple[Finding, ...]]]) -> None:
-    findings = [finding_json(verdict, finding) for verdict, found in rows for finding in found]
-    say_json({"verdicts": [verdict_json(verdict) for verdict, _ in rows], "findings": findings})
+def _print_json(rows: Sequence[tuple[Verdict, tuple[Finding, ...]]], known: Explanations) -> None:
+    findings = [finding_json(verdict, finding, known) for verdict, found in rows for finding in found]
+    say_json({"verdicts": [verdict_json(verdict, known) for verdict, _ in rows], "findings": findings})

@@ -190,10 +190,10 @@ def _gate(plan: Plan, ports: Ports) -> None:
     from lakeward.steps.journal import journal
 
     with journal(plan, ports, "", Step.GATE, now()) as entry:
-        decision = evaluate(plan, ports)
+        decision = evaluate(plan, ports, now())
         entry.outcome, entry.message = "done" if decision.open else "held", "; ".join(decision.reasons)
     note(f"records: {decision.signatures}")
-    note(f"dossier: {try_dossier(plan, ports)}")
+    note(f"dossier: {try_dossier(plan, ports, now())}")
     finish_run(ports.store, plan, entry.outcome)
     for warning in decision.warnings:
         say(f"warning: {warning}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lakeward.cli.console import say, table
+from lakeward.domain.accepted import id_of, place_of
 
 if TYPE_CHECKING:
+    from lakeward.domain.accepted import Explanations
     from lakeward.domain.evidence import Finding, Verdict
 
 _SHOWN = 20
@@ -41,17 +44,30 @@ def show_rows(verdict: Verdict, findings: Sequence[Finding]) -> None:
     rows = [f for f in findings if f.key or f.values]
     if not rows:
         return
+    say()
+    show_differing(f"{verdict.subject} of {verdict.group}", rows)
+
+
+def show_differing(title: str, rows: Sequence[Finding]) -> None:
+    """Rows that differ, with both values."""
     shown = [
         (f.named_key, f.kind, f.column, f.expected or "", f.found or "", f.period or "", ", ".join(f.kpis), _lost(f))
         for f in rows[:_SHOWN]
     ]
-    say()
     columns = ("key", "is", "column", "source", "lake", "day", "figures", "values")
-    table(columns, shown, title=f"{verdict.subject} of {verdict.group}: {len(rows):,} rows and values differ")
+    table(columns, shown, title=f"{title}: {len(rows):,} rows and values differ")
 
 
-def verdict_json(verdict: Verdict) -> dict[str, object]:
-    """A verdict, its findings aside."""
+def show_accepted(known: Explanations) -> None:
+    """What is accepted of the differences, by whom, and what has expired."""
+    for (group, kind, subject), explained in known.items():
+        if told := explained.told():
+            say(f"{group}: {kind} {subject}: {told}")
+
+
+def verdict_json(verdict: Verdict, known: Explanations = MappingProxyType({})) -> dict[str, object]:
+    """A verdict, its findings aside; ``accepted`` counts differences by the acceptance that covers them."""
+    explained = known.get(place_of(verdict))
     return {
         "migration": verdict.migration,
         "group": verdict.group,
@@ -62,14 +78,17 @@ def verdict_json(verdict: Verdict) -> dict[str, object]:
         "summary": verdict.summary,
         "checked": verdict.checked,
         "failed": verdict.failed,
+        "accepted": {id_of(one): count for one, count in explained.accepted} if explained else {},
+        "expired": {id_of(one): count for one, count in explained.expired} if explained else {},
         "decided_at": verdict.decided_at.isoformat(),
         "inputs_hash": verdict.inputs_hash,
         "files": [f.url for f in verdict.files],
     }
 
 
-def finding_json(verdict: Verdict, finding: Finding) -> dict[str, object]:
+def finding_json(verdict: Verdict, finding: Finding, known: Explanations = MappingProxyType({})) -> dict[str, object]:
     """A difference; figures and values are exact text, null where there are none."""
+    explained = known.get(place_of(verdict))
     row = bool(finding.key or finding.values)
     own = verdict.subject if verdict.kind == "kpi" else next(iter(finding.kpis), None)
     return {
@@ -92,6 +111,7 @@ def finding_json(verdict: Verdict, finding: Finding) -> dict[str, object]:
         "values": finding.values,
         "times": finding.times,
         "message": finding.message,
+        "accepted": explained.names(finding) if explained else None,
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from lakeward.domain.acceptance import Acceptance
 from lakeward.domain.file_facts import FileFact
 
 
@@ -57,6 +58,7 @@ class Verdict:
     """What one check found for one group at one cut; computed once per ``inputs_hash``, then only read.
 
     ``checked`` and ``failed`` count cells (kpi) or rows (rows, records). ``findings`` are the first 100; ``files`` hold all of them.
+    ``whole``: nothing else differs; else there is more than was looked at.
     """
 
     kind: str  # kpi, rows, records, counts
@@ -72,6 +74,7 @@ class Verdict:
     decided_at: datetime
     findings: tuple[Finding, ...] = ()
     files: tuple[FileFact, ...] = ()
+    whole: bool = True
 
 
 class State(StrEnum):
@@ -116,6 +119,7 @@ class Evidence:
     """All that a signer approves, of every group of a run. Its hash is what the approval binds to.
 
     ``chain`` is number and hash of the newest record that vouches for one of its verdicts, and so binds all records before.
+    ``accepted`` are the acceptances that stand for verdicts that failed.
     """
 
     migration: str
@@ -127,6 +131,7 @@ class Evidence:
     rows: dict[str, dict[str, tuple[int, int, int]]]  # group to table to (read, landed, quarantined)
     verdicts: tuple[Verdict, ...]
     chain: str = ""
+    accepted: tuple[Acceptance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from lakeward.domain.accepted import Explanations, id_of, place_of
 from lakeward.domain.evidence import Evidence, GateDecision, Outcome, Verdict
 from lakeward.domain.identity import digest
 from lakeward.domain.stored import to_json
@@ -36,6 +38,7 @@ def canonical(evidence: Evidence) -> bytes:
         rows={group: dict(sorted(tables.items())) for group, tables in sorted(evidence.rows.items())},
         verdicts=tuple(sorted(evidence.verdicts, key=to_json)),
         chain=evidence.chain,
+        accepted=tuple(sorted(evidence.accepted, key=id_of)),
     )
     return to_json(ordered)
 
@@ -45,18 +48,27 @@ def evidence_hash(evidence: Evidence) -> str:
     return digest("evidence", canonical(evidence))
 
 
-def decide(evidence: Evidence, spec: GateSpec, expected: Sequence[Check], against: Sequence[str] = ()) -> GateDecision:
+def decide(
+    evidence: Evidence,
+    spec: GateSpec,
+    expected: Sequence[Check],
+    against: Sequence[str] = (),
+    explained: Explanations = MappingProxyType({}),
+) -> GateDecision:
     """Whether a person may be asked. Every reason why not is named, not only the first.
 
     :param against: what the chain of records has against this evidence.
+    :param explained: what is accepted of the failed verdicts; one of which all is accepted warns.
     """
     quarantined = sum(aside for tables in evidence.rows.values() for _, _, aside in tables.values())
     reasons = [*_gaps(evidence), *_lost_rows(evidence), *_missing(evidence, expected), *against]
     warnings: list[str] = []
-    for verdict in sorted(evidence.verdicts, key=_place):
+    for verdict in sorted(evidence.verdicts, key=place_of):
         told = f"{verdict.group}: {verdict.kind} {verdict.subject}: {verdict.outcome.value}: {verdict.summary}"
+        known = explained.get(place_of(verdict)) if verdict.outcome is Outcome.FAIL else None
+        told += f"; {known.told()}" if known and known.told() else ""
         if verdict.outcome in {Outcome.FAIL, Outcome.ERROR}:
-            reasons.append(told)
+            (warnings if known and known.settled else reasons).append(told)
         elif verdict.outcome is Outcome.WARN:
             (reasons if spec.warnings == "hold" else warnings).append(told)
     if quarantined:
@@ -85,6 +97,7 @@ def changes(approved: Evidence, now: Evidence) -> tuple[str, ...]:
         ("snapshot of {}", _flat(approved.tables), _flat(now.tables)),
         ("rows (read, landed, quarantined) of {}", _flat(approved.rows), _flat(now.rows)),
         ("verdict {}", _by_place(approved.verdicts), _by_place(now.verdicts)),
+        ("acceptance {}", {id_of(a): a.reason for a in approved.accepted}, {id_of(a): a.reason for a in now.accepted}),
     ):
         keys = sorted({*before, *after})
         found += [
@@ -138,16 +151,12 @@ def _answers(verdict: Verdict, check: Check) -> bool:
     )
 
 
-def _place(verdict: Verdict) -> tuple[str, str, str]:
-    return verdict.group, verdict.kind, verdict.subject
-
-
 def _flat(parts: dict[str, dict[str, int]] | dict[str, dict[str, tuple[int, int, int]]]) -> dict[str, object]:
     return {f"{group}.{table}": value for group, tables in parts.items() for table, value in tables.items()}
 
 
 def _by_place(verdicts: Iterable[Verdict]) -> dict[str, object]:
-    return {" ".join(_place(v)): v for v in verdicts}
+    return {" ".join(place_of(v)): v for v in verdicts}
 
 
 def _text(value: object) -> str:

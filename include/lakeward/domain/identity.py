@@ -123,6 +123,21 @@ def approval_key(migration: str, stamp: str, run_key: str) -> str:
     return f"{migration}/approvals/{stamp}-{digest('run', run_key, length=8)}.json"
 
 
+def repair_key(migration: str, group: str, cut: str, outcome: str, repair: str) -> str:
+    """Where a repair lies that was begun, or is done."""
+    return f"{evidence_prefix(migration, group, cut)}/repairs/{outcome}-{repair}.json"
+
+
+def repair_prefix(migration: str, group: str, cut: str, repair: str) -> str:
+    """Folder of the rows that a repair has read, and of those that it replaces."""
+    return f"{cut_prefix(migration, group, cut)}/repairs/{repair}"
+
+
+def acceptance_key(migration: str, stamp: str) -> str:
+    """Where it is kept that somebody accepts a difference, or takes that back; ``stamp`` sorts by time and ends in a hash."""
+    return f"{migration}/evidence/acceptances/{stamp}.json"
+
+
 def dossier_prefix(migration: str, run: str) -> str:
     """What the keys of a run's dossiers begin with; the number of the record that vouches for one follows.
 

@@ -154,7 +154,7 @@ def cells_sql(rows: Rows, keys: Sequence[Sequence[str | None]]) -> str:
     """All compared columns, as text, of the rows with these keys (hashes, where there is no key), wherever they stand; and their day."""
     given = ", ".join([*(f"{rows.shown(n)} AS {ident(n)}" for n in rows.names), f"{rows.day} AS {ident(DAY)}"])
     everywhere = replace(rows, where=rows.where if not rows.table.key else "")
-    return f"SELECT {given} FROM {rows.sql}{everywhere.kept(_keyed(rows, keys))}"
+    return f"SELECT {given} FROM {rows.sql}{everywhere.kept(keyed(rows, keys))}"
 
 
 def cell_condition(r: ResolvedKpi, rows: Rows, cell: Finding) -> str:
@@ -173,7 +173,8 @@ def _in(rows: Rows, within: Within) -> list[str]:
     ]
 
 
-def _keyed(rows: Rows, keys: Sequence[Sequence[str | None]]) -> str:
+def keyed(rows: Rows, keys: Sequence[Sequence[str | None]]) -> str:
+    """What rows with these keys (hashes, where there is no key) fulfil."""
     if not rows.table.key:
         return f"{rows.hash} IN ({', '.join(str(key[0]) for key in keys)})"
     kinds = [rows.table.column(name).type for name in rows.table.key]

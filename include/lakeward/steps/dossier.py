@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
@@ -36,7 +37,7 @@ _SHOWN = 20
 _SERIES = "SELECT grain, period, value, n FROM f WHERE dims = '' ORDER BY grain, period"
 
 
-def keep_dossier(plan: Plan, ports: Ports) -> str:
+def keep_dossier(plan: Plan, ports: Ports, now: datetime | None = None) -> str:
     """Write the dossier of a run as it is now, and the record that vouches for it; its key.
 
     The key carries the record's number: one that a process left which died is written again.
@@ -45,7 +46,7 @@ def keep_dossier(plan: Plan, ports: Ports) -> str:
 
     def make(head: Record | None) -> Record | None:
         nonlocal key
-        dossier = collect(plan, ports)
+        dossier = collect(plan, ports, now)
         page = render(dossier).encode()
         key = f"{dossier_prefix(name, run_id(plan.run_key))}{head.number + 1 if head else 1:08d}.html"
         ports.store.put(key, page)
@@ -57,22 +58,23 @@ def keep_dossier(plan: Plan, ports: Ports) -> str:
     return key
 
 
-def try_dossier(plan: Plan, ports: Ports) -> str:
+def try_dossier(plan: Plan, ports: Ports, now: datetime | None = None) -> str:
     """Write it and tell where; it shows what is proved and proves nothing, so that one which can't be made is only told."""
     try:
-        return ports.store.url(keep_dossier(plan, ports))
+        return ports.store.url(keep_dossier(plan, ports, now))
     except LakewardError as error:
         return f"could not be made: {error.what}"
 
 
-def collect(plan: Plan, ports: Ports) -> Dossier:
+def collect(plan: Plan, ports: Ports, now: datetime | None = None) -> Dossier:
     """Everything that the page shows, read from pointers, landing, lake and records; writes nothing.
 
+    :param now: the instant at which acceptances must hold; without it none does.
     :raises GateError: a group is not published at this run's cut.
     :raises LakeError: the chain is broken: what it tells of approvals and transitions can't be shown as true.
     """
     evidence = collect_evidence(plan, ports)
-    decision = judge(plan, ports, evidence)
+    decision = judge(plan, ports, evidence, now)
     chain = chain_of(ports.store, plan.migration.migration, ports.signer)
     if chain.wrong:
         raise LakeError(f"The chain of records is broken: {chain.wrong[0]}.", todo="Run `lakeward evidence verify`.")

@@ -35,7 +35,7 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
     prefix = landing_prefix(plan.migration.migration, group.name, group.cut_id, attempt)
     started = time.monotonic()
     with ports.source.cut(group.tables) as cut, ThreadPoolExecutor(1, "figures") as beside:
-        _check_tables(plan, group, cut)
+        check_tables(plan, group, cut)
         counts = {t.name: beside.submit(_count, cut, t) for t in group.tables}
         figures = [
             beside.submit(_take, cut, ports, kpi.source_sql(r), f"{prefix}/figures/{r.spec.name}.parquet")
@@ -67,7 +67,7 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
     return write_manifest(ports.store, plan, group, manifest)
 
 
-def _check_tables(plan: Plan, group: GroupPlan, cut: CutReader) -> None:
+def check_tables(plan: Plan, group: GroupPlan, cut: CutReader) -> None:
     """SourceError when a table is no longer what was planned: something else would be landed, or not all of it."""
     there = {(t.schema, t.name): t for t in cut.describe([t.label for t in group.tables])}
     changes = {t.label: tuple(drift(t, there.get((t.schema, t.table)))) for t in group.tables}

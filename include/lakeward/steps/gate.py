@@ -15,6 +15,7 @@ from lakeward.domain.gate import Check, canonical, decide
 from lakeward.domain.identity import evidence_prefix, manifest_key, plan_key, sealed_key, staged_key
 from lakeward.errors import GateError
 from lakeward.ports import ObjectStore, Ports
+from lakeward.steps.accept import demanded, explain, relevant, standing
 from lakeward.steps.artifacts import read_manifest, read_staged
 from lakeward.steps.chain import chain_of, keep, objections, records_of, verdict_in
 from lakeward.steps.compare import kpi_inputs
@@ -29,23 +30,28 @@ KINDS = ("counts", "kpi", "records", "rows")
 RECORDS = "rules"
 
 
-def evaluate(plan: Plan, ports: Ports) -> GateDecision:
+def evaluate(plan: Plan, ports: Ports, at: datetime | None = None) -> GateDecision:
     """Whether a person may be asked. The evidence of an open gate is kept whole, so that its hash can be taken again.
 
+    :param at: the instant at which acceptances must hold; without it none does.
     :raises GateError: a group is not published at this run's cut.
     """
     evidence = collect_evidence(plan, ports)
-    decision = judge(plan, ports, evidence)
+    decision = judge(plan, ports, evidence, at)
     if decision.open:
         keep_sealed(plan, ports, evidence, decision.evidence_hash)
     return decision
 
 
-def judge(plan: Plan, ports: Ports, evidence: Evidence) -> GateDecision:
-    """Put evidence to the gate; writes nothing."""
+def judge(plan: Plan, ports: Ports, evidence: Evidence, at: datetime | None = None) -> GateDecision:
+    """Put evidence to the gate; writes nothing.
+
+    :param at: the instant at which acceptances must hold; without it none does.
+    """
     spec, chain = plan.migration.gate, chain_of(ports.store, plan.migration.migration, ports.signer)
     against = tuple(objections(ports, chain, evidence, signed=spec.signed))
-    decision = decide(evidence, spec, expected_checks(plan, ports), against)
+    known = explain(plan, evidence.verdicts, evidence.accepted, ports, at) if at else {}
+    decision = decide(evidence, spec, expected_checks(plan, ports), against, known)
     return replace(decision, signatures=told(records_of(chain, evidence), ports.signer.trusted))
 
 
@@ -78,7 +84,9 @@ def collect_evidence(plan: Plan, ports: Ports) -> Evidence:
         verdicts=tuple(v for group in plan.groups for v in _verdicts(plan, group, ports)),
     )
     chain = chain_of(ports.store, plan.migration.migration, ports.signer)
-    return replace(evidence, chain=records[-1].place if (records := records_of(chain, evidence)) else "")
+    records = records_of(chain, evidence)
+    accepted = relevant(standing(chain, demanded(plan, ports)), evidence.verdicts)
+    return replace(evidence, chain=records[-1].place if records else "", accepted=accepted)
 
 
 def expected_checks(plan: Plan, ports: Ports) -> tuple[Check, ...]:

@@ -43,6 +43,7 @@ class Case:
         failed: int = 0,
         findings: tuple[Finding, ...] = (),
         files: tuple[FileFact, ...] = (),
+        whole: bool = True,
     ) -> Verdict:
         """A verdict on this case."""
         return Verdict(
@@ -59,6 +60,7 @@ class Case:
             decided_at=self.at,
             findings=findings,
             files=files,
+            whole=whole,
         )
 
 

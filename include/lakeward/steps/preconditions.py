@@ -43,7 +43,7 @@ def preconditions(plan: Plan, ports: Ports, asked: Transition, declared: Declare
         ):  # else moved by a try that died
             check_move(plan.migration.pattern, pointer.state, asked.after, pointer.previous)
     evidence = collect_evidence(plan, ports)
-    decision = judge(plan, ports, evidence)
+    decision = judge(plan, ports, evidence, asked.at)
     if against := list(_objections(ports.store, asked, evidence, decision, declared)):
         raise GateError(" ".join(what for what, _ in against), todo=" ".join(todo for _, todo in against))
     rows = read_as_consumer(plan, ports, evidence)

@@ -95,7 +95,7 @@ def prove_cut(
     good = Side(subject.landing(aside.rows(table.name)), landed)
     blank = Finding(lake.name, "landing-lake", table=lake.name)
     located = locate(good, lake_side, ports.engine, table, proof.known(lake), blank)
-    kept = _less_quarantine(proof, table, located.findings)
+    kept = less_quarantine(proof, table, located.findings)
     early = _early(ports, table, lake, source, landed(figures_sql(subject.landing())), aside, differing)
     return said.verdict(Located((*early, *kept), located.whole, 0), (source, taken), looked=True)
 
@@ -123,7 +123,7 @@ def prove_now(
     blank = Finding(lake.name, "source-lake", table=lake.name)
     figures: tuple[Input, Input] = (_figures(ports, source), _figures(ports, taken))
     located = locate(*sides, ports.engine, table, proof.known(lake), blank, figures)
-    kept = _less_quarantine(proof, table, located.findings)
+    kept = less_quarantine(proof, table, located.findings)
     return said.verdict(Located((*drift, *kept), located.whole, located.queries + 1), (source, taken), looked=True)
 
 
@@ -163,10 +163,19 @@ class _Said:
         told += [shared] if shared else []
         told += [f"batch {batch_id(self.case.cut_id, self.lake.name)}"]
         told += asked
-        return self._verdict(Outcome.FAIL, "; ".join(told), max(differing, 1), findings[:SHOWN], files)
+        return self._verdict(
+            Outcome.FAIL, "; ".join(told), max(differing, 1), findings[:SHOWN], files, whole=located.whole
+        )
 
     def _verdict(
-        self, outcome: Outcome, summary: str, failed: int, findings: tuple[Finding, ...], files: tuple[FileFact, ...]
+        self,
+        outcome: Outcome,
+        summary: str,
+        failed: int,
+        findings: tuple[Finding, ...],
+        files: tuple[FileFact, ...],
+        *,
+        whole: bool = True,
     ) -> Verdict:
         return self.case.verdict(
             "rows",
@@ -178,6 +187,7 @@ class _Said:
             failed=failed,
             findings=findings,
             files=files,
+            whole=whole,
         )
 
 
@@ -242,7 +252,7 @@ def _early(
     )
 
 
-def _less_quarantine(proof: Proof, table: TablePlan, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+def less_quarantine(proof: Proof, table: TablePlan, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Findings without the rows that the lake lacks because they are in quarantine."""
     aside = quarantine_table(proof.group)
     pin = proof.pointer.tables.get(proof.ports.lake.qualified(aside.name))

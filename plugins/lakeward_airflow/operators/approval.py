@@ -82,7 +82,7 @@ class ApproveCutoverOperator(ApprovalOperator):
             raise AirflowSkipException("This run is a rehearsal: it ends before the approval.")
         with open_run(self.migration_file, self.run_key) as (plan, ports):
             evidence = collect_evidence(plan, ports)
-            decision = judge(plan, ports, evidence)
+            decision = judge(plan, ports, evidence, now())
             if not decision.open:
                 raise GateError(f"The gate is shut: {'; '.join(decision.reasons)}", todo="See the gate task.")
             keep_sealed(plan, ports, evidence, decision.evidence_hash)

@@ -51,7 +51,7 @@ class RunOperator(BaseOperator):
         """Write the run's dossier anew."""
         from lakeward.steps.dossier import try_dossier
 
-        self.log.info("Dossier: %s", try_dossier(plan, ports))
+        self.log.info("Dossier: %s", try_dossier(plan, ports, now()))
 
     def progress(self) -> Progress:
         """Report into the task's log."""

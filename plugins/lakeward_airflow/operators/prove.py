@@ -47,7 +47,7 @@ class EvaluateGateOperator(RunOperator):
         from lakeward.steps.gate import evaluate
 
         with self.opened() as (plan, ports, _):
-            decision = evaluate(plan, ports)
+            decision = evaluate(plan, ports, now())
             self.log.info("Records: %s", decision.signatures)
             self.keep_dossier(plan, ports)
             for warning in decision.warnings:

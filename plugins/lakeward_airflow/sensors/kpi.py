@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class KpiComparisonSensor(BaseSensorOperator):
     """Wait until every business figure of a group is equal in source and lake.
 
-    Measured once per content of what is compared; later looks read the verdict. ``pass`` and ``warn`` go on, ``fail`` waits
-    without a slot until the verdict is superseded or the time is over, ``error`` fails the task, for it measured nothing.
+    Measured once per content of what is compared; later looks read the verdict. ``pass`` and ``warn`` go on, so does ``fail`` when
+    all that differs is accepted by name; else it waits without a slot until the verdict is superseded or the time is over.
+    ``error`` fails the task, for it measured nothing.
 
     :param migration_file: path of the migration file.
     :param group: name of the entity group. (templated)
@@ -40,6 +41,8 @@ class KpiComparisonSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
         """Compare, or read what was found for the same content; what could not be measured raises."""
+        from lakeward.domain.accepted import is_settled
+        from lakeward.steps.accept import explain_verdicts
         from lakeward.steps.compare import compare
         from lakeward.steps.journal import journal
 
@@ -48,8 +51,12 @@ class KpiComparisonSensor(BaseSensorOperator):
             journal(plan, ports, self.group, "compare", now()) as entry,
         ):
             verdicts = compare(plan, self.group, ports, now(), progress(self.log))
-            held = [f"{verdict.kind} {verdict.subject}" for verdict in verdicts if verdict.outcome is Outcome.FAIL]
+            known = explain_verdicts(plan, verdicts, ports, now())
+            failed = [verdict for verdict in verdicts if verdict.outcome is Outcome.FAIL]
+            held = [f"{v.kind} {v.subject}" for v in failed if not is_settled(known, v)]
             entry.outcome, entry.message = "held" if held else "done", ", ".join(held)
+        for place, told in known.items():
+            self.log.warning("%s: %s", " ".join(place), told.told())
         for verdict in verdicts:
             self.log.info("%s %s: %s, %s", verdict.kind, verdict.subject, verdict.outcome, verdict.summary)
         if held:

@@ -176,7 +176,7 @@ def test_the_migrations_make_exactly_the_tables(url: URL) -> None:
             connection, opts={"version_table": "lakeward_version", "compare_type": True}
         )
         assert compare_metadata(context, metadata) == []
-        assert context.get_current_heads() == ("0001",)
+        assert context.get_current_heads() == ("0002",)
 
 
 def test_many_open_and_write_at_once(url: URL) -> None:

@@ -105,6 +105,7 @@ ALTERED = {
     "decided_at": AT + timedelta(microseconds=1),
     "findings": (),
     "files": (FileFact("s3://x/y", 1, 2, "abd"),),
+    "whole": False,
 }
 CLOSING = {"kind", "subject", "group", "cut_id", "outcome", "inputs_hash"}
 

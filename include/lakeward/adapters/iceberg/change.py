@@ -101,12 +101,16 @@ class _Replace(_SnapshotProducer[object]):
         return Summary(Operation.REPLACE, **super()._summary(snapshot_properties).additional_properties)
 
 
-class _ReplaceFiles(_Replace, _OverwriteFiles):
-    """Some files exchanged for others with the same rows, all others as they were."""
+class _ExchangeRows(_OverwriteFiles):
+    """Some files exchanged for others with other rows, all others as they were."""
 
     def _build_delete_files_partition_predicate(self) -> None:
         """The files are named, so that every manifest is read."""
         self._predicate = AlwaysTrue()
+
+
+class _ReplaceFiles(_Replace, _ExchangeRows):
+    """Some files exchanged for others with the same rows, all others as they were."""
 
 
 class _SameFiles(_Replace, _FastAppendFiles):
@@ -121,10 +125,27 @@ def replace_files(
     :param old: entries of live data files.
     :raises LakeError: the janitor has given one of the new files up.
     """
-    producer = _ReplaceFiles(Operation.OVERWRITE, _Unstaged(table), table.io, uuid.uuid4(), dict(summary))
+    return _exchanged(_ReplaceFiles, table, old, new, summary)
+
+
+def exchange_rows(
+    table: Table, old: Iterable[ManifestEntry], new: Iterable[DataFile], summary: Mapping[str, str]
+) -> Change:
+    """As ``replace_files``, by a snapshot that says that its rows are others: ``overwrite``."""
+    return _exchanged(_ExchangeRows, table, old, new, summary)
+
+
+def _exchanged(
+    kind: type[_ReplaceFiles | _ExchangeRows],
+    table: Table,
+    old: Iterable[ManifestEntry],
+    new: Iterable[DataFile],
+    summary: Mapping[str, str],
+) -> Change:
+    producer = kind(Operation.OVERWRITE, _Unstaged(table), table.io, uuid.uuid4(), dict(summary))
     for entry in old:
         producer.delete_data_file(entry.data_file)
-    return _made(table, producer, new)
+    return _made(table, producer, new)  # type: ignore[arg-type]
 
 
 def replace_rows(

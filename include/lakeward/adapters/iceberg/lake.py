@@ -32,6 +32,7 @@ from lakeward.adapters.iceberg.read import (
     state_of,
     statistics_of,
 )
+from lakeward.adapters.iceberg.repair import Patching
 from lakeward.adapters.iceberg.revert import delete_unreferenced, drop_cut
 from lakeward.adapters.iceberg.rewrite import Rewriting, compacted
 from lakeward.adapters.iceberg.schema import MIGRATION, PROPERTIES, differences, partition_spec, schema_of, sort_order
@@ -39,6 +40,7 @@ from lakeward.adapters.iceberg.write import write_files
 from lakeward.domain.facts import LakeTable
 from lakeward.domain.file_facts import Committed, FileSet, LiveFile, StagedFile, StorageAccess
 from lakeward.domain.maintenance import Expiry, LakeFile, TableHistory
+from lakeward.domain.repair import Patch
 from lakeward.errors import LakeError, SpecError
 from lakeward.ports import FileStatistics, Progress, TableCommit, TableState
 
@@ -173,6 +175,11 @@ class IcebergLake:
         live = self._load(table)
         found = origin(live, pinned(live, snapshot_id))
         return found.snapshot_id if found else None
+
+    def patch(self, patches: Sequence[Patch], repair: str, cut_id: str) -> dict[str, int]:
+        """Exchange files of live tables for others, rows and all; table to its new snapshot."""
+        with explained(self._properties, f"commit repair {repair} to namespace {self._namespace}"):
+            return Patching(self._catalog, self._open, patches, repair, cut_id, together=self._together).run()
 
     def drop_batch(self, table: str, cut_id: str) -> bool:
         """Take an unpublished cut back out in one commit; False when it is not the table's content."""

@@ -18,6 +18,8 @@ from lakeward.ports import FileStatistics, TableState
 WINDOW = "lakeward.window."
 BATCH = "lakeward.batch-id"
 DROPPED = "lakeward.dropped-cut"
+REPAIR = "lakeward.repair"
+"""In a snapshot, the repair that made it; as a property of the table, the last one and its snapshot."""
 ORIGIN = "lakeward.origin-snapshot-id"
 """In a compacted snapshot: the one whose rows it holds."""
 
@@ -72,6 +74,12 @@ def batches(table: Table) -> dict[str, tuple[str, int]]:
     return found
 
 
+def last_repair(table: Table) -> tuple[str, int]:
+    """Id of the repair that a table took last, and the snapshot of it; empty and 0 when there was none."""
+    repair, _, snapshot = table.properties.get(REPAIR, "").partition(":")
+    return repair, int(snapshot or 0)
+
+
 def origin(table: Table, snapshot: Snapshot | None) -> Snapshot | None:
     """The snapshot whose rows this one holds: compaction (``replace``) changes files, never rows. None: it was expired."""
     while snapshot and snapshot.summary and snapshot.summary.operation == Operation.REPLACE:
@@ -92,6 +100,7 @@ def state_of(table: Table, name: str) -> TableState:
         files=len(files),
         bytes=sum(f.file_size_in_bytes for f in files),
         batches={window: batch for window, (batch, _) in batches(table).items()},
+        repair=last_repair(table)[0],
     )
 
 

@@ -13,7 +13,7 @@ from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.change import Change
 from lakeward.adapters.iceberg.commit import REFUSED, UNKNOWN, WAITS
 from lakeward.adapters.iceberg.leftovers import delete_file, unnamed
-from lakeward.adapters.iceberg.read import BATCH, DROPPED, WINDOW, batches, live_entries, origin
+from lakeward.adapters.iceberg.read import BATCH, DROPPED, REPAIR, WINDOW, batches, live_entries, origin
 from lakeward.domain.identity import WHOLE, compacted_tag, tag_name
 from lakeward.errors import ConflictError, LakeError
 
@@ -47,7 +47,7 @@ def _undo(table: Table, cut_id: str) -> Change | None:
     tag, start = table.metadata.refs.get(tag_name(cut_id)), origin(table, table.current_snapshot())
     if tag is None or start is None or start.snapshot_id != tag.snapshot_id:
         return None
-    before = _before(table, start)
+    before = _before(table, _landed(table, start))
     if before is None:
         live = live_entries(table, table.current_snapshot())
         change, record = asking.replace_rows(table, live, (), {DROPPED: cut_id}), ""
@@ -60,17 +60,31 @@ def _undo(table: Table, cut_id: str) -> Change | None:
     return asking.with_tag(change, tag_name(cut_id), remove=True)
 
 
+def _landed(table: Table, start: Snapshot) -> Snapshot:
+    """The snapshot that the cut itself landed as: repairs of it come after."""
+    while start.summary and start.summary[REPAIR]:
+        found = origin(table, _before(table, start))
+        if found is None:
+            raise _expired(table, start)
+        start = found
+    return start
+
+
 def _before(table: Table, start: Snapshot) -> Snapshot | None:
     if start.parent_snapshot_id is None and start.sequence_number == 1:
         return None
     parent = start.parent_snapshot_id  # expiry by PyIceberg leaves none, that of others one that is gone
     found = None if parent is None else table.metadata.snapshot_by_id(parent)
     if found is None:
-        raise LakeError(
-            f"Table {'.'.join(table.name())}: the snapshot before {start.snapshot_id} was expired.",
-            todo="Run a new cut instead: it replaces this one.",
-        )
+        raise _expired(table, start)
     return found
+
+
+def _expired(table: Table, start: Snapshot) -> LakeError:
+    return LakeError(
+        f"Table {'.'.join(table.name())}: the snapshot before {start.snapshot_id} was expired.",
+        todo="Run a new cut instead: it replaces this one.",
+    )
 
 
 def _record_of(table: Table, snapshot: Snapshot) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import datetime
 
+from lakeward.domain.acceptance import Acceptance
 from lakeward.domain.evidence import Outcome, Transition, Verdict
 from lakeward.ports import StepRecord
 
@@ -17,6 +19,7 @@ class MemoryLedger:
         self._steps: dict[tuple[str, str, str, str, datetime], StepRecord] = {}
         self._verdicts: dict[tuple[str, str, str, str, str], Verdict] = {}
         self._transitions: list[Transition] = []
+        self._acceptances: dict[str, tuple[Acceptance, ...]] = {}
 
     def record_step(self, record: StepRecord) -> None:
         """Keep a step's execution; one that began at the same instant is the same one, and is brought up to date."""
@@ -53,6 +56,15 @@ class MemoryLedger:
         """All transitions, oldest first."""
         with self._lock:
             return tuple(sorted((t for t in self._transitions if t.migration == migration), key=lambda t: t.at))
+
+    def record_acceptances(self, migration: str, standing: Sequence[Acceptance]) -> None:
+        """Keep these as the acceptances of a migration that stand, and no others."""
+        with self._lock:
+            self._acceptances[migration] = tuple(sorted(standing, key=lambda a: a.at))
+
+    def acceptances(self, migration: str) -> tuple[Acceptance, ...]:
+        """The acceptances that stand, expired ones too, oldest first."""
+        return self._acceptances.get(migration, ())
 
     def steps(self, migration: str | None = None, run_key: str | None = None) -> tuple[StepRecord, ...]:
         """The newest record of every migration, run, group and step, oldest first."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import URL, Connection, Row, Table, and_, func, make_url, select
+from sqlalchemy import URL, Connection, Row, Table, and_, delete, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lakeward.adapters.ledger.schema import open_engine, shown, told
-from lakeward.adapters.ledger.tables import steps, transitions, verdicts
+from lakeward.adapters.ledger.tables import acceptances, steps, transitions, verdicts
+from lakeward.domain.acceptance import Acceptance
 from lakeward.domain.evidence import Outcome, Transition, Verdict
 from lakeward.domain.identity import digest
 from lakeward.domain.stored import from_json, to_json
@@ -92,6 +93,24 @@ class SqlLedger:
         query = select(of.body).where(of.migration == migration).order_by(of.at, of.number)
         with self._reading() as connection:
             return tuple(from_json(Transition, body) for body in connection.execute(query).scalars())
+
+    def record_acceptances(self, migration: str, standing: Sequence[Acceptance]) -> None:
+        """Keep these as the acceptances of a migration that stand, and no others."""
+        rows = [
+            {"content_hash": digest(body := to_json(a)), "migration": migration, "at": a.at, "body": body.decode()}
+            for a in standing
+        ]
+        with told(self._url, "write"), self._engine.execution_options(writes=True).begin() as connection:
+            connection.execute(delete(acceptances).where(acceptances.c.migration == migration))
+            if rows:
+                connection.execute(self._insert(acceptances).on_conflict_do_nothing(), rows)
+
+    def acceptances(self, migration: str) -> tuple[Acceptance, ...]:
+        """The acceptances that stand, expired ones too, oldest first."""
+        of = acceptances.c
+        query = select(of.body).where(of.migration == migration).order_by(of.at, of.number)
+        with self._reading() as connection:
+            return tuple(from_json(Acceptance, body) for body in connection.execute(query).scalars())
 
     def steps(self, migration: str | None = None, run_key: str | None = None) -> tuple[StepRecord, ...]:
         """The newest record of every migration, run, group and step, oldest first."""

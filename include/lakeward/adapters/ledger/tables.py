@@ -86,3 +86,15 @@ transitions = Table(
     Index("lakeward_transitions_content", "content_hash", unique=True),
     Index("lakeward_transitions_migration", "migration", "at"),
 )
+
+acceptances = Table(
+    "lakeward_acceptances",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
+    Column("content_hash", Text, nullable=False),
+    Column("migration", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("lakeward_acceptances_content", "content_hash", unique=True),
+    Index("lakeward_acceptances_migration", "migration", "at"),
+)

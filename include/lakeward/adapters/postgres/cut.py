@@ -77,9 +77,12 @@ class SnapshotReader:
         with self._open() as con, self._session.errors("taking figures"):
             return con.execute(f"SELECT * FROM postgres_query('src', {text(sql)})").to_arrow_table()
 
-    def land(self, table: TablePlan, url: str, access: StorageAccess, progress: Progress) -> tuple[FileFact, ...]:
-        """Write the table's rows as Parquet files below ``url``."""
+    def land(
+        self, table: TablePlan, url: str, access: StorageAccess, progress: Progress, only: str = ""
+    ) -> tuple[FileFact, ...]:
+        """Write the table's rows as Parquet files below ``url``; ``only`` those that fulfil a condition of ours."""
         parts = [(_scan(table), url)] if table.scan else self._shares(table, url)
+        parts = [(_select(table, only), url)] if only else parts
         done = _Tally(table, progress)
         for _, to in parts:
             if "://" not in to:

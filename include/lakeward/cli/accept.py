@@ -1,0 +1,201 @@
+"""`lakeward accept`: a known difference may stay, by name, for a while, and is told wherever it matters."""
+
+from __future__ import annotations
+
+import csv
+import getpass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeward.cli.console import exits, progressing, say, table
+from lakeward.errors import LakeError, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakeward.domain.acceptance import Acceptance, Difference
+    from lakeward.ports import Ports
+    from lakeward.spec.load import LoadedMigration
+
+_SHOWN = 20
+
+
+@exits(1)
+def accept(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")],
+    kpi: Annotated[str, typer.Option("--kpi", "-k", help="Accept differences of this KPI.")] = "",
+    rows: Annotated[str, typer.Option("--rows", help="Accept differences of the rows of this lake table.")] = "",
+    group: Annotated[str, typer.Option("--group", "-g", help="The entity group; needed where it is not clear.")] = "",
+    period: Annotated[
+        list[str],
+        typer.Option("--period", help="Only this period, of the shortest grain; `none`: rows without a date."),
+    ] = [],  # noqa: B006 - typer reads it
+    dimension: Annotated[
+        list[str], typer.Option("--dimension", metavar="NAME=VALUE", help="Only this value; `NAME` alone: null.")
+    ] = [],  # noqa: B006
+    key: Annotated[
+        list[str], typer.Option("--key", help="Only the row with this key; parts of a key parted by a comma.")
+    ] = [],  # noqa: B006
+    column: Annotated[str, typer.Option("--column", help="Only values of this column.")] = "",
+    amount: Annotated[
+        str, typer.Option("--amount", help="Up to this much apart; without it exactly what was found.")
+    ] = "",
+    owner: Annotated[str, typer.Option("--owner", help="Who answers for the difference.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why it may stay, or why the acceptance is withdrawn.")] = "",
+    expires: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day on which it is accepted.")
+    ] = None,
+    by: Annotated[str, typer.Option("--by", help="Who accepts it; default: the user of this system.")] = "",
+    confirm: Annotated[bool, typer.Option("--confirm", help="Write it; else it is only shown.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Show the acceptances that stand.")] = False,
+    withdraw: Annotated[str, typer.Option("--withdraw", metavar="ID", help="Withdraw an acceptance.")] = "",
+) -> None:
+    """Accept a known difference at the published cut, exactly as named, until a day. Shows what it would cover, unless `--confirm`.
+
+    The verdict stays `fail`; the gate tells who accepts what and goes on. What grows, another key and another period are open again.
+
+    Exits 0 when it is shown or done, 1 when it is refused.
+
+    Example: `lakeward accept dags/migrations/retail.yaml --kpi revenue --period 2025-03-30 --amount 0.01 --owner finance --reason 'rounding, T-12' --expires 2027-03-31`
+    """
+    from lakeward.cli.session import now, opened
+    from lakeward.domain.acceptance import Acceptance, Withdrawal
+    from lakeward.steps.accept import withdraw as take_back
+
+    who = by or getpass.getuser()
+    with opened(file) as (loaded, ports):
+        name = loaded.spec.migration
+        if listed:
+            _show_all(name, ports)
+            return
+        if withdraw:
+            _require({"--reason": reason})
+            gone = take_back(ports, Withdrawal(name, withdraw, who, reason, now()))
+            say(f"Withdrawn: {gone.rule} {gone.subject} of group {gone.group}; what it covered is open again.")
+            return
+        if bool(kpi) == bool(rows):
+            raise SpecError("Name what is accepted: --kpi NAME or --rows TABLE.", todo="One of them.")
+        _require({"--owner": owner, "--reason": reason, "--expires": str(expires or "")})
+        wanted = Acceptance(
+            migration=name,
+            group=_group(loaded, kpi, rows, group),
+            rule="kpi" if kpi else "rows",
+            subject=kpi or rows,
+            owner=owner,
+            reason=reason,
+            expires=(expires or now()).date(),
+            by=who,
+            at=now(),
+            covers=(),
+            periods=tuple(period),
+            dimensions={n: v if eq else None for n, eq, v in (word.partition("=") for word in dimension)},
+            keys=tuple(tuple(next(csv.reader([word]))) for word in key),
+            column=column,
+            amount=_amount(amount),
+        )
+        _accept(wanted, ports, confirm=confirm)
+
+
+def _require(given: dict[str, str | None]) -> None:
+    if missing := [name for name, value in given.items() if not (value and value.strip())]:
+        raise SpecError(
+            f"An acceptance needs {', '.join(missing)}.",
+            todo="It is evidence: say who answers for it, why, and until when.",
+        )
+
+
+def _amount(word: str) -> str:
+    try:
+        number = Decimal(word or "0")
+    except InvalidOperation:
+        number = Decimal(-1)
+    if not number.is_finite() or number < 0:
+        raise SpecError(f"--amount {word} is no number from 0 on.", todo="Write it as in 0.01.")
+    return word
+
+
+def _group(loaded: LoadedMigration, kpi: str, rows: str, group: str) -> str:
+    """The group whose rule that is."""
+    from lakeward.spec.problems import meant
+
+    name = next((k.table for k in loaded.spec.kpis if k.name == kpi), rows)
+    if kpi and kpi not in (known := [k.name for k in loaded.spec.kpis]):
+        raise SpecError(f"{loaded.path} has no KPI {kpi!r}.", todo=meant(kpi, known) or f"It has: {', '.join(known)}.")
+    groups = [g.name for g in loaded.spec.groups if group in {"", g.name}]
+    if len(groups) != 1:
+        raise SpecError(f"Whose {name} is meant is not clear.", todo=f"--group, one of: {', '.join(groups) or 'none'}.")
+    return groups[0]
+
+
+def _accept(wanted: Acceptance, ports: Ports, *, confirm: bool) -> None:
+    from lakeward.steps.accept import keep_acceptance, propose
+    from lakeward.steps.artifacts import plan_of_published
+    from lakeward.steps.compare import compare
+
+    plan = plan_of_published(ports.store, wanted.migration, wanted.group)
+    if plan is None:
+        raise LakeError(f"Group {wanted.group} was never published.", todo="Run the migration first.")
+    with progressing() as progress:
+        verdicts = compare(plan, wanted.group, ports, wanted.at, progress)
+    verdict = next((v for v in verdicts if (v.kind, v.subject) == (wanted.rule, wanted.subject)), None)
+    if verdict is None:
+        known = ", ".join(v.subject for v in verdicts if v.kind == wanted.rule)
+        raise SpecError(
+            f"No verdict of kind {wanted.rule} is on {wanted.subject!r} in group {wanted.group}.",
+            todo=f"There are: {known}.",
+        )
+    made, found = propose(plan, verdict, wanted, ports)
+    _show(f"{wanted.rule} {wanted.subject} of group {wanted.group}", made.covers, found.count)
+    say(f"{found.told()}.")
+    if not confirm:
+        say("Nothing was written. Give --confirm to accept it.")
+        return
+    say(f"Accepted: {keep_acceptance(ports, made)}. Withdraw it with --withdraw.")
+
+
+def _show(title: str, differences: Sequence[Difference], count: int) -> None:
+    rows = [
+        (
+            ", ".join("null" if part is None else part for part in d.place),
+            f"{d.grain} {d.period or ''}".strip(),
+            ", ".join(f"{name}={'null' if value is None else value}" for name, value in d.dimensions),
+            d.kind,
+            d.column,
+            d.expected or "-",
+            d.found or "-",
+        )
+        for d in differences[:_SHOWN]
+    ]
+    columns = ("key", "period", "of", "is", "column", "source", "lake")
+    table(
+        columns,
+        rows,
+        right=("source", "lake"),
+        title=f"{title}: {count:,} of {len(differences):,} named would be accepted",
+    )
+
+
+def _show_all(migration: str, ports: Ports) -> None:
+    from lakeward.cli.session import now
+    from lakeward.domain.accepted import id_of
+    from lakeward.steps.accept import of_migration
+
+    found = of_migration(ports, migration)
+    rows = [
+        (
+            id_of(a),
+            f"{a.group} {a.rule} {a.subject}",
+            str(len(a.covers)),
+            a.amount or "as found",
+            f"{a.expires}{' expired' if a.expires < now().date() else ''}",
+            a.owner,
+            f"{a.by}, {a.at:%Y-%m-%d}",
+            a.reason,
+        )
+        for a in found
+    ]
+    table(("id", "of", "differences", "up to", "until", "owner", "accepted by", "why"), rows, right=("differences",))
