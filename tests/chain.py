@@ -21,6 +21,7 @@ from lakeward.steps.flatten import flatten
 from lakeward.steps.gate import evaluate
 from lakeward.steps.plan import make_plan
 from lakeward.steps.prepare import prepare
+from lakeward.steps.repair import repair
 from lakeward.steps.switch import cut_back, cut_over
 from lakeward.steps.validate import validate
 
@@ -51,6 +52,13 @@ TRANSITIONS: dict[str, Transition] = {
     ),
     "cut_back": lambda plan, ports: cut_back(plan, ports, by="Ann", why="not yet", at=datetime.now(UTC)),
 }
+
+OTHERS: dict[str, Transition] = {
+    "repair": lambda plan, ports: [
+        repair(plan, group.name, ports, datetime.now(UTC), "Ann", dry_run=False) for group in plan.groups
+    ],
+}
+"""What is no step of the way."""
 
 WHOLE_WAY = ("plan", *STEPS, *TRANSITIONS)
 """Everything, in order."""
@@ -87,8 +95,8 @@ class Chain:
         if name == "plan":
             return {"": make_plan(self.loaded, ports, self.run_key, datetime.now(UTC))}
         plan = read_plan(ports.store, self.loaded.spec.migration, self.run_key)
-        if name in TRANSITIONS:
-            return {"": TRANSITIONS[name](plan, ports)}
+        if other := (TRANSITIONS | OTHERS).get(name):
+            return {"": other(plan, ports)}
         return {group.name: STEPS[name](plan, group.name, ports, attempt) for group in plan.groups}
 
     def run(self, until: str = "compare", attempt: str = "try1") -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date, datetime
 from enum import StrEnum
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lakeward.domain.facts import Plan
     from lakeward.ports import Ports, Progress
     from lakeward.spec.load import LoadedMigration
+    from lakeward.steps.recheck import Recheck
 
 
 class At(StrEnum):
@@ -44,6 +46,12 @@ def parity(
     since: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only periods from this day on; with `--at now`.")
     ] = None,
+    recheck_after: Annotated[
+        str,
+        typer.Option(
+            help="With `--at now`: measure what differs again so much later, as `30s`; `0s`: don't. Default: the file's."
+        ),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One object with `verdicts` and `findings`.")] = False,
 ) -> None:
     """Compare the source's figures with the lake's, by day, week and month and by dimension, to the cent.
@@ -60,9 +68,9 @@ def parity(
     watched: AbstractContextManager[Progress] = nullcontext(silent) if as_json else progressing()
     with opened(file) as (loaded, ports):
         _check_names(loaded, group, kpi)
-        plans = _published(loaded, ports, group)
+        plans, again = _published(loaded, ports, group), _recheck(loaded, recheck_after)
         with watched as progress:
-            found = _compared(plans, ports, at, kpi, since.date() if since else None, progress)
+            found = _compared(plans, ports, at, kpi, since.date() if since else None, again, progress)
             rows = [pair for plan, verdicts in found for pair in _findings(plan, verdicts, ports, at, drill=drill)]
             known = {
                 k: v for plan, verdicts in found for k, v in explain_verdicts(plan, verdicts, ports, now()).items()
@@ -115,8 +123,27 @@ def _published(loaded: LoadedMigration, ports: Ports, group: str) -> list[tuple[
     return found
 
 
+def _recheck(loaded: LoadedMigration, given: str) -> Recheck | None:
+    """What waits before what differs is measured again; Ctrl-C ends it."""
+    from lakeward.spec.scalars import Pause
+    from lakeward.steps.recheck import Recheck
+
+    try:
+        after = Pause.parse(given) if given else loaded.spec.parity.recheck_after
+    except ValueError as error:
+        raise SpecError(f"--recheck-after: {error}", todo="Write it as in 30s; 0s: don't.") from None
+    delay = Pause(after).delta
+    return Recheck(delay, lambda span: time.sleep(span.total_seconds())) if delay else None
+
+
 def _compared(
-    plans: list[tuple[Plan, str]], ports: Ports, at: At, kpi: str, since: date | None, progress: Progress
+    plans: list[tuple[Plan, str]],
+    ports: Ports,
+    at: At,
+    kpi: str,
+    since: date | None,
+    again: Recheck | None,
+    progress: Progress,
 ) -> list[tuple[Plan, list[Verdict]]]:
     from lakeward.steps.compare import compare
     from lakeward.steps.compare_now import compare_now
@@ -127,7 +154,9 @@ def _compared(
             verdicts = compare(plan, group, ports, now(), progress)
         else:
             wanted = [kpi] if kpi else []
-            verdicts = compare_now(plan, ports, now(), groups=[group], kpis=wanted, since=since, progress=progress)
+            verdicts = compare_now(
+                plan, ports, now(), groups=[group], kpis=wanted, since=since, progress=progress, recheck=again
+            )
         found.append((plan, [v for v in verdicts if not kpi or (v.kind == "kpi" and v.subject == kpi)]))
     return found
 

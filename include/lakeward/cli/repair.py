@@ -111,4 +111,6 @@ def _show(report: Report, *, confirm: bool) -> None:
         say(f"before: {image}")
     if report.left:
         show_differing(f"{report.group}, still", report.left)
+    if report.rules:
+        say(f"{report.group}: record rules: {report.rules}")
     say(f"Repair {report.done} is published. Compare again: `lakeward parity FILE --at cut`.")

@@ -90,6 +90,12 @@ def finest_sql(r: ResolvedKpi, limit: int) -> str:
     )
 
 
+def same_cells_sql(r: ResolvedKpi) -> str:
+    """Of the differences ``now``, in their order, the cells that are among those ``before``."""
+    same = " AND ".join(f"b.{k} IS NOT DISTINCT FROM n.{k}" for k in _keys(r))
+    return f"SELECT n.* FROM now n SEMI JOIN before b ON {same}"
+
+
 def finding(spec: KpiSpec, leg: str, cell: Mapping[str, object]) -> Finding:
     """A differing cell, as a row of ``differences_sql`` gives it."""
     over = [d for d in str(cell["dims"]).split(",") if d]

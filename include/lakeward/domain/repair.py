@@ -79,7 +79,8 @@ class Repaired:
 class Report:
     """What a repair found and did. ``done`` is empty after a dry run, and when there was nothing to do.
 
-    ``whole``: no more rows differ than were looked at. ``left`` are differences of its keys that stayed.
+    ``whole``: no more rows differ than were looked at. ``left`` are differences of its keys that stayed, ``rules`` what the record
+    rules have against the rows now.
     """
 
     group: str
@@ -90,11 +91,12 @@ class Report:
     resumed: bool = False
     left: tuple[Finding, ...] = ()
     images: tuple[str, ...] = ()
+    rules: str = ""
 
     @property
     def settled(self) -> bool:
         """Whether nothing differs any more."""
-        return not self.findings or (bool(self.done) and self.whole and not self.left)
+        return not self.findings or (bool(self.done) and self.whole and not self.left and not self.rules)
 
 
 def parents(plan: TablePlan, table: LakeTable) -> tuple[str, ...]:

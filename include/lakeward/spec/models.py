@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lakeward.spec.scalars import Count, Expression, Flag, Identifier, LakeName, One, Size, Span, ZoneName
+from lakeward.spec.scalars import Count, Expression, Flag, Identifier, LakeName, One, Pause, Size, Span, ZoneName
 from lakeward.spec.tables import (
     ChildSpec,
     FieldMap,
@@ -43,6 +43,7 @@ __all__ = [
     "MaintenanceSpec",
     "MaskMethod",
     "Migration",
+    "ParitySpec",
     "Phased",
     "QuarantineSpec",
     "Reference",
@@ -182,6 +183,22 @@ class GateSpec(Spec):
     timeout: Span = Field(Span("7d"), description="How long the KPI sensor and the approval wait.")
 
 
+class ParitySpec(Spec):
+    """How source and lake are compared."""
+
+    recheck_after: Pause = Field(
+        Pause("2s"),
+        description="With `--at now`, on a source that moves: what differs is measured again so much later, in a new snapshot, before "
+        "the verdict; `0s`: it is not. Raise it to how far the lake may lag behind.",
+    )
+    max_cells: Count = Field(
+        2_000_000,
+        ge=1,
+        description="Cells (period x dimension values) that one KPI may have; a dimension with more values is refused by name, since "
+        "figures are held in memory.",
+    )
+
+
 class CutoverSpec(Spec):
     """How readers are moved."""
 
@@ -208,6 +225,7 @@ class Migration(Spec):
     )
     kpis: tuple[KpiSpec, ...] = Field(min_length=1, description="Business figures that must be equal, to the cent.")
     calendar: CalendarSpec = Field(CalendarSpec(), description="The business calendar that periods are cut by.")
+    parity: ParitySpec = Field(ParitySpec(), description="How source and lake are compared.")
     compaction: CompactionSpec = Field(CompactionSpec(), description="What happens to small files after the append.")
     maintenance: MaintenanceSpec = Field(MaintenanceSpec(), description="What is tidied up, and when.")
     gate: GateSpec = Field(GateSpec(), description="What must hold before a person may be asked to approve.")

@@ -25,6 +25,7 @@ _NAMED: dict[object, str] = {Scalar: "value", Identifier: "id", LakeName: "name"
 _WORDS = {
     "Size": "size, as `128MB`",
     "Span": "length of time, as `2h`",
+    "Pause": "length of time, as `30s`; `0s` is none",
     "LakeType": "[type](#types-of-the-lake)",
     "Transform": "transform, as `month(ordered_at)` or `bucket(16, id)`",
     "SortTerm": "column, `-column` is descending",

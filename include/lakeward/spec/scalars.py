@@ -141,6 +141,15 @@ class Span(Word):
         return timedelta(seconds=int(self[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[self[-1]])
 
 
+class Pause(Span):
+    """A length of time that may be none, as `30s` or `0s`."""
+
+    __slots__ = ()
+    form = r"(0|[1-9][0-9]{0,5})[smhd]"
+    example = "30s"
+    parts = ": a whole number from 0, then s, m, h or d (seconds, minutes, hours, days), without a blank"
+
+
 class LakeType(Word):
     """A type of an Iceberg column. `json` is a string column that holds JSON text."""
 

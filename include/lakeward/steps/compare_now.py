@@ -16,9 +16,10 @@ from lakeward.reader import resolve
 from lakeward.steps.chain import keep_look
 from lakeward.steps.compare import Failures, kpi_subject, raise_first, secrets_of
 from lakeward.steps.extract import kpis_of
-from lakeward.steps.figures import write_figures
+from lakeward.steps.figures import take_source
 from lakeward.steps.guards import count_guarded, refuse
 from lakeward.steps.measure import Case, judge, kpi_verdict, measure, table_files
+from lakeward.steps.recheck import Recheck
 from lakeward.steps.rows import RULE_VERSION, Proof, prove_now, proven
 
 TRIES = 2
@@ -34,12 +35,14 @@ def compare_now(
     kpis: Collection[str] = (),
     since: date | None = None,
     progress: Progress = silent,
+    recheck: Recheck | None = None,
 ) -> tuple[Verdict, ...]:
     """Compare source and lake as they are; each group at one instant of the source.
 
     Figures are kept below the evidence; the ledger is not written, since gates use the cut.
     :param groups: names of groups, default all. :param kpis: names of KPIs, default all, and then the rows of tables too.
     :param since: only KPIs, and of them only periods that begin on this day or later.
+    :param recheck: what differs is measured again so much later, before the verdict; default: it is not.
     :raises LakeError: a group was never published.
     :raises LakewardError: something could not be measured; all else of its group has been tried.
     """
@@ -52,7 +55,7 @@ def compare_now(
         case = Case(plan.migration.migration, group.name, pointer.cut_id, at)
         resolved = [kpi.resolve(k, group, plan.migration.calendar) for k in wanted]
         tables = [] if kpis or since else list(proven(group))
-        now = _Now(Proof(plan, group, ports, pointer), case, since)
+        now = _Now(Proof(plan, group, ports, pointer), case, since, recheck)
         found, failures = now.group(resolved, tables, progress)
         verdicts += found
         raise_first(group, failures)
@@ -66,6 +69,7 @@ class _Now:
     proof: Proof
     case: Case
     since: date | None
+    recheck: Recheck | None
 
     def group(
         self, resolved: list[kpi.ResolvedKpi], tables: list[tuple[TablePlan, LakeTable]], progress: Progress
@@ -84,6 +88,9 @@ class _Now:
                     break
             if left:
                 progress("the source was lost; compare again", 0, 0)
+        if self.recheck and not failures:
+            progress("measure again what differs", 0, 0)
+            found = list(self.recheck.again(self.proof, self.case, found, self._stem))
         for verdict in found:
             keep_look(self.proof.ports, f"{self._stem(verdict.kind, verdict.subject)}.json", verdict)
         return found, failures
@@ -129,14 +136,14 @@ class _Now:
     def _kpi(
         self, cut: CutReader, guarded: Callable[[TablePlan], None], r: kpi.ResolvedKpi
     ) -> tuple[Verdict, Exception | None]:
-        ports, pointer = self.proof.ports, self.proof.pointer
+        ports, pointer, most = self.proof.ports, self.proof.pointer, self.proof.plan.migration.parity.max_cells
         since = self.since.isoformat() if self.since else ""
         inputs = digest("now", self.case.at.isoformat(), since, *kpi_subject(r, ports, pointer))
         stem = self._stem("kpi", r.spec.name)
 
         def work() -> Verdict:
             guarded(r.plan)
-            taken = write_figures(ports, f"{stem}-source.parquet", cut.query(kpi.source_sql(r)))
+            taken = take_source(ports, f"{stem}-source.parquet", cut, r, most)
             files = table_files(ports, r.table, pointer.tables)
             return kpi_verdict(self.case, r, inputs, measure(ports, r, taken, files, stem, since=self.since))
 

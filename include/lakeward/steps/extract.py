@@ -17,7 +17,7 @@ from lakeward.domain.sql import ident, where
 from lakeward.errors import SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.steps.artifacts import find_manifest, key_of, write_manifest
-from lakeward.steps.figures import write_figures
+from lakeward.steps.figures import take_source, write_figures
 from lakeward.steps.guards import count_guarded, refuse
 from lakeward.steps.rows import proven, source_figures_sql
 
@@ -33,12 +33,12 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
     if landed := find_manifest(ports.store, plan, group):
         return landed
     prefix = landing_prefix(plan.migration.migration, group.name, group.cut_id, attempt)
-    started = time.monotonic()
+    started, most = time.monotonic(), plan.migration.parity.max_cells
     with ports.source.cut(group.tables) as cut, ThreadPoolExecutor(1, "figures") as beside:
         check_tables(plan, group, cut)
         counts = {t.name: beside.submit(_count, cut, t) for t in group.tables}
         figures = [
-            beside.submit(_take, cut, ports, kpi.source_sql(r), f"{prefix}/figures/{r.spec.name}.parquet")
+            beside.submit(take_source, ports, f"{prefix}/figures/{r.spec.name}.parquet", cut, r, most)
             for r in (kpi.resolve(k, group, plan.migration.calendar) for k in kpis_of(plan, group))
         ]
         figures += [

@@ -15,8 +15,8 @@ from lakeward.domain.evidence import Finding
 from lakeward.domain.facts import TablePlan
 from lakeward.domain.file_facts import FileFact, FileSet, Manifest
 from lakeward.domain.kpi_compare import EXPECTED, FOUND, differences_sql, finding, totals_sql
-from lakeward.errors import LakeError
-from lakeward.ports import Input, ObjectStore, Ports
+from lakeward.errors import DataError, LakeError
+from lakeward.ports import CutReader, Input, ObjectStore, Ports
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,6 +69,19 @@ def write_figures(ports: Ports, key: str, figures: pa.Table) -> FileFact:
     pq.write_table(figures, buffer, compression="zstd")
     data = buffer.getvalue()
     return FileFact(ports.store.url(key), figures.num_rows, len(data), ports.store.put(key, data))
+
+
+def take_source(ports: Ports, key: str, cut: CutReader, r: kpi.ResolvedKpi, most: int) -> FileFact:
+    """The source's own figures of a KPI, stored; DataError when it has more cells than ``most``, of which no more are fetched."""
+    found = cut.query(f"SELECT * FROM ({kpi.source_sql(r)}) AS cells LIMIT {most + 1}")
+    if found.num_rows > most:
+        over = f" over the values of {', '.join(r.spec.dimensions)}" if r.spec.dimensions else ""
+        raise DataError(
+            f"KPI {r.spec.name}: the source gives more than {most:,} cells (periods{over}), which `parity.max_cells` does not permit.",
+            todo="Leave a dimension with that many values out, or grains; fingerprints of whole rows prove such columns too. Or raise "
+            "`parity.max_cells`: a million cells take some hundred megabytes while they are compared.",
+        )
+    return write_figures(ports, key, found)
 
 
 def as_input(store: ObjectStore, r: kpi.ResolvedKpi, file: FileFact) -> FileSet:

@@ -9,6 +9,7 @@ from datetime import datetime
 from lakeward.domain.chain import Entry
 from lakeward.domain.evidence import Pointer
 from lakeward.domain.facts import GroupPlan, Plan
+from lakeward.domain.file_facts import Staged, StagedFile, StagedTable
 from lakeward.domain.identity import digest, pointer_key, repair_key
 from lakeward.domain.repair import Repair, Repaired, Report
 from lakeward.domain.stored import from_json, to_json
@@ -18,9 +19,11 @@ from lakeward.steps.artifacts import key_of
 from lakeward.steps.chain import keep, require_key
 from lakeward.steps.claim import last_claim
 from lakeward.steps.extract import check_tables
+from lakeward.steps.measure import table_files
 from lakeward.steps.publish import find_pointer
 from lakeward.steps.repair_rows import Work
 from lakeward.steps.rows import Proof
+from lakeward.steps.validate import put_rules
 
 SHOWN = 100
 _TRIES = 10
@@ -53,7 +56,7 @@ def repair(
         if dry_run:
             return Report(group.name, unfinished.findings, unfinished.mended, resumed=True)
         require_key(ports, plan.migration.migration)
-        return _finish(plan, group, unfinished, ports, at)
+        return _finish(plan, group, unfinished, ports, at, progress)
     with ports.source.cut(group.tables) as cut:
         check_tables(plan, group, cut)
         work = Work(Proof(plan, group, ports, pointer), cut, progress)
@@ -87,12 +90,12 @@ def repair(
             raise
         after = _show(plan, group, begun, snapshots, ports, at)
         left = work.left(after)
+    rules = _rules(plan, group, after, ports, at, progress)
     _done(ports, begun, snapshots, at, len(left))
     skipped = [patch.table for patch in patches if patch.table not in snapshots]
     whole = whole and not skipped
-    return Report(
-        group.name, findings, begun.mended, whole, ident, left=left, images=tuple(image.url for image in images)
-    )
+    kept = tuple(image.url for image in images)
+    return Report(group.name, findings, begun.mended, whole, ident, left=left, images=kept, rules=rules)
 
 
 def _published(plan: Plan, group: GroupPlan, ports: Ports) -> Pointer:
@@ -130,13 +133,25 @@ def _unfinished(group: GroupPlan, pointer: Pointer, ports: Ports) -> Repair | No
     return None
 
 
-def _finish(plan: Plan, group: GroupPlan, begun: Repair, ports: Ports, at: datetime) -> Report:
+def _finish(plan: Plan, group: GroupPlan, begun: Repair, ports: Ports, at: datetime, progress: Progress) -> Report:
     """Land what has not landed yet, and let the pointer show it."""
     snapshots = ports.lake.patch(begun.patches, begun.repair, begun.cut_id)
-    _show(plan, group, begun, snapshots, ports, at)
+    rules = _rules(plan, group, _show(plan, group, begun, snapshots, ports, at), ports, at, progress)
     _done(ports, begun, snapshots, at, None)
     images = tuple(image.url for image in begun.images)
-    return Report(group.name, begun.findings, begun.mended, done=begun.repair, resumed=True, images=images)
+    return Report(group.name, begun.findings, begun.mended, done=begun.repair, resumed=True, images=images, rules=rules)
+
+
+def _rules(plan: Plan, group: GroupPlan, pointer: Pointer, ports: Ports, at: datetime, progress: Progress) -> str:
+    """Put the record rules to what readers see now: the verdict on the staged files says nothing of it. What fails, in words."""
+    tables = []
+    for table in group.lake_tables:
+        files = table_files(ports, table, pointer.tables)
+        count = int(ports.engine.table("SELECT count(*) AS n FROM t", {"t": files}).to_pylist()[0]["n"])
+        staged = tuple(StagedFile(url, 0, 0, "") for url in files.urls)
+        tables.append(StagedTable(table.name, staged, count, count, 0))
+    verdict = put_rules(plan, group, Staged(group.name, group.cut_id, tuple(tables)), ports, at, progress)
+    return "" if verdict.outcome in {"pass", "warn"} else verdict.summary
 
 
 def _show(

@@ -86,7 +86,7 @@ def prove_cut(
     taken = take_figures(ports, figures_sql(subject.lake()), {LAKE: files}, f"{stem}-lake.parquet")
     inputs = rows_inputs(manifest, staged, lake, ports, proof.pointer)
     rows, differing = _beside(ports, source, taken)
-    said = _Said(proof, case, lake, inputs, rows, len(subject.names), stem)
+    said = Said(proof, case, lake, inputs, rows, len(subject.names), stem)
     if not differing:
         return said.verdict(Located((), whole=True, queries=0), (source, taken))
     aside = _landing(proof, manifest, staged)
@@ -116,7 +116,7 @@ def prove_now(
     files = table_files(ports, lake, proof.pointer.tables)
     taken = take_figures(ports, figures_sql(subject.lake()), {LAKE: files}, f"{stem}-lake.parquet")
     rows, differing = _beside(ports, source, taken)
-    said = _Said(proof, case, lake, inputs, rows, len(subject.names), stem)
+    said = Said(proof, case, lake, inputs, rows, len(subject.names), stem)
     if not differing:
         return said.verdict(Located(drift, whole=True, queries=1), (source, taken))
     sides = Side(subject.source(), cut.query), Side(subject.lake(), local(ports.engine, {LAKE: files}))
@@ -128,8 +128,8 @@ def prove_now(
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """Makes the verdict on one table."""
+class Said:
+    """Makes the verdict on one table; ``settled`` tells of rows that differed at first."""
 
     proof: Proof
     case: Case
@@ -138,11 +138,12 @@ class _Said:
     rows: int
     columns: int
     stem: str
+    settled: str = ""
 
     def verdict(self, located: Located, files: tuple[FileFact, ...], *, looked: bool = False) -> Verdict:
         """Pass when nothing was found; ``looked``: though fingerprints differ."""
         findings = self.proof.named(located.findings, self.lake)
-        asked = [_times(located.queries)] if located.queries else []
+        asked = [*([self.settled] if self.settled else []), *([_times(located.queries)] if located.queries else [])]
         if not findings and located.whole:
             why = " in value; rows that differ are in quarantine, or only spelled otherwise" if looked else ""
             told = [

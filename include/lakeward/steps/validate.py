@@ -30,15 +30,21 @@ def validate(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: 
     evaluated.
     """
     group = plan.group(group_name)
-    staged = read_staged(ports.store, plan, group)
+    return _judge(put_rules(plan, group, read_staged(ports.store, plan, group), ports, at, progress))
+
+
+def put_rules(
+    plan: Plan, group: GroupPlan, staged: Staged, ports: Ports, at: datetime, progress: Progress = silent
+) -> Verdict:
+    """The verdict on these files, whatever it is; stored with its report."""
     sets = [_rule_set(group, table) for table in group.lake_tables]
     inputs = digest(plan.version, *map(to_json, sets), *(to_json(staged.table(one.table.name)) for one in sets))
-    key = verdict_key(plan.migration.migration, group_name, group.cut_id, KIND, SUBJECT, inputs)
-    known = ports.ledger.verdict(plan.migration.migration, group_name, KIND, SUBJECT, inputs)
+    key = verdict_key(plan.migration.migration, group.name, group.cut_id, KIND, SUBJECT, inputs)
+    known = ports.ledger.verdict(plan.migration.migration, group.name, KIND, SUBJECT, inputs)
     verdict = standing_verdict(ports, known, key)
     if verdict is None:
         verdict = _measure(plan, group, staged, sets, inputs, ports, at, progress)
-    return _judge(verdict)
+    return verdict
 
 
 def _rule_set(group: GroupPlan, table: LakeTable) -> RuleSet:

@@ -1,0 +1,95 @@
+"""A repair in processes that are killed at calls of its ports, or run twice at once: rows change once, and readers see all of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from parity_world import FILE, SOURCE, admin
+from tests.chain import Chain
+from tests.kill import Call, Kill, killed, record, run_twice
+
+from lakeward.domain.identity import repair_key
+from lakeward.lab import Lab
+from lakeward.reader import resolve
+from lakeward.steps.artifacts import read_plan
+from lakeward.steps.compare_now import compare_now
+from lakeward.steps.evidence import verify
+from lakeward.steps.repair import repair
+
+CHANGE = "UPDATE parity.sales SET amount = amount + 1 WHERE id BETWEEN 10 AND 20"
+WRITES = {
+    ("store", "put_new"),
+    ("store", "put"),
+    ("store", "put_if"),
+    ("lake", "write"),
+    ("lake", "patch"),
+    ("cut", "land"),
+}
+
+
+@pytest.fixture(scope="module")
+def chain(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    folder = tmp_path_factory.mktemp("killed")
+    with admin() as connection:
+        connection.execute(SOURCE)
+    name = f"parity{uuid4().hex[:8]}"
+    file = folder / "parity.yaml"
+    file.write_text(FILE.replace("migration: parity\n", f"migration: {name}\n").replace("parity_ns", name))
+    found = Chain(file, folder / "home", "run1")
+    found.run()
+    return found
+
+
+def change() -> None:
+    with admin() as connection:
+        connection.execute(CHANGE)
+
+
+def mend(chain: Chain) -> None:
+    """Repair until nothing is left, and look at all of it."""
+    with chain.ports() as ports:
+        name = chain.loaded.spec.migration
+        plan = read_plan(ports.store, name, "run1")
+        for _ in range(2):
+            last = repair(plan, "shop", ports, datetime.now(UTC), "ann", dry_run=False)
+            if not last.resumed and not last.findings:
+                break
+        verdicts = compare_now(plan, ports, datetime.now(UTC))
+        assert [v.summary for v in verdicts if v.failed] == []
+        pointer, group = resolve(ports.store, name, "shop"), plan.group("shop")
+        for table in group.lake_tables:
+            state = ports.lake.state(table.name)
+            assert state
+            assert pointer.tables[ports.lake.qualified(table.name)] == state.snapshot_id
+            if state.repair:
+                assert ports.store.get(repair_key(name, "shop", group.cut_id, "done", state.repair))
+        assert verify(ports.store, signer=ports.signer).wrong == ()
+
+
+def places(calls: list[Call]) -> list[tuple[Call, str]]:
+    """Before and after every call that writes."""
+    return [(call, when) for call in calls if (call.port, call.name) in WRITES for when in ("before", "after")]
+
+
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.soak)])
+def test_a_repair_that_is_killed_is_finished_or_made_anew(chain: Chain, *, whole: bool) -> None:
+    change()
+    every = places(record(chain, "repair"))
+    mend(chain)
+    patch = next(n for n, (call, _) in enumerate(every) if call.name == "patch")
+    moved = next(n for n in range(patch, len(every)) if every[n][0].name == "put_if")
+    chosen = every if whole else [every[n] for n in (patch, patch + 1, moved + 1)]
+    for call, when in chosen:
+        change()
+        assert killed(chain, Kill("repair", call, when)), (call, when)
+        mend(chain)
+
+
+def test_of_two_at_once_one_lands_and_the_other_is_told(chain: Chain) -> None:
+    change()
+    said = run_twice(chain, "repair")
+    assert "" in said
+    assert all(not one or "quicker" in one or "other rows" in one for one in said), said
+    mend(chain)
