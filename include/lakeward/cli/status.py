@@ -13,6 +13,7 @@ from lakeward.cli.console import exits, home, say, say_json, table
 from lakeward.cli.verdicts import verdict_json
 
 if TYPE_CHECKING:
+    from lakeward.domain.acceptance import Acceptance
     from lakeward.domain.evidence import Pointer, Transition, Verdict
     from lakeward.ports import Ledger, StepRecord
     from lakeward.spec.load import LoadedMigration
@@ -25,6 +26,7 @@ class _Status:
     steps: tuple[StepRecord, ...]
     verdicts: tuple[Verdict, ...]
     transitions: tuple[Transition, ...]
+    accepted: tuple[Acceptance, ...]
 
 
 @exits(1)
@@ -61,7 +63,7 @@ def _status(name: str, ledger: Ledger, pointers: tuple[Pointer, ...]) -> _Status
     steps = ledger.steps(name)
     newest = max((record for record in steps), key=lambda r: r.started_at, default=None)
     mine = tuple(record for record in steps if newest and record.run_key == newest.run_key)
-    return _Status(name, pointers, mine, ledger.verdicts(name), ledger.transitions(name))
+    return _Status(name, pointers, mine, ledger.verdicts(name), ledger.transitions(name), ledger.acceptances(name))
 
 
 def _pointers(loaded: LoadedMigration) -> tuple[Pointer, ...]:
@@ -99,11 +101,15 @@ def _show(one: _Status) -> None:
             for v in one.verdicts
         ]
         table(("group", "kind", "subject", "verdict", "checked", "differ", ""), rows, right=("checked", "differ"))
+    for a in one.accepted:
+        say(f"Accepted until {a.expires}: {a.group} {a.rule} {a.subject}, by {a.by} for {a.owner}: {a.reason}")
     for t in one.transitions:
         say(f"{t.at:%Y-%m-%d %H:%M:%SZ}  {t.before} to {t.after}: {t.outcome}, by {t.by}: {t.why} {t.message}".rstrip())
 
 
 def _as_json(one: _Status) -> dict[str, object]:
+    from lakeward.domain.accepted import id_of
+
     return {
         "migration": one.migration,
         "groups": [
@@ -147,5 +153,21 @@ def _as_json(one: _Status) -> dict[str, object]:
                 "message": t.message,
             }
             for t in one.transitions
+        ],
+        "accepted": [
+            {
+                "id": id_of(a),
+                "group": a.group,
+                "rule": a.rule,
+                "subject": a.subject,
+                "differences": len(a.covers),
+                "amount": a.amount or None,
+                "expires": a.expires.isoformat(),
+                "owner": a.owner,
+                "reason": a.reason,
+                "by": a.by,
+                "at": a.at.isoformat(),
+            }
+            for a in one.accepted
         ],
     }

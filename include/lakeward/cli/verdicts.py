@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lakeward.cli.console import say, table
-from lakeward.domain.accepted import id_of, place_of
 
 if TYPE_CHECKING:
     from lakeward.domain.accepted import Explanations
@@ -67,6 +66,8 @@ def show_accepted(known: Explanations) -> None:
 
 def verdict_json(verdict: Verdict, known: Explanations = MappingProxyType({})) -> dict[str, object]:
     """A verdict, its findings aside; ``accepted`` counts differences by the acceptance that covers them."""
+    from lakeward.domain.accepted import id_of, place_of
+
     explained = known.get(place_of(verdict))
     return {
         "migration": verdict.migration,
@@ -88,6 +89,8 @@ def verdict_json(verdict: Verdict, known: Explanations = MappingProxyType({})) -
 
 def finding_json(verdict: Verdict, finding: Finding, known: Explanations = MappingProxyType({})) -> dict[str, object]:
     """A difference; figures and values are exact text, null where there are none."""
+    from lakeward.domain.accepted import place_of
+
     explained = known.get(place_of(verdict))
     row = bool(finding.key or finding.values)
     own = verdict.subject if verdict.kind == "kpi" else next(iter(finding.kpis), None)

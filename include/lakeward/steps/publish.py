@@ -53,9 +53,8 @@ def publish(plan: Plan, group_name: str, ports: Ports, snapshots: Mapping[str, i
         if there.cut_id == group.cut_id and there.content == tables:  # compacted since, perhaps
             return there
         require_legacy(there)
-        pointer = replace(
-            _first(plan, group, tables, at, by), state=there.state, version=there.version + 1, previous=there.previous
-        )
+        made = _first(plan, group, tables, max(at, there.moved_at), by)  # clocks differ; a pointer never grows younger
+        pointer = replace(made, state=there.state, version=there.version + 1, previous=there.previous)
         if ports.store.put_if(key, to_json(pointer), etag):
             return pointer
     raise ConflictError(

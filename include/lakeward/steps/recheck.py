@@ -14,6 +14,7 @@ from lakeward.domain.kpi_compare import finding, same_cells_sql
 from lakeward.domain.rows import keyed
 from lakeward.domain.sides import LAKE
 from lakeward.domain.words import counted
+from lakeward.errors import SourceLostError
 from lakeward.ports import CutReader
 from lakeward.reader import resolve
 from lakeward.steps.drill import resolved_kpi
@@ -43,6 +44,14 @@ class Recheck:
         if not any(v.failed and v.outcome in {"fail", "warn"} for v in verdicts):
             return tuple(verdicts)
         self.pause(self.after)
+        try:
+            return self._once(proof, case, verdicts, stem)
+        except SourceLostError:  # all of it anew, in another snapshot; a second loss is told
+            return self._once(proof, case, verdicts, stem)
+
+    def _once(
+        self, proof: Proof, case: Case, verdicts: Sequence[Verdict], stem: Callable[[str, str], str]
+    ) -> tuple[Verdict, ...]:
         pointer = resolve(proof.ports.store, case.migration, case.group)
         with proof.ports.source.cut() as cut:
             look = _Look(replace(proof, pointer=pointer), case, cut, f"on recheck after {_seconds(self.after)}")

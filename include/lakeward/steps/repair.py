@@ -183,7 +183,7 @@ def _show(
             tables=there.tables | tables,
             origins={name: origin for name, origin in there.origins.items() if name not in tables},
             evidence_hash="",
-            moved_at=at,
+            moved_at=max(at, there.moved_at),  # clocks differ; a pointer never grows younger
             moved_by=begun.by,
             why=f"repair {begun.repair} of {sum(one.keys for one in begun.mended)} rows",
         )
