@@ -1,4 +1,4 @@
-"""Cut over or back by hand: a form, a dry run by default, and the same checks as at the end of a migration's own DAG."""
+"""Cut over or back, or repair rows, by hand: a form, a dry run by default, and the same checks as at the end of a migration's own DAG."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from airflow.sdk import DAG, Param, task
 
 from lakeward_airflow.dag_files import FOLDER, read_migrations
+from lakeward_airflow.operators.repair import RepairRowsOperator
 from lakeward_airflow.operators.switch import CutBackOperator, CutOverOperator
 
 HERE = Path(__file__).parent
@@ -24,8 +25,12 @@ FORM = {
     "direction": Param(
         "cut_over",
         type="string",
-        enum=["cut_over", "cut_back"],
-        values_display={"cut_over": "cut over: to the lake", "cut_back": "cut back: to the state before"},
+        enum=["cut_over", "cut_back", "repair"],
+        values_display={
+            "cut_over": "cut over: to the lake",
+            "cut_back": "cut back: to the state before",
+            "repair": "repair: read rows that differ again from the source",
+        },
         title="Direction",
     ),
     "run": Param(
@@ -50,16 +55,22 @@ FORM = {
         description="If rows were quarantined: why the switch may go on without them.",
     ),
     "why": Param(
-        type="string", minLength=1, title="Why", description="Kept with the transition, for those who look back."
+        type="string",
+        minLength=1,
+        title="Why",
+        description="Kept with the transition or repair, for those who look back.",
     ),
     "dry_run": Param(
-        default=True, type="boolean", title="Dry run", description="Look at every precondition and move nothing."
+        default=True,
+        type="boolean",
+        title="Dry run",
+        description="Look at every precondition, show what differs, and change nothing.",
     ),
 }
 
 with DAG(
     dag_id="cutover",
-    description="Switches a migration's readers and writers to the lake, or back.",
+    description="Switches a migration's readers and writers to the lake, or back; repairs rows.",
     doc_md=__doc__,
     schedule=None,
     catchup=False,
@@ -91,5 +102,6 @@ with DAG(
     }
     cut_over = CutOverOperator(task_id="cut_over", approval=approval)
     cut_back = CutBackOperator(task_id="cut_back", by=by, why="{{ params.why }}")
+    repair = RepairRowsOperator(task_id="repair", by=by, why="{{ params.why }}")
 
-    direction() >> [cut_over, cut_back]
+    direction() >> [cut_over, cut_back, repair]

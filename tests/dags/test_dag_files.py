@@ -94,8 +94,13 @@ def test_the_documentation_tells_what_moves(sample: dict) -> None:
 def test_the_cutover_form_offers_the_migrations_and_is_a_dry_run(sample: dict) -> None:
     cutover = sample["dags"]["cutover"]
     assert "retail.yaml" in cutover["params"]["migration"]["enum"]
-    assert cutover["params"]["direction"]["enum"] == ["cut_over", "cut_back"]
-    assert cutover["tasks"] == {"direction": ["cut_back", "cut_over"], "cut_over": [], "cut_back": []}
+    assert cutover["params"]["direction"]["enum"] == ["cut_over", "cut_back", "repair"]
+    assert cutover["tasks"] == {
+        "direction": ["cut_back", "cut_over", "repair"],
+        "cut_over": [],
+        "cut_back": [],
+        "repair": [],
+    }
 
 
 def test_a_bad_file_shows_with_its_error_and_hides_no_other(tmp_path: Path) -> None:

@@ -205,8 +205,10 @@ def test_the_form_rehearses_by_default_and_then_cuts_back_and_over(live: Live, e
     assert pointers() == {State.WRITERS}
     assert switch(live, direction="cut_back", dry_run=False) == "success"
     assert pointers() == {State.LEGACY}
+    assert switch(live, direction="repair") == "success"
     assert switch(live, evidence_hash="0" * 64, source_frozen=True, dry_run=False) == "failed"
     assert switch(live, evidence_hash=evidence_hash, source_frozen=False, dry_run=False) == "failed"
     assert pointers() == {State.LEGACY}
     assert switch(live, evidence_hash=evidence_hash, source_frozen=True, dry_run=False) == "success"
+    assert switch(live, direction="repair", dry_run=False) == "failed", "what readers use is not changed under them"
     assert pointers() == {State.WRITERS}

@@ -27,6 +27,7 @@ def repair(
         list[str], typer.Option("--table", "-t", help="Only rows that differ in this lake table; repeatable.")
     ] = [],  # noqa: B006 - typer reads it
     by: Annotated[str, typer.Option("--by", help="Who repairs; default: the user of this system.")] = "",
+    why: Annotated[str, typer.Option("--why", help="Kept with the repair, for those who look back.")] = "",
     confirm: Annotated[bool, typer.Option("--confirm", help="Do it; else it is only shown.")] = False,
 ) -> None:
     """Read the rows that differ again from the source and put them in the place of the lake's, in one commit per group.
@@ -51,6 +52,7 @@ def repair(
                     ports,
                     now(),
                     by or getpass.getuser(),
+                    why=why,
                     tables=tables,
                     dry_run=not confirm,
                     progress=progress,

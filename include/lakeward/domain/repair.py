@@ -54,6 +54,7 @@ class Repair:
     repair: str
     at: datetime
     by: str
+    why: str
     snapshot: str
     taken_at: datetime
     patches: tuple[Patch, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lakeward.domain.evidence import Pointer, State
 from lakeward.domain.facts import GroupPlan, Plan
@@ -53,13 +53,18 @@ def publish(plan: Plan, group_name: str, ports: Ports, snapshots: Mapping[str, i
         if there.cut_id == group.cut_id and there.content == tables:  # compacted since, perhaps
             return there
         require_legacy(there)
-        made = _first(plan, group, tables, max(at, there.moved_at), by)  # clocks differ; a pointer never grows younger
+        made = _first(plan, group, tables, later(at, there), by)
         pointer = replace(made, state=there.state, version=there.version + 1, previous=there.previous)
         if ports.store.put_if(key, to_json(pointer), etag):
             return pointer
     raise ConflictError(
         f"The pointer of group {group.name} was moved by others {_TRIES} times.", todo="Run the append step again."
     )
+
+
+def later(at: datetime, there: Pointer) -> datetime:
+    """The instant of a move: after the one before, though clocks differ."""
+    return max(at, there.moved_at + timedelta(microseconds=1))
 
 
 def _first(plan: Plan, group: GroupPlan, tables: dict[str, int], at: datetime, by: str) -> Pointer:

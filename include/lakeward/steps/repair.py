@@ -20,7 +20,7 @@ from lakeward.steps.chain import keep, require_key
 from lakeward.steps.claim import last_claim
 from lakeward.steps.extract import check_tables
 from lakeward.steps.measure import table_files
-from lakeward.steps.publish import find_pointer
+from lakeward.steps.publish import find_pointer, later
 from lakeward.steps.repair_rows import Work
 from lakeward.steps.rows import Proof
 from lakeward.steps.validate import put_rules
@@ -36,6 +36,7 @@ def repair(
     at: datetime,
     by: str,
     *,
+    why: str = "",
     tables: Collection[str] = (),
     dry_run: bool = True,
     progress: Progress = silent,
@@ -43,6 +44,7 @@ def repair(
     """Make the rows of the published cut what the source has now, those alone that differ.
 
     A repair that died after its commit is finished first. Two at once: one lands, the other is told.
+    :param why: kept with the repair and the pointer, for those who look back.
     :param tables: names of lake tables whose differences are followed, default all; child rows go with their parents.
     :raises UnsupportedError: rows of a table without a key differ.
     :raises GateError: readers or writers use the lake already.
@@ -75,6 +77,7 @@ def repair(
             repair=ident,
             at=at,
             by=by,
+            why=why,
             snapshot=cut.snapshot,
             taken_at=cut.taken_at,
             patches=patches,
@@ -183,9 +186,9 @@ def _show(
             tables=there.tables | tables,
             origins={name: origin for name, origin in there.origins.items() if name not in tables},
             evidence_hash="",
-            moved_at=max(at, there.moved_at),  # clocks differ; a pointer never grows younger
+            moved_at=later(at, there),
             moved_by=begun.by,
-            why=f"repair {begun.repair} of {sum(one.keys for one in begun.mended)} rows",
+            why=f"repair {begun.repair}{f': {begun.why}' if begun.why else ''}",
         )
         if ports.store.put_if(key, to_json(moved), etag):
             return moved

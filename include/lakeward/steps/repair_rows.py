@@ -36,7 +36,7 @@ from lakeward.steps.figures import take_figures
 from lakeward.steps.guards import count_guarded, refuse
 from lakeward.steps.locate import Side, local, locate
 from lakeward.steps.measure import table_files
-from lakeward.steps.rows import Proof, less_quarantine, proven
+from lakeward.steps.rows import Proof, less_quarantine
 from lakeward.steps.set_aside import SetAside, landing_of, set_aside
 
 FilesOf = Callable[[LakeTable], FileSet]
@@ -75,9 +75,8 @@ class Work:
         found: list[Finding] = []
         complete = True
         keys: dict[str, dict[Key, None]] = {}
-        for plan, table in proven(self.proof.group):
-            if tables and table.name not in tables:
-                continue
+        every = ((p, t) for p in self.proof.group.tables for t in p.lake)
+        for plan, table in ((p, t) for p, t in every if t.name in tables or (not tables and p.prove_rows)):
             self.progress(f"compare rows of {table.name}", 0, 0)
             refuse(plan, count_guarded(self.cut, plan))
             files = table_files(self.proof.ports, table, self.proof.pointer.tables)

@@ -72,7 +72,7 @@ def test_a_source_that_stays_away_is_a_clear_error_and_nothing_is_changed(shop: 
             lambda: compare_now(plan, ports, datetime.now(UTC)),
             lambda: repair(plan, "all", ports, datetime.now(UTC), "ann", dry_run=False),
         ):
-            before, line.plan = line.spoiled, ["ok", "ok", *["torn 3000"] * 50]
+            before, line.plan = line.spoiled, ["ok", *["torn 3000"] * 50]
             with pytest.raises(SourceError) as error:
                 work()
             assert error.value.todo

@@ -13,7 +13,6 @@ from parity_world import AT, SOURCE, World, admin, world
 
 from lakeward.domain.evidence import Outcome, State
 from lakeward.domain.identity import pointer_key
-from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.stored import to_json
 from lakeward.errors import GateError, UnsupportedError
 from lakeward.lab import Lab
@@ -108,27 +107,3 @@ def test_rows_without_a_key_and_what_readers_use_are_refused_by_name(shop: World
     shop.ports.store.put(pointer_key("parity", "shop"), to_json(replace(pointer, state=State.READERS)))
     with pytest.raises(GateError, match="state readers"):
         repair(shop.plan, "shop", shop.ports, AT, "ann")
-
-
-def test_a_row_that_does_not_fit_any_more_goes_into_quarantine(shop: World) -> None:
-    assert bad(shop, {}) == set()
-    try:
-        with admin() as connection:
-            connection.execute(
-                """UPDATE parity.sales SET payload = '{"lines": [{"sku": "a", "quantity": 1, "price": "free"}]}' WHERE id = 5"""
-            )
-        done = repair(shop.plan, "shop", shop.ports, AT, "ann", dry_run=False)
-        assert ({f.key[0] for f in done.findings}, done.left) == ({5}, ())
-        assert {m.table: m.after for m in done.mended} == {"sales": 0, "sales_lines": 0, "sales_fees": 0}
-        pointer, aside = resolve(shop.ports.store, "parity", "shop"), quarantine_table(shop.plan.group("shop"))
-        files = shop.ports.lake.snapshot(aside, pointer.tables[shop.ports.lake.qualified(aside.name)])
-        rows = shop.ports.engine.table("SELECT table_name, row_key, reason FROM q", {"q": files}).to_pylist()
-        assert [(r["table_name"], r["row_key"]) for r in rows] == [("sales", '{"id":5}')]
-        assert "free" in rows[0]["reason"]
-        assert repair(shop.plan, "shop", shop.ports, AT, "ann", dry_run=False).findings == ()
-        assert not {
-            v.subject for v in compare_now(shop.plan, shop.ports, datetime.now(UTC)) if v.failed and v.kind == "rows"
-        }
-    finally:
-        with admin() as connection:
-            connection.execute(SOURCE)

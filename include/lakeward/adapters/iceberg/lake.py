@@ -189,9 +189,7 @@ class IcebergLake:
     def unstage(self, files: Sequence[StagedFile]) -> None:
         """Delete staged files that no snapshot names."""
         with explained(self._properties, f"delete staged files in namespace {self._namespace}"):
-            tables = (
-                [self._catalog.load_table(name) for name in self._catalog.list_tables(self._namespace)] if files else []
-            )
+            tables = [self._catalog.load_table(n) for n in self._catalog.list_tables(self._namespace)] if files else []
             delete_unreferenced(tables, [file.url for file in files])
 
     def tables(self, migration: str) -> tuple[str, ...]:

@@ -54,7 +54,8 @@ def _undo(table: Table, cut_id: str) -> Change | None:
     else:
         change, record = asking.point_main_at(table, before.snapshot_id), _record_of(table, before)
     properties = {WINDOW + WHOLE: record} if record else {}
-    change = asking.with_properties(change, properties, () if record else [WINDOW + w for w in batches(table)])
+    stale = [REPAIR, *([] if record else [WINDOW + w for w in batches(table)])]
+    change = asking.with_properties(change, properties, stale)
     if compacted_tag(cut_id) in table.metadata.refs:
         change = asking.with_tag(change, compacted_tag(cut_id), remove=True)
     return asking.with_tag(change, tag_name(cut_id), remove=True)

@@ -1,7 +1,8 @@
-"""A repair in processes that are killed at calls of its ports, or run twice at once: rows change once, and readers see all of it."""
+"""Repairs of whole runs: killed at calls of their ports, two at once, into quarantine, discarded: rows change once, readers see all of it."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -11,10 +12,13 @@ from tests.chain import Chain
 from tests.kill import Call, Kill, killed, record, run_twice
 
 from lakeward.domain.identity import repair_key
+from lakeward.domain.quarantine import quarantine_table
 from lakeward.lab import Lab
 from lakeward.reader import resolve
+from lakeward.steps.append import append
 from lakeward.steps.artifacts import read_plan
 from lakeward.steps.compare_now import compare_now
+from lakeward.steps.discard import discard
 from lakeward.steps.evidence import verify
 from lakeward.steps.repair import repair
 
@@ -93,3 +97,27 @@ def test_of_two_at_once_one_lands_and_the_other_is_told(chain: Chain) -> None:
     assert "" in said
     assert all(not one or "quicker" in one or "other rows" in one for one in said), said
     mend(chain)
+
+
+def test_a_row_that_does_not_fit_any_more_goes_into_quarantine_and_the_cut_can_be_discarded(chain: Chain) -> None:
+    with admin() as connection:
+        connection.execute(
+            """UPDATE parity.sales SET payload = '{"lines": [{"sku": "a", "quantity": 1, "price": "free"}]}' WHERE id = 5"""
+        )
+    with chain.ports() as ports:
+        name = chain.loaded.spec.migration
+        plan = read_plan(ports.store, name, "run1")
+        done = repair(plan, "shop", ports, datetime.now(UTC), "ann", dry_run=False)
+        assert ({f.key[0] for f in done.findings}, done.left) == ({5}, ())
+        assert {m.table: m.after for m in done.mended} == {"sales": 0, "sales_lines": 0, "sales_fees": 0}
+        pointer, aside = resolve(ports.store, name, "shop"), quarantine_table(plan.group("shop"))
+        files = ports.lake.snapshot(aside, pointer.tables[ports.lake.qualified(aside.name)])
+        rows = ports.engine.table("SELECT table_name, row_key, reason FROM q", {"q": files}).to_pylist()
+        assert [(r["table_name"], json.loads(r["row_key"])) for r in rows] == [("sales", {"id": 5})]
+        assert "free" in rows[0]["reason"]
+        assert repair(plan, "shop", ports, datetime.now(UTC), "ann", dry_run=False).findings == ()
+        append(plan, "shop", ports, datetime.now(UTC))
+        assert resolve(ports.store, name, "shop") == pointer, "the cut finds itself landed, repairs and all"
+        assert all(one.gone for one in discard(plan, "shop", ports, dry_run=False))
+        states = [ports.lake.state(table.name) for table in plan.group("shop").lake_tables]
+        assert [(s.rows, s.repair) for s in states if s] == [(0, "")] * len(states)
