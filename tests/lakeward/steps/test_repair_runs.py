@@ -113,7 +113,7 @@ def test_a_row_that_does_not_fit_any_more_goes_into_quarantine_and_the_cut_can_b
         pointer, aside = resolve(ports.store, name, "shop"), quarantine_table(plan.group("shop"))
         files = ports.lake.snapshot(aside, pointer.tables[ports.lake.qualified(aside.name)])
         rows = ports.engine.table("SELECT table_name, row_key, reason FROM q", {"q": files}).to_pylist()
-        assert [(r["table_name"], json.loads(r["row_key"])) for r in rows] == [("sales", {"id": 5})]
+        assert [(r["table_name"], json.loads(r["row_key"])) for r in rows] == [("sales", {"id": "5"})]
         assert "free" in rows[0]["reason"]
         assert repair(plan, "shop", ports, datetime.now(UTC), "ann", dry_run=False).findings == ()
         append(plan, "shop", ports, datetime.now(UTC))
