@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import getpass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lakeward.domain.acceptance import Acceptance, Difference
+    from lakeward.domain.facts import Plan
     from lakeward.ports import Ports
     from lakeward.spec.load import LoadedMigration
 
@@ -29,7 +29,7 @@ def accept(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")],
     kpi: Annotated[str, typer.Option("--kpi", "-k", help="Accept differences of this KPI.")] = "",
     rows: Annotated[str, typer.Option("--rows", help="Accept differences of the rows of this lake table.")] = "",
-    group: Annotated[str, typer.Option("--group", "-g", help="The entity group; needed where it is not clear.")] = "",
+    group: Annotated[str, typer.Option("--group", "-g", help="The entity group, if several have such a table.")] = "",
     period: Annotated[
         list[str],
         typer.Option("--period", help="Only this period, of the shortest grain; `none`: rows without a date."),
@@ -62,11 +62,11 @@ def accept(
 
     Example: `lakeward accept dags/migrations/retail.yaml --kpi revenue --period 2025-03-30 --amount 0.01 --owner finance --reason 'rounding, T-12' --expires 2027-03-31`
     """
-    from lakeward.cli.session import now, opened
+    from lakeward.cli.session import now, opened, user
     from lakeward.domain.acceptance import Acceptance, Withdrawal
     from lakeward.steps.accept import withdraw as take_back
 
-    who = by or getpass.getuser()
+    who = by or user()
     with opened(file) as (loaded, ports):
         name = loaded.spec.migration
         if listed:
@@ -80,9 +80,10 @@ def accept(
         if bool(kpi) == bool(rows):
             raise SpecError("Name what is accepted: --kpi NAME or --rows TABLE.", todo="One of them.")
         _require({"--owner": owner, "--reason": reason, "--expires": str(expires or "")})
+        plan, group = _plan(loaded, ports, kpi, rows, group)
         wanted = Acceptance(
             migration=name,
-            group=_group(loaded, kpi, rows, group),
+            group=group,
             rule="kpi" if kpi else "rows",
             subject=kpi or rows,
             owner=owner,
@@ -97,7 +98,7 @@ def accept(
             column=column,
             amount=_amount(amount),
         )
-        _accept(wanted, ports, confirm=confirm)
+        _accept(plan, wanted, ports, confirm=confirm)
 
 
 def _require(given: dict[str, str | None]) -> None:
@@ -118,27 +119,30 @@ def _amount(word: str) -> str:
     return word
 
 
-def _group(loaded: LoadedMigration, kpi: str, rows: str, group: str) -> str:
-    """The group whose rule that is."""
+def _plan(loaded: LoadedMigration, ports: Ports, kpi: str, rows: str, group: str) -> tuple[Plan, str]:
+    """The published plan and group of the rule that is meant."""
+    from lakeward.cli.session import check_names
     from lakeward.spec.problems import meant
-
-    name = next((k.table for k in loaded.spec.kpis if k.name == kpi), rows)
-    if kpi and kpi not in (known := [k.name for k in loaded.spec.kpis]):
-        raise SpecError(f"{loaded.path} has no KPI {kpi!r}.", todo=meant(kpi, known) or f"It has: {', '.join(known)}.")
-    groups = [g.name for g in loaded.spec.groups if group in {"", g.name}]
-    if len(groups) != 1:
-        raise SpecError(f"Whose {name} is meant is not clear.", todo=f"--group, one of: {', '.join(groups) or 'none'}.")
-    return groups[0]
-
-
-def _accept(wanted: Acceptance, ports: Ports, *, confirm: bool) -> None:
-    from lakeward.steps.accept import keep_acceptance, propose
     from lakeward.steps.artifacts import plan_of_published
+
+    check_names(loaded, group, kpi)
+    table_name, tables = next((k.table for k in loaded.spec.kpis if k.name == kpi), rows), []
+    for one in (g.name for g in loaded.spec.groups if group in {"", g.name}):
+        if plan := plan_of_published(ports.store, loaded.spec.migration, one):
+            names = [table.name for table in plan.group(one).lake_tables]
+            if table_name in names:
+                return plan, one
+            tables += names
+    if not tables:
+        raise LakeError("No group that is meant was published.", todo="Run the migration first: `lakeward run`.")
+    todo = meant(table_name, tables) or f"There are: {', '.join(tables)}."
+    raise SpecError(f"No published group has a table {table_name!r}.", todo=todo)
+
+
+def _accept(plan: Plan, wanted: Acceptance, ports: Ports, *, confirm: bool) -> None:
+    from lakeward.steps.accept import keep_acceptance, propose
     from lakeward.steps.compare import compare
 
-    plan = plan_of_published(ports.store, wanted.migration, wanted.group)
-    if plan is None:
-        raise LakeError(f"Group {wanted.group} was never published.", todo="Run the migration first.")
     with progressing() as progress:
         verdicts = compare(plan, wanted.group, ports, wanted.at, progress)
     verdict = next((v for v in verdicts if (v.kind, v.subject) == (wanted.rule, wanted.subject)), None)

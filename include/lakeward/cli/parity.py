@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakeward.cli.console import exits, progressing, say_json
-from lakeward.cli.session import now, opened, run_of_cut
+from lakeward.cli.session import check_names, now, opened, run_of_cut
 from lakeward.cli.verdicts import finding_json, show_accepted, show_rows, show_verdicts, verdict_json
 from lakeward.errors import LakeError, SpecError
 
@@ -67,7 +67,7 @@ def parity(
         raise SpecError("--since goes with --at now: figures of the cut are compared whole.", todo="Leave one out.")
     watched: AbstractContextManager[Progress] = nullcontext(silent) if as_json else progressing()
     with opened(file) as (loaded, ports):
-        _check_names(loaded, group, kpi)
+        check_names(loaded, group, kpi)
         plans, again = _published(loaded, ports, group), _recheck(loaded, recheck_after)
         with watched as progress:
             found = _compared(plans, ports, at, kpi, since.date() if since else None, again, progress)
@@ -88,18 +88,6 @@ def parity(
         raise typer.Exit(2)
     if any(verdict.failed for verdict, _ in rows):
         raise typer.Exit(1)
-
-
-def _check_names(loaded: LoadedMigration, group: str, kpi: str) -> None:
-    from lakeward.spec.problems import meant
-
-    for what, name, known in (
-        ("group", group, [g.name for g in loaded.spec.groups]),
-        ("KPI", kpi, [k.name for k in loaded.spec.kpis]),
-    ):
-        if name and name not in known:
-            todo = meant(name, known) or f"It has: {', '.join(known)}."
-            raise SpecError(f"{loaded.path} has no {what} {name!r}.", todo=todo)
 
 
 def _published(loaded: LoadedMigration, ports: Ports, group: str) -> list[tuple[Plan, str]]:

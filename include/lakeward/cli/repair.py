@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,7 +38,7 @@ def repair(
 
     Example: `lakeward repair dags/migrations/retail.yaml --table orders --confirm`
     """
-    from lakeward.cli.session import now, opened
+    from lakeward.cli.session import now, opened, user
     from lakeward.steps.repair import repair as repair_group
 
     differs = False
@@ -51,7 +50,7 @@ def repair(
                     name,
                     ports,
                     now(),
-                    by or getpass.getuser(),
+                    by or user(),
                     why=why,
                     tables=tables,
                     dry_run=not confirm,
@@ -65,16 +64,13 @@ def repair(
 
 def _plans(loaded: LoadedMigration, ports: Ports, group: str, tables: list[str]) -> list[tuple[Plan, str]]:
     """The plans of the published groups that are meant."""
+    from lakeward.cli.session import check_names
     from lakeward.spec.problems import meant
     from lakeward.steps.artifacts import plan_of_published
 
-    groups = [g.name for g in loaded.spec.groups]
-    if group and group not in groups:
-        raise SpecError(
-            f"{loaded.path} has no group {group!r}.", todo=meant(group, groups) or f"It has: {', '.join(groups)}."
-        )
+    check_names(loaded, group, "")
     found = []
-    for name in groups:
+    for name in (g.name for g in loaded.spec.groups):
         plan = plan_of_published(ports.store, loaded.spec.migration, name) if group in {"", name} else None
         if plan:
             found.append((plan, name))

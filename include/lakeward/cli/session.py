@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
 def now() -> datetime:
     """The instant that a step is given; steps have no clock of their own."""
     return datetime.now(UTC)
+
+
+def user() -> str:
+    """Who works on this system; a container may run as somebody who has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 @contextmanager
@@ -65,3 +75,17 @@ def run_of_cut(store: ObjectStore, migration: str, group: str, cut_id: str) -> s
 
     found = manifest_of(store, migration, group, cut_id)
     return found.run_key if found else None
+
+
+def check_names(loaded: LoadedMigration, group: str, kpi: str) -> None:
+    """SpecError when a group or KPI that is asked for is not in the file; empty asks for none."""
+    from lakeward.errors import SpecError
+    from lakeward.spec.problems import meant
+
+    for what, name, known in (
+        ("group", group, [g.name for g in loaded.spec.groups]),
+        ("KPI", kpi, [k.name for k in loaded.spec.kpis]),
+    ):
+        if name and name not in known:
+            todo = meant(name, known) or f"It has: {', '.join(known)}."
+            raise SpecError(f"{loaded.path} has no {what} {name!r}.", todo=todo)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from lakeward.domain import kpi
 from lakeward.domain.acceptance import Acceptance, Difference, Withdrawal
@@ -18,21 +20,21 @@ from lakeward.domain.accepted import (
     open_differences,
     place_of,
 )
-from lakeward.domain.chain import Chain, Entry
+from lakeward.domain.chain import Chain, Entry, Record
 from lakeward.domain.evidence import Outcome, Verdict
 from lakeward.domain.facts import Plan
 from lakeward.domain.file_facts import FileSet
 from lakeward.domain.identity import acceptance_key, digest
 from lakeward.domain.kpi_compare import finding, finest_sql
 from lakeward.domain.stored import from_json, to_json
-from lakeward.errors import LakewardError, SpecError
+from lakeward.errors import LakewardError, SpecError, UnreadableError
 from lakeward.ports import Ports
 from lakeward.steps.chain import chain_of, keep
 from lakeward.steps.drill import resolved_kpi
 from lakeward.steps.rows import findings_of
 
+Fact = TypeVar("Fact", Acceptance, Withdrawal)
 KIND = "acceptance"
-RULES = ("kpi", "rows")
 MOST = 1000
 """Differences that one acceptance names; more are no exception."""
 LOOKED_AT = 10_000
@@ -83,9 +85,15 @@ def standing(chain: Chain, trusted: frozenset[str] | None = None) -> tuple[Accep
     :param trusted: fingerprints of keys; only what is signed by one of them counts.
     """
     records = [r for r in chain.records if r.kind == KIND and (trusted is None or r.fingerprint in trusted)]
-    gone = {from_json(Withdrawal, r.content).acceptance for r in records if r.outcome == "withdrawn"}
-    made = (from_json(Acceptance, r.content) for r in records if r.outcome == "accepted")
-    return tuple(one for one in made if id_of(one) not in gone)
+    gone = {one.acceptance for one in _read(Withdrawal, records, "withdrawn")}
+    return tuple(one for one in _read(Acceptance, records, "accepted") if id_of(one) not in gone)
+
+
+def _read(kind: type[Fact], records: Iterable[Record], outcome: str) -> Iterator[Fact]:
+    for record in records:
+        with suppress(UnreadableError):  # the chain tells already that its hash is another
+            if record.outcome == outcome:
+                yield from_json(kind, record.content)
 
 
 def relevant(acceptances: Iterable[Acceptance], verdicts: Iterable[Verdict]) -> tuple[Acceptance, ...]:
