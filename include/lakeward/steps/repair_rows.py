@@ -75,16 +75,18 @@ class Work:
         found: list[Finding] = []
         complete = True
         keys: dict[str, dict[Key, None]] = {}
-        every = ((p, t) for p in self.proof.group.tables for t in p.lake)
-        for plan, table in ((p, t) for p, t in every if t.name in tables or (not tables and p.prove_rows)):
-            self.progress(f"compare rows of {table.name}", 0, 0)
-            refuse(plan, count_guarded(self.cut, plan))
-            files = table_files(self.proof.ports, table, self.proof.pointer.tables)
-            findings, whole = self._differing(plan, table, files)
-            found += findings
-            complete &= whole
-            if findings:
-                keys.setdefault(plan.name, {}).update(dict.fromkeys(main_key(plan, table, f) for f in findings))
+        for plan in self.proof.group.tables:
+            wanted = [t for t in plan.lake if t.name in tables or (not tables and plan.prove_rows)]
+            if wanted:
+                refuse(plan, count_guarded(self.cut, plan))
+            for table in wanted:
+                self.progress(f"compare rows of {table.name}", 0, 0)
+                files = table_files(self.proof.ports, table, self.proof.pointer.tables)
+                findings, whole = self._differing(plan, table, files)
+                found += findings
+                complete &= whole
+                if findings:
+                    keys.setdefault(plan.name, {}).update(dict.fromkeys(main_key(plan, table, f) for f in findings))
         self._keys = {name: list(some) for name, some in keys.items()}
         self._touched = [self._touch(plan, table) for plan, table in self._tables()]
         return tuple(found), complete
