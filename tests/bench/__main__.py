@@ -9,8 +9,10 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from tests.bench import migrations, report
 from tests.bench.measure import PEERS, Measured, run, steps
@@ -21,7 +23,7 @@ from lakeward.lab import Lab
 from lakeward.lab.postgres import binaries
 
 MOVE = ("plan", "extract", "prepare", "flatten", "append")
-_ROUND = 15
+_ROUND = 21
 _LARGE = 4
 GX = "import great_expectations"
 
@@ -52,13 +54,38 @@ class Bench:
         self._peer("copy", [binaries() / "psql", self.uri, "-c", r"\copy lineitem TO /dev/null (FORMAT binary)"])
         self._run("lineitem", ("plan",), ("land",), ("extract",))
         self._run("figures", ("plan",), ("extract",))
-        self._run("rows", ("plan",), ("extract",))
+        self.parity()
         self._peer("import", [sys.executable, "-c", GX])
         self.tpch()
         self._peer("dlt", [PEERS, Path(__file__).with_name("dlt_lineitem.py"), self.uri, self._empty()])
         self._peer("duckdb tpch", [sys.executable, "-m", "tests.bench.duck", "tpch", self.uri, self._empty()])
         self._run("orders", MOVE)
         self._peer("duckdb orders", [sys.executable, "-m", "tests.bench.duck", "orders", self.retail, self._empty()])
+
+    def parity(self) -> None:
+        """Lineitem compared with its source, row by row: equal, and with one wrong cent, which both must name."""
+        run_key = self._run("rows", ("plan",), ("extract",))
+        self._steps("rows", MOVE[2:], run_key, "rows append")
+        copy = self._empty()
+        self._peer("copy of lineitem", [sys.executable, "-m", "tests.bench.duck", "copy", self.uri, copy])
+        reladiff = [PEERS, Path(__file__).with_name("reladiff_lineitem.py"), self.uri, copy / "copy.db"]
+        for case, cents in (("equal", 0), ("one cent", 1)):
+            self._dearer(cents)
+            ours = self._steps("rows", ("parity",), run_key, f"parity, {case}")
+            theirs = self._peer(f"reladiff, {case}", reladiff)
+            if [bool(ours), bool(theirs)] != [bool(cents)] * 2:
+                raise RuntimeError(f"{case}: lakeward found {ours!r}, reladiff {theirs!r}")
+        self._dearer(0)
+
+    def _dearer(self, cents: int) -> None:
+        """Make one price of lineitem so much larger than it was."""
+        row = "lineitem WHERE l_orderkey = 3000001 AND l_linenumber = 1"
+        with psycopg.connect(self.uri) as con:
+            con.execute(f"CREATE TABLE IF NOT EXISTS price AS SELECT l_extendedprice AS was FROM {row}".encode())
+            con.execute(
+                f"UPDATE {row.replace('WHERE', 'SET l_extendedprice = was + %s FROM price WHERE')}".encode(),
+                [Decimal(cents) / 100],
+            )
 
     def tpch(self) -> None:
         """All eight tables: moved, then proved."""
@@ -75,17 +102,20 @@ class Bench:
         )
         return [float(line) for line in printed.split()]
 
-    def _run(self, file: str, *processes: tuple[str, ...]) -> None:
-        """A new run of a file, in as many processes as given."""
+    def _run(self, file: str, *processes: tuple[str, ...]) -> str:
+        """A new run of a file, in as many processes as given; its key."""
         self.runs += 1
         for names in processes:
-            case = f"{file} {names[0] if len(names) == 1 else 'move'}"
-            self.say(case)
-            steps(names, self.files[file], self.folder, f"r{self.runs}", self.taken[case])
+            self._steps(file, names, f"r{self.runs}", f"{file} {names[0] if len(names) == 1 else 'move'}")
+        return f"r{self.runs}"
 
-    def _peer(self, name: str, argv: list[str | Path]) -> None:
+    def _steps(self, file: str, names: tuple[str, ...], run_key: str, case: str) -> str:
+        self.say(case)
+        return steps(names, self.files[file], self.folder, run_key, self.taken[case])
+
+    def _peer(self, name: str, argv: list[str | Path]) -> str:
         self.say(name)
-        run(argv, self.taken[name], os.environ, self.folder / "peer.log")
+        return run(argv, self.taken[name], os.environ, self.folder / "peer.log")
 
     def _empty(self) -> Path:
         folder = self.folder / "peer"

@@ -1,4 +1,4 @@
-"""The floor: bare DuckDB. ``python -m tests.bench.duck tpch|orders URI FOLDER``."""
+"""The floor: bare DuckDB, and a copy of lineitem in a database of its own. ``python -m tests.bench.duck tpch|orders|copy URI FOLDER``."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ def main(what: str, uri: str, folder: str) -> None:
     load_extension(con, "postgres_scanner")
     con.execute(f"ATTACH {text(uri)} AS src (TYPE postgres, READ_ONLY)")
     into = Path(folder)
+    if what == "copy":
+        con.execute(f"ATTACH {text(str(into / 'copy.db'))} AS copy")
+        con.execute("CREATE TABLE copy.lineitem AS SELECT * FROM src.public.lineitem")
+        return
     if what == "tpch":
         for table in TPCH:
             con.execute(f"COPY src.public.{table} TO {text(str(into / f'{table}.parquet'))} {PARQUET}")

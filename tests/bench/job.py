@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.chain import Chain
 
 from lakeward.ports import silent
 from lakeward.steps.artifacts import read_plan
+from lakeward.steps.compare_now import compare_now
+from lakeward.steps.drill import drill_all
 
 
 def appends(count: int) -> None:
@@ -35,17 +38,31 @@ def land(chain: Chain) -> None:
                     cut.land(table, ports.store.url(f"rows/{table.name}"), ports.store.access, silent)
 
 
+def parity(chain: Chain) -> None:
+    """Compare every column of every row with the source as it is, and name the cells that differ; prints these."""
+    with chain.ports() as ports:
+        plan = read_plan(ports.store, chain.loaded.spec.migration, chain.run_key)
+        verdicts = compare_now(plan, ports, datetime.now(UTC))
+        if wrong := [v for v in verdicts if v.outcome == "error"]:
+            raise SystemExit(wrong[0].summary)
+        for _, findings in drill_all(plan, [v for v in verdicts if v.failed], ports, now=True):
+            for f in findings:
+                sys.stdout.write(f"{f.table} {f.key} {f.column} {f.expected} {f.found}\n")
+
+
 def main(steps: str, file: str, home: str, run: str) -> None:
     """Run the steps for every group."""
     chain = Chain(Path(file), Path(home), run)
     for step in steps.split(","):
         if step == "plan":
             chain.plan()
-        elif step == "land":
-            land(chain)
+        elif step in ALONE:
+            ALONE[step](chain)
         else:
             chain.step(step)
 
+
+ALONE = {"land": land, "parity": parity}
 
 if __name__ == "__main__":
     if sys.argv[1] == "appends":

@@ -51,7 +51,7 @@ def run(argv: Sequence[str | Path], into: Measured, env: Mapping[str, str], log:
     return printed
 
 
-def steps(names: Sequence[str], file: Path, home: Path, run_key: str, into: Measured) -> None:
-    """Run steps of a migration in one process."""
+def steps(names: Sequence[str], file: Path, home: Path, run_key: str, into: Measured) -> str:
+    """Run steps of a migration in one process; what it printed."""
     argv = [sys.executable, "-m", "tests.bench.job", ",".join(names), file, home, run_key]
-    run(argv, into, os.environ, home / "steps.log")
+    return run(argv, into, os.environ, home / "steps.log")

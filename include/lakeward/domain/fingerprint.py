@@ -66,7 +66,8 @@ def compact(sql: str, kind: str, dialect: Dialect) -> str:
     if dialect is Dialect.POSTGRES:
         return f"CAST({sql} AS text)" if kind == "boolean" else sql
     if kind == "date":
-        return f"replace(CAST({sql} AS varchar), ' (BC)', ' BC')"
+        word = f"CAST({sql} AS varchar)"
+        return f"CASE WHEN {sql} >= DATE '0001-01-01' THEN {word} ELSE replace({word}, ' (BC)', ' BC') END"
     if kind in {"timestamp", "timestamptz"}:
         # The text of an instant goes by a calendar that is a millisecond off in far years; that of its microseconds does not.
         zone = "+00" if kind == "timestamptz" else ""

@@ -123,9 +123,9 @@ def _as_text(column: SourceColumn, *, declared: bool = False) -> LandedColumn:
 
 
 def _output(column: SourceColumn) -> str:
-    """What the type's output function writes. A cast to text may be another: it trims char(n), and adds /32 to an inet."""
+    """What the type's output function writes, by the cheapest call. A cast to text may be another: it trims char(n), and adds /32 to an inet."""
     name = ident(column.name)
-    written = f"format('%s', {name})"
+    written = f"concat({name})"
     return f"CASE WHEN {name} IS NOT NULL THEN {written} END" if column.nullable else written
 
 
