@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lakeward.domain import kpi
-from lakeward.domain.dossier import shown
+from lakeward.domain.amount import Amount
 from lakeward.domain.evidence import Evidence, Verdict
 from lakeward.domain.facts import Plan
 from lakeward.domain.file_facts import FileFact
 from lakeward.ports import Ports
 
-_TOTAL = "SELECT value, n FROM f WHERE grain = 'total' AND dims = ''"
+_TOTAL = "SELECT * FROM f WHERE grain = 'total' AND dims = ''"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +37,20 @@ def totals(plan: Plan, ports: Ports, evidence: Evidence) -> tuple[Total, ...]:
 
 
 def _total(resolved: kpi.ResolvedKpi, verdict: Verdict, ports: Ports) -> Total:
-    (source, rows), (lake, in_lake) = (_read(resolved, file, ports) for file in verdict.files[:2])
+    source, lake = (_read(resolved, file, ports) for file in verdict.files[:2])
     spec, function = resolved.spec, resolved.spec.measure.function
     return Total(
         spec.title or spec.name,
         str(spec.measure),
-        shown(function, source, rows),
-        shown(function, lake, in_lake),
-        rows,
+        source.shown(function),
+        lake.shown(function),
+        source.n,
     )
 
 
-def _read(resolved: kpi.ResolvedKpi, file: FileFact, ports: Ports) -> tuple[object, int]:
+def _read(resolved: kpi.ResolvedKpi, file: FileFact, ports: Ports) -> Amount:
     from lakeward.steps.figures import as_input
 
     for row in ports.engine.table(_TOTAL, {"f": as_input(ports.store, resolved, file)}).to_pylist():
-        return row["value"], row["n"]
-    return None, 0
+        return Amount.of(row)
+    return Amount(None, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -57,6 +56,7 @@ class Figure:
     name: str
     title: str
     measure: str
+    note: str
     outcome: Outcome
     total: Cell
     series: tuple[Series, ...]
@@ -100,14 +100,6 @@ class Dossier:
     records: tuple[Record, ...]
     head: str
     landing: str
-
-
-def shown(function: str, value: object, rows: int) -> str:
-    """A figure as people read it; an average as it is compared, the sum and what it is divided by."""
-    if value is None:
-        return "none"
-    number = f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}" if isinstance(value, int) else str(value)
-    return f"{number} \u00f7 {rows:,}" if function == "avg" else number
 
 
 def render(dossier: Dossier) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from lakeward.domain.kpi_columns import joined
 from lakeward.domain.kpi_compare import difference_columns
+from lakeward.domain.kpi_lake import lake_rows, lake_view
 from lakeward.domain.kpi_measure import KpiError, Measure, parse_measure
 from lakeward.domain.kpi_resolve import ResolvedKpi, kpi_troubles, resolve
 from lakeward.domain.kpi_source import source_rows
 from lakeward.domain.kpi_sql import figure_columns, figures_sql
 from lakeward.domain.kpi_text import Dialect
-from lakeward.domain.sql import ident
 from lakeward.spec.models import KpiSpec
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "figure_columns",
     "kpi_troubles",
     "lake_sql",
+    "lake_view",
     "parse_measure",
     "resolve",
     "source_sql",
@@ -33,10 +35,11 @@ NEEDS_16 = "pg_input_is_valid"
 
 def source_sql(r: ResolvedKpi) -> str:
     """The KPI's figures by the source itself, in PostgreSQL's SQL; columns as `figure_columns` says."""
-    rows = source_rows(r.plan, r.table, r.needed)
-    return figures_sql(r, Dialect.POSTGRES, rows.sql, rows.columns)
+    rows = joined(r.plan, r.table, r.needed, source_rows, Dialect.POSTGRES)
+    return figures_sql(r, Dialect.POSTGRES, *rows)
 
 
 def lake_sql(r: ResolvedKpi, view: str) -> str:
-    """The KPI's figures in DuckDB's SQL over a view of the lake table's files; columns as `figure_columns` says."""
-    return figures_sql(r, Dialect.DUCKDB, f"{ident(view)} AS r", {name: f"r.{ident(name)}" for name in r.needed})
+    """The KPI's figures in DuckDB's SQL over a view of its table's files, and `lake_view`s of those that it reaches; columns as `figure_columns` says."""
+    rows = joined(r.plan, r.table, r.needed, lake_rows(r.table.name, view), Dialect.DUCKDB)
+    return figures_sql(r, Dialect.DUCKDB, *rows)

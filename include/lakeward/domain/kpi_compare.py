@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 
+from lakeward.domain.amount import Amount
 from lakeward.domain.evidence import Finding
-from lakeward.domain.kpi_resolve import MAX_DIGITS, ResolvedKpi
-from lakeward.domain.kpi_sql import figure_columns
+from lakeward.domain.kpi_resolve import INEXACT, MAX_DIGITS, ResolvedKpi
+from lakeward.domain.kpi_sql import figure_columns, figure_keys
 from lakeward.domain.sql import text
 from lakeward.spec.models import KpiSpec
 
 EXPECTED, FOUND = "expected", "found"
 """Names of the two inputs: figures of the side that is trusted, and of the side that is checked."""
 
-_SIDES = ("expected", "found", "expected_n", "found_n", "expected_fp", "found_fp")
+
 _GRAINS = ("total", "month", "week", "day")
 
 
@@ -30,54 +31,69 @@ def totals_sql(r: ResolvedKpi, since: date | None = None) -> str:
 def differences_sql(r: ResolvedKpi, since: date | None = None) -> str:
     """The cells that differ, coarse to fine, largest difference first; text forms beside the exact values.
 
-    Columns: grain, period, dims, d1.., expected, found, expected_n, found_n, expected_fp, found_fp, difference (null: not to be had).
+    Columns: grain, period, dims, d1.., expected, found, expected_n, found_n (of a ratio also expected_per and so on), expected_fp,
+    found_fp, difference (null: not to be had).
     """
-    keys = ", ".join(_keys(r))
+    keys, sides = ", ".join(figure_keys(r)), ", ".join(name for name, _ in _sides(r))
     grain = " ".join(f"WHEN {text(g)} THEN {n}" for n, g in enumerate(_GRAINS))
     depth = "CASE WHEN dims = '' THEN 0 WHEN contains(dims, ',') THEN 2 ELSE 1 END"
     # A difference may have a digit more than DECIMAL holds: then there is none, and such cells come first.
-    difference = (
-        "CAST(NULL AS DECIMAL(38, 0))" if r.scale is None else "try(coalesce(found, 0) - coalesce(expected, 0))"
-    )
+    told = r.scale is not None or r.value_type == INEXACT
+    difference = "try(coalesce(found, 0) - coalesce(expected, 0))" if told else "CAST(NULL AS DECIMAL(38, 0))"
     return (
-        f"{_cells(r, since)} SELECT {keys}, {', '.join(_SIDES)}, {difference} AS difference FROM cells WHERE differs "
+        f"{_cells(r, since)} SELECT {keys}, {sides}, {difference} AS difference FROM cells WHERE differs "
         f"ORDER BY CASE grain {grain} END, {depth}, abs(difference) DESC NULLS FIRST, abs(coalesce(found_n, 0) - coalesce(expected_n, 0)) DESC, {keys}"
     )
 
 
-def _keys(r: ResolvedKpi) -> list[str]:
-    return [name for name, _ in figure_columns(r)][:-3]
+def _values(r: ResolvedKpi) -> tuple[tuple[str, str], ...]:
+    """What two cells are compared by: name and lake type of value, rows and fingerprint."""
+    return figure_columns(r)[len(figure_keys(r)) :]
+
+
+def _sides(r: ResolvedKpi) -> Iterator[tuple[str, str]]:
+    """Name and lake type of each value of both sides: ``expected``, ``found``, ``expected_n``, ..."""
+    for name, kind in _values(r):
+        for side in (EXPECTED, FOUND):
+            yield (side if name == "value" else f"{side}_{name}"), kind
 
 
 def _cells(r: ResolvedKpi, since: date | None) -> str:
-    keys = _keys(r)
+    keys = figure_keys(r)
     both = ", ".join(f"coalesce(e.{k}, f.{k}) AS {k}" for k in keys)
     same = " AND ".join(f"e.{k} IS NOT DISTINCT FROM f.{k}" for k in keys)
     kept = f" WHERE period >= {text(since.isoformat())}" if since else ""
+    of = {EXPECTED: "e", FOUND: "f"}
+    pairs = [(name, *(side if name == "value" else f"{side}_{name}" for side in of)) for name, _ in _values(r)]
+    sides = ", ".join(f"e.{name} AS {left}, f.{name} AS {right}" for name, left, right in pairs)
+    kinds = dict(_values(r))
+    apart = " OR ".join(_apart(r.spec, left, right, kinds[name]) for name, left, right in pairs if name != "fp")
     return (
-        f"WITH joined AS (SELECT {both}, e.value AS expected, f.value AS found, e.n AS expected_n, f.n AS found_n, "
-        "e.fp AS expected_fp, f.fp AS found_fp "
-        f"FROM {EXPECTED} e FULL OUTER JOIN {FOUND} f ON {same}), "
-        "told AS (SELECT *, expected IS DISTINCT FROM found OR expected_n IS DISTINCT FROM found_n AS apart "
-        f"FROM joined{kept}), "
+        f"WITH joined AS (SELECT {both}, {sides} FROM {EXPECTED} e FULL OUTER JOIN {FOUND} f ON {same}), "
+        f"told AS (SELECT *, {apart} AS apart FROM joined{kept}), "
         "cells AS (SELECT *, apart OR expected_fp IS DISTINCT FROM found_fp AS differs FROM told)"
     )
 
 
+def _apart(spec: KpiSpec, left: str, right: str, kind: str) -> str:
+    """Whether two values differ; floats may, by the declared tolerance."""
+    if kind != "double" or spec.tolerance is None:
+        return f"{left} IS DISTINCT FROM {right}"
+    absolute, relative = spec.tolerance.absolute, spec.tolerance.relative
+    bound = f"{_double(relative)} * greatest(abs({left}), abs({right}))" if absolute is None else _double(absolute)
+    near = f"isfinite({left}) AND isfinite({right}) AND abs({right} - {left}) <= {bound}"
+    return f"NOT coalesce({left} IS NOT DISTINCT FROM {right} OR ({near}), false)"
+
+
+def _double(number: Decimal | None) -> str:
+    return f"CAST({text(str(number or 0))} AS DOUBLE)"
+
+
 def difference_columns(r: ResolvedKpi) -> tuple[tuple[str, str], ...]:
     """Name and lake type of each column of ``differences_sql``."""
-    *keys, (_, value), _, (_, fingerprint) = figure_columns(r)
-    difference = f"decimal({MAX_DIGITS},{r.scale or 0})"
-    return (
-        *keys,
-        ("expected", value),
-        ("found", value),
-        ("expected_n", "long"),
-        ("found_n", "long"),
-        ("expected_fp", fingerprint),
-        ("found_fp", fingerprint),
-        ("difference", difference),
-    )
+    keys = figure_columns(r)[: len(figure_keys(r))]
+    difference = "double" if r.value_type == INEXACT else f"decimal({MAX_DIGITS},{r.scale or 0})"
+    return (*keys, *_sides(r), ("difference", difference))
 
 
 def finest_sql(r: ResolvedKpi, limit: int) -> str:
@@ -86,7 +102,7 @@ def finest_sql(r: ResolvedKpi, limit: int) -> str:
     depth = f"(CASE grain {fine} END, length(dims))"
     return (
         f"SELECT * FROM differences QUALIFY {depth} = max({depth}) OVER () "
-        f"ORDER BY abs(difference) DESC NULLS FIRST, {', '.join(_keys(r))} LIMIT {limit}"
+        f"ORDER BY abs(difference) DESC NULLS FIRST, {', '.join(figure_keys(r))} LIMIT {limit}"
     )
 
 
@@ -109,20 +125,20 @@ def finding(spec: KpiSpec, leg: str, cell: Mapping[str, object]) -> Finding:
         grain=str(cell["grain"]),
         period=_word(cell["period"]),
         dimensions=dimensions,
-        expected=_word(cell["expected"]),
-        found=_word(cell["found"]),
+        expected=_figure(cell, EXPECTED),
+        found=_figure(cell, FOUND),
         message=what,
     )
 
 
 def _kind(cell: Mapping[str, object]) -> tuple[str, str]:
-    if all(cell[name] == cell[other] for name, other in (("expected", "found"), ("expected_n", "found_n"))):
+    if all(cell.get(EXPECTED + of) == cell.get(FOUND + of) for of in ("", "_n", "_per", "_per_n")):
         return (
             "offsetting",
-            f"{_side(cell, 'expected')} on both sides, but of other rows: a plain sum would have missed it",
+            f"{_side(cell, EXPECTED)} on both sides, but of other rows: a plain sum would have missed it",
         )
     kinds = [kind for side, kind in (("expected", "extra"), ("found", "missing")) if cell[f"{side}_n"] is None]
-    said = f"{_side(cell, 'expected')} against {_side(cell, 'found')}{_off(cell)}"
+    said = f"{_side(cell, EXPECTED)} against {_side(cell, FOUND)}{_off(cell)}"
     return (f"{kinds[0]}_period" if kinds else "figure"), said
 
 
@@ -136,10 +152,24 @@ def _side(cell: Mapping[str, object], side: str) -> str:
     rows = cell[f"{side}_n"]
     if rows is None:
         return "no such cell"
-    value = _word(cell[side])
+    value = _figure(cell, side)
+    if f"{side}_per" in cell:
+        amount = Amount(cell[side], 0, cell[f"{side}_per"], 0)
+        quotient = "no quotient" if amount.number is None else f"{amount.number.normalize():f}"
+        return f"{value} = {quotient} over {rows} and {cell[f'{side}_per_n']} rows"
     return f"{'no value' if value is None else value} over {rows} {'row' if rows == 1 else 'rows'}"
+
+
+def _figure(cell: Mapping[str, object], side: str) -> str | None:
+    """The exact figure as text; of a ratio both its parts."""
+    value, per = _word(cell[side]), f"{side}_per"
+    if per not in cell or cell[f"{side}_n"] is None:
+        return value
+    return " / ".join("no value" if word is None else word for word in (value, _word(cell[per])))
 
 
 def _off(cell: Mapping[str, object]) -> str:
     difference = cell["difference"]
-    return f", off by {difference:+f}" if isinstance(difference, Decimal) and difference else ""
+    if not difference or "expected_per" in cell:
+        return ""
+    return f", off by {difference:+f}" if isinstance(difference, Decimal) else f", off by {difference:+}"

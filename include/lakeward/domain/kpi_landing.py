@@ -1,6 +1,6 @@
 """Rows of a lake table in the landing, in DuckDB's SQL: they tell whether a difference arose at extraction or after it.
 
-The input is the landing of the source table, by the name of its plan.
+The inputs are the landings of the source tables, by the names of their plans.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from lakeward.domain.duck import Rows
 from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.flatten import table_sql
+from lakeward.domain.kpi_columns import joined
 from lakeward.domain.kpi_resolve import ResolvedKpi
 from lakeward.domain.kpi_sql import figures_sql
 from lakeward.domain.kpi_text import Dialect
@@ -33,5 +34,4 @@ def landing_rows(
 
 def landing_sql(r: ResolvedKpi) -> str:
     """The KPI's figures over the landing; columns as ``figure_columns`` says."""
-    rows, columns = landing_rows(r.plan, r.table, r.needed)
-    return figures_sql(r, Dialect.DUCKDB, rows, columns)
+    return figures_sql(r, Dialect.DUCKDB, *joined(r.plan, r.table, r.needed, landing_rows, Dialect.DUCKDB))

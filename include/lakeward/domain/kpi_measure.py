@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from lakeward.spec.paths import format_path
 from lakeward.spec.scalars import Expression
 
 MAX_DEPTH = 50
+_PART = r"(?:[^\W\d]\w*|\"(?:[^\"]|\"\")+\")"
+_PARTS = re.compile(r"\"((?:[^\"]|\"\")+)\"|([^\".]+)")
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?|\.\d+)(?![\w.])|(?P<name>[^\W\d]\w*)|\"(?P<quoted>(?:[^\"]|\"\")+)\"|(?P<sign>[-+*()]))"
+    rf"\s*(?:(?P<number>\d+(?:\.\d+)?|\.\d+)(?![\w.])|(?P<name>{_PART}(?:\.{_PART})*)|(?P<sign>[-+*()]))"
 )
 
 
@@ -33,14 +36,19 @@ class Function(StrEnum):
     MIN = "min"
     MAX = "max"
     AVG = "avg"
+    RATIO = "ratio"
+
+
+_OF_RATIO = (Function.SUM, Function.COUNT, Function.COUNT_DISTINCT, Function.MIN, Function.MAX)
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the lake's table; ``at`` is where it stands in the measure's text."""
+    """A column, or a path to one along references; it stands in the measure's text from ``at`` to ``end``."""
 
     name: str
     at: int = 0
+    end: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +84,18 @@ Node = Column | Number | Negated | Operation
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A function over an argument; ``count()`` has none."""
+    """A function over an argument; ``count()`` has none. A ratio has two measures as ``parts``."""
 
     function: Function
     argument: Node | None
     text: str
+    parts: tuple[Measure, ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """Every mention of a column, left to right."""
-        return tuple(_columns(self.argument)) if self.argument else ()
+        own = tuple(_columns(self.argument)) if self.argument else ()
+        return (*own, *(column for part in self.parts for column in part.columns))
 
 
 def _columns(node: Node) -> Iterator[Column]:
@@ -102,16 +112,56 @@ def _columns(node: Node) -> Iterator[Column]:
 def parse_measure(expression: Expression) -> Measure:
     """Parse a measure; KpiError says at which character it stops being one and what was expected."""
     text = str(expression)
-    function = Function(expression.function)
-    if not expression.argument:
+    return _measure(text, 0, len(text))
+
+
+def _measure(text: str, start: int, end: int) -> Measure:
+    """The measure that ``text[start:end]`` is."""
+    opening = text.index("(", start)
+    function = Function(text[start:opening])
+    if not text[opening + 1 : end - 1].strip():
         if function is not Function.COUNT:
-            raise KpiError(f"{text!r}: {function} needs a column or arithmetic over columns in its brackets")
-        return Measure(function, None, text)
-    parser = _Parser(text, text.index("(") + 1, len(text) - 1)
-    argument = parser.whole()
+            raise KpiError(f"{text!r}: {function} needs a column or arithmetic over columns in its brackets", at=start)
+        return Measure(function, None, text[start:end])
+    if function is Function.RATIO:
+        return Measure(function, None, text, tuple(_parts(text, opening + 1, end - 1)))
+    argument = _Parser(text, opening + 1, end - 1).whole()
     if not any(True for _ in _columns(argument)):
-        raise KpiError(f"{text!r}: there is no column in it")
-    return Measure(function, argument, text)
+        raise KpiError(f"{text!r}: there is no column in it", at=start)
+    return Measure(function, argument, text[start:end])
+
+
+def _parts(text: str, start: int, end: int) -> Iterator[Measure]:
+    """Numerator and denominator of a ratio."""
+    cuts = [start, *(n + 1 for n in _commas(text, start, end)), end + 1]
+    if len(cuts) != 3:
+        raise KpiError(f"{text!r}: ratio takes two measures, as in ratio(sum(total), count())", at=start)
+    for first, last in ((cuts[0], cuts[1] - 1), (cuts[1], cuts[2] - 1)):
+        part = text[first:last]
+        begin, stop = last - len(part.lstrip()), first + len(part.rstrip())
+        if not re.fullmatch(rf"({'|'.join(_OF_RATIO)})\(.*\)", text[begin:stop]):
+            todo = "; of avg(x) the parts are sum(x) and count(x)" if text[begin:stop].startswith("avg") else ""
+            raise KpiError(
+                f"{text!r}: {text[begin:stop]!r} stands where {', '.join(_OF_RATIO)} of something in brackets was expected{todo}",
+                at=begin,
+            )
+        yield _measure(text, begin, stop)
+
+
+def _commas(text: str, start: int, end: int) -> Iterator[int]:
+    """Where a part ends: commas outside of brackets and quotes."""
+    depth, quoted = 0, False
+    for n in range(start, end):
+        quoted ^= text[n] == '"'
+        depth += 0 if quoted else {"(": 1, ")": -1}.get(text[n], 0)
+        if text[n] == "," and not quoted and depth == 0:
+            yield n
+
+
+def _column_name(text: str) -> str:
+    """A name as its table has it, or a path as the other keys of a file write it."""
+    parts = tuple(quoted.replace('""', '"') or plain for quoted, plain in _PARTS.findall(text))
+    return parts[0] if len(parts) == 1 else format_path(parts)
 
 
 class _Parser:
@@ -191,7 +241,7 @@ class _Parser:
             return Number(Decimal(found["number"]))
         if self._sign() == "(":
             raise KpiError(f"{self._place(at)}: function calls are not possible inside a measure", at=at)
-        return Column(found["name"] or found["quoted"].replace('""', '"'), at)
+        return Column(_column_name(found["name"]), at, found.end())
 
     def _place(self, at: int) -> str:
         return f"{self.text!r}, at character {at + 1}"
@@ -201,7 +251,7 @@ class _Parser:
         if not rest:
             return KpiError(f"{self._place(self.at)}: it ends where {wanted} was expected", at=self.at)
         hint = {
-            "/": "; division is not exact: compare the two sums as KPIs of their own",
+            "/": "; division is not exact: write ratio(sum(a), sum(b)), which is compared by both its parts",
             "'": "; texts have no place here",
         }
         return KpiError(

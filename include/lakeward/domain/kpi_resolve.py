@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
-from lakeward.domain.facts import GroupPlan, LakeColumn, LakeTable, TablePlan
+from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
+from lakeward.domain.kpi_columns import Reached, own, reach
 from lakeward.domain.kpi_filter import typed_filter
 from lakeward.domain.kpi_measure import (
     Column,
@@ -20,21 +21,25 @@ from lakeward.domain.kpi_measure import (
     parse_measure,
 )
 from lakeward.domain.kpi_source import require_source
-from lakeward.domain.kpi_text import has_text
+from lakeward.domain.kpi_text import FLOATS, has_text, is_number
+from lakeward.spec.checks import TOLERANCE
 from lakeward.spec.document import Path
 from lakeward.spec.models import CalendarSpec, Filter, KpiSpec
 from lakeward.spec.problems import Trouble, meant
 from lakeward.spec.scalars import LakeType
 
 MAX_DIGITS = 38
+INEXACT = "inexact"
 _DATED = frozenset({"date", "timestamp", "timestamptz"})
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedKpi:
-    """A KPI that can be computed. ``scale`` is the value's digits after the point; None: the value is canonical text.
+    """A KPI that can be computed. ``scale`` is the value's digits after the point; None: the value is canonical text, or a float.
 
-    ``filters`` carry values of the columns' own types. ``value_type`` is the argument's lake type when it is one column.
+    ``reached`` finds the columns by the names that the KPI gives them. ``filters`` carry values of the columns' own types.
+    ``value_type`` is the argument's lake type when it is one column, ``number`` for exact arithmetic, ``INEXACT`` where floats enter.
+    A ratio has its numerator and denominator as ``parts``, and the numerator's scale and type.
     """
 
     spec: KpiSpec
@@ -42,43 +47,102 @@ class ResolvedKpi:
     measure: Measure
     plan: TablePlan
     table: LakeTable
-    scale: int | None
-    value_type: str
+    reached: Mapping[str, Reached]
     calendar: CalendarSpec
     filters: tuple[Filter, ...]
+    scale: int | None = None
+    value_type: str = ""
+    parts: tuple[ResolvedKpi, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column of the lake's table that enters the figure, each once."""
+        """Every column that enters the figure, each once."""
         named = [c.name for c in self.measure.columns]
         named += [self.spec.date] if self.spec.date else []
         named += [*self.spec.dimensions, *(f.column for f in self.filters)]
         return tuple(dict.fromkeys(named))
 
     @property
-    def needed(self) -> tuple[str, ...]:
-        """The key of the lake's table, then the columns that enter the figure."""
-        return tuple(dict.fromkeys((*self.table.key, *self.columns)))
+    def needed(self) -> tuple[Reached, ...]:
+        """The key of the KPI's table, then the columns that enter the figure."""
+        key = [own(self.plan, self.table, name) for name in self.table.key]
+        found = {one.name: one for one in (*key, *(self.reached[name] for name in self.columns))}
+        return tuple(found.values())
+
+    @property
+    def followed(self) -> tuple[Reached, ...]:
+        """``needed``, the referencing columns, and the keys of the tables that are reached: what a row's differences are told by."""
+        found = {one.name: one for one in self.needed}
+        for one in tuple(found.values()):
+            for depth, step in enumerate(one.steps):
+                beside = [one.beside(depth, c) for c in step.reference.columns]
+                beside += [one.beside(depth + 1, c) for c in step.table.key]
+                found |= {other.name: other for other in beside if other.name not in found}
+        return tuple(found.values())
+
+    @property
+    def tables(self) -> tuple[tuple[TablePlan, LakeTable], ...]:
+        """Every table that is read, the KPI's own first."""
+        reached = ((step.plan, step.table) for one in self.reached.values() for step in one.steps)
+        return tuple({table.name: (plan, table) for plan, table in ((self.plan, self.table), *reached)}.values())
+
+    def entering(self, table: str) -> frozenset[str]:
+        """Columns of a lake table that enter the figure, or say which rows do."""
+        found = {one.column.name for one in self.needed if one.table.name == table}
+        for one in self.needed:
+            for depth, step in enumerate(one.steps):
+                before = one.steps[depth - 1].table if depth else self.table
+                found |= {c for c in step.reference.columns if before.name == table}
+                found |= {c for c in step.reference.to_columns if step.table.name == table}
+        return frozenset(found)
 
     def type_of(self, column: str) -> str:
         """The lake type of a column."""
-        return self.table.column(column).type
+        return self.reached[column].column.type if column in self.reached else self.table.column(column).type
 
 
 def resolve(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> ResolvedKpi:
     """Put a KPI on a group's tables; KpiError says what is wrong with it and what was meant."""
     plan, table = _find_table(spec, group)
     measure = parse_measure(spec.measure)
-    for _, check in _checks(spec, table, measure, calendar):
+    find = partial(_find, spec, group, plan, table)
+    for _, check in _checks(spec, find, measure, calendar):
         check()
     if len(set(spec.dimensions)) < len(spec.dimensions):
         raise _refused(spec, "a dimension is named twice")
     if not spec.grains and spec.date is not None:
         raise _refused(spec, "there is a date but no grain; leave `date` out to compare the total only")
-    filters = tuple(_filter(spec, table, f, calendar) for f in spec.filter)
-    value_type = _check_argument(spec, table, measure)
-    scale = _value_scale(spec, table, measure, value_type)
-    return ResolvedKpi(spec, group.name, measure, plan, table, scale, value_type, calendar, filters)
+    filters = tuple(_filter(spec, find, f, calendar) for f in spec.filter)
+    dated = [spec.date] if spec.date else []
+    names = [c.name for c in measure.columns] + dated + [*spec.dimensions, *(f.column for f in filters)]
+    reached = {name: find(name) for name in names}
+    r = ResolvedKpi(spec, group.name, measure, plan, table, reached, calendar, filters)
+    parts = tuple(_part(r, part) for part in measure.parts)
+    valued = (
+        replace(r, parts=parts, scale=parts[0].scale, value_type=parts[0].value_type) if parts else _valued(r, measure)
+    )
+    if not spec.exact and all(part.value_type != INEXACT for part in parts or (valued,)):
+        raise _refused(spec, "it is made of exact columns alone: leave `exact` and `tolerance` out", 0)
+    return valued
+
+
+def resolve_all(plan: Plan, group: GroupPlan) -> tuple[ResolvedKpi, ...]:
+    """The KPIs over tables of a group, in the file's order."""
+    names = {table.name for table in group.lake_tables}
+    return tuple(resolve(k, group, plan.migration.calendar) for k in plan.migration.kpis if k.table in names)
+
+
+def _part(r: ResolvedKpi, measure: Measure) -> ResolvedKpi:
+    """One side of a ratio: a KPI of its own over the same cells."""
+    part = _valued(r, measure)
+    if part.scale is None and part.value_type != INEXACT:
+        raise _refused(r.spec, f"{measure.text} is no number that a ratio could be made of", measure.columns[0].at)
+    return part
+
+
+def _valued(r: ResolvedKpi, measure: Measure) -> ResolvedKpi:
+    value_type = _check_argument(r, measure)
+    return replace(r, measure=measure, value_type=value_type, scale=_value_scale(r, measure, value_type))
 
 
 def kpi_troubles(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> Iterator[Trouble]:
@@ -86,7 +150,8 @@ def kpi_troubles(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> Ite
     faulty = False
     try:
         measure = parse_measure(spec.measure)
-        for path, check in _checks(spec, _find_table(spec, group)[1], measure, calendar):
+        find = partial(_find, spec, group, *_find_table(spec, group))
+        for path, check in _checks(spec, find, measure, calendar):
             try:
                 check()
             except KpiError as error:
@@ -98,35 +163,47 @@ def kpi_troubles(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> Ite
         yield Trouble(("measure",) if error.at is not None else (), str(error), at=error.at)
 
 
+Find = Callable[..., Reached]
+"""Finds a column by its name; takes where the name stands in the measure."""
+
+
 def _checks(
-    spec: KpiSpec, table: LakeTable, measure: Measure, calendar: CalendarSpec
+    spec: KpiSpec, find: Find, measure: Measure, calendar: CalendarSpec
 ) -> Iterator[tuple[Path, Callable[[], object]]]:
     """What each part of a KPI asks of its table."""
     for one in measure.columns:
-        yield ("measure",), partial(_find, spec, table, one.name, one.at)
+        yield ("measure",), partial(find, one.name, one.at)
     if spec.date is not None:
-        yield ("date",), partial(_check_date, spec, table, spec.date)
+        yield ("date",), partial(_check_date, spec, find, spec.date)
     for n, dimension in enumerate(spec.dimensions):
-        yield ("dimensions", n), partial(_check_dimension, spec, table, dimension)
+        yield ("dimensions", n), partial(_check_dimension, spec, find, dimension)
     for n, found in enumerate(spec.filter):
-        part = "value" if found.value is not None and any(found.column == c.name for c in table.columns) else "column"
-        yield ("filter", n, part), partial(_filter, spec, table, found, calendar)
+        part = "value" if found.value is not None and _is_there(find, found.column) else "column"
+        yield ("filter", n, part), partial(_filter, spec, find, found, calendar)
 
 
-def scale_of(node: Node, table: LakeTable) -> int:
+def _is_there(find: Find, name: str) -> bool:
+    try:
+        find(name)
+    except KpiError:
+        return False
+    return True
+
+
+def scale_of(node: Node, type_of: Callable[[str], str]) -> int:
     """Digits after the point of an arithmetic expression, exactly: sums take the larger, products add."""
     match node:
         case Column(name):
-            decimal = LakeType(table.column(name).type).decimal
+            decimal = LakeType(type_of(name)).decimal
             return decimal[1] if decimal else 0
         case Number():
             return node.scale
         case Negated(operand):
-            return scale_of(operand, table)
+            return scale_of(operand, type_of)
         case Operation("*", left, right):
-            return scale_of(left, table) + scale_of(right, table)
+            return scale_of(left, type_of) + scale_of(right, type_of)
         case Operation(_, left, right):
-            return max(scale_of(left, table), scale_of(right, table))
+            return max(scale_of(left, type_of), scale_of(right, type_of))
 
 
 def _refused(spec: KpiSpec, what: str, at: int | None = None) -> KpiError:
@@ -143,81 +220,78 @@ def _find_table(spec: KpiSpec, group: GroupPlan) -> tuple[TablePlan, LakeTable]:
     raise _refused(spec, f"group {group.name} has no lake table {spec.table!r}. {hint}")
 
 
-def _find(spec: KpiSpec, table: LakeTable, name: str, at: int | None = None) -> LakeColumn:
+def _find(
+    spec: KpiSpec, group: GroupPlan, plan: TablePlan, table: LakeTable, name: str, at: int | None = None
+) -> Reached:
     try:
-        column = table.column(name)
-    except KeyError:
-        known = [c.name for c in table.columns]
-        hint = f"{meant(name, known)} Its columns are {', '.join(known)}.".strip()
-        raise _refused(spec, f"table {table.name} has no column {name!r}. {hint}", at) from None
-    try:
-        require_source(column, table)
+        found = reach(group, plan, table, name)
+        require_source(found.column, found.table)
     except KpiError as error:
         raise _refused(spec, str(error), at) from None
-    return column
+    return found
 
 
-def _check_date(spec: KpiSpec, table: LakeTable, name: str) -> None:
-    if (found := _find(spec, table, name)).type not in _DATED:
+def _check_date(spec: KpiSpec, find: Find, name: str) -> None:
+    if (found := find(name).column).type not in _DATED:
         raise _refused(spec, f"date {name!r} is of type {found.type}; it must be a date, timestamp or timestamptz")
 
 
-def _check_dimension(spec: KpiSpec, table: LakeTable, name: str) -> None:
-    column = _find(spec, table, name)
-    if not has_text(column.type):
-        raise _refused(
-            spec, f"dimension {column.name!r} is of type {column.type}, whose values have no exact text to group by"
-        )
+def _check_dimension(spec: KpiSpec, find: Find, name: str) -> None:
+    kind = find(name).column.type
+    if not has_text(kind):
+        raise _refused(spec, f"dimension {name!r} is of type {kind}, whose values have no exact text to group by")
 
 
-def _filter(spec: KpiSpec, table: LakeTable, found: Filter, calendar: CalendarSpec) -> Filter:
-    column = _find(spec, table, found.column)
+def _filter(spec: KpiSpec, find: Find, found: Filter, calendar: CalendarSpec) -> Filter:
+    column = find(found.column).column
     try:
         return typed_filter(found, column.type, calendar)
     except ValueError as error:
-        raise _refused(spec, f"the filter on {column.name!r}: {error}") from None
+        raise _refused(spec, f"the filter on {found.column!r}: {error}") from None
 
 
-def _is_number(lake_type: str) -> bool:
-    return lake_type in {"int", "long"} or lake_type.startswith("decimal")
-
-
-def _check_argument(spec: KpiSpec, table: LakeTable, measure: Measure) -> str:
+def _check_argument(r: ResolvedKpi, measure: Measure) -> str:
     """The lake type of the argument, `number` for arithmetic, empty for `count()`."""
     argument, function = measure.argument, measure.function
     if argument is None:
         return ""
+    counted = function in {Function.COUNT, Function.COUNT_DISTINCT}
     if not isinstance(argument, Column) or function in {Function.SUM, Function.AVG}:
-        for column in measure.columns:
-            _check_number(spec, table.column(column.name), column.at)
-        return "number"
-    lake_type = table.column(argument.name).type
+        kinds = [_check_number(r.spec, c, r.type_of(c.name), counted=counted) for c in measure.columns]
+        return INEXACT if any(kind in FLOATS for kind in kinds) else "number"
+    lake_type = r.type_of(argument.name)
+    if not counted and lake_type in FLOATS:
+        _check_number(r.spec, argument, lake_type, counted=False)
+        return INEXACT
     if function is not Function.COUNT and not has_text(lake_type):
-        todo = _declare(lake_type)
+        todo = _declare(lake_type).removeprefix(", which is not exact")
         raise _refused(
-            spec, f"{function} over {argument.name!r}, which is of type {lake_type}, is not exact{todo}", argument.at
+            r.spec, f"{function} over {argument.name!r}, which is of type {lake_type}, is not exact{todo}", argument.at
         )
-    return "number" if _is_number(lake_type) else lake_type
+    return "number" if is_number(lake_type) else lake_type
 
 
-def _check_number(spec: KpiSpec, column: LakeColumn, at: int) -> None:
-    if not _is_number(column.type):
-        todo = _declare(column.type) or "; only int, long and decimal columns can be reckoned with"
-        raise _refused(spec, f"column {column.name!r} is of type {column.type}{todo}", at)
+def _check_number(spec: KpiSpec, column: Column, kind: str, *, counted: bool) -> str:
+    """The type of a column that is reckoned with; floats only where the KPI says that it is not exact."""
+    if not is_number(kind) and (kind not in FLOATS or spec.exact or counted):
+        todo = _declare(kind) or "; only int, long and decimal columns can be reckoned with"
+        todo += f", or write {TOLERANCE}" if kind in FLOATS and not counted else ""
+        raise _refused(spec, f"column {column.name!r} is of type {kind}{todo}", column.at)
+    return kind
 
 
 def _declare(lake_type: str) -> str:
-    return "; declare the column as decimal(p,s) under types" if lake_type in {"float", "double"} else ""
+    return ", which is not exact; declare the column as decimal(p,s) under types" if lake_type in FLOATS else ""
 
 
-def _value_scale(spec: KpiSpec, table: LakeTable, measure: Measure, value_type: str) -> int | None:
+def _value_scale(r: ResolvedKpi, measure: Measure, value_type: str) -> int | None:
     if measure.function in {Function.COUNT, Function.COUNT_DISTINCT}:
         if value_type == "number" and measure.argument is not None:
-            _checked(spec, scale_of(measure.argument, table))
+            _checked(r.spec, scale_of(measure.argument, r.type_of))
         return 0
     if value_type != "number" or measure.argument is None:
         return None
-    return _checked(spec, scale_of(measure.argument, table))
+    return _checked(r.spec, scale_of(measure.argument, r.type_of))
 
 
 def _checked(spec: KpiSpec, scale: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from lakeward.domain.facts import LakeColumn, LakeTable, LandedColumn, TablePlan
@@ -29,16 +28,8 @@ _SMALLEST = {"float": "1e-45", "double": "5e-324"}
 _LARGEST = {"float": "3.4028235e38", "double": "1.7976931348623157e308"}
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRows:
-    """A FROM item whose alias is ``r``; ``columns`` maps the lake's column to its typed SQL over it."""
-
-    sql: str
-    columns: dict[str, str]
-
-
-def source_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> SourceRows:
-    """The rows of a lake table as the source itself gives them, for the named columns of it.
+def source_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """The rows of a lake table as the source itself gives them: a FROM item, and each named column's typed SQL over it.
 
     The innermost SELECT sees the source's table alone, so that no name of ours can hide one of its columns.
     """
@@ -60,7 +51,7 @@ def source_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> Sour
     if table.kind != "main":
         sql += _items(table, f"r.{alias['doc', table.source]}")
     typed = {c.name: _typed(plan, c, table, alias, inside=c.name in inside) for c in columns}
-    return SourceRows(sql, typed)
+    return sql, typed
 
 
 def require_source(column: LakeColumn, table: LakeTable) -> None:

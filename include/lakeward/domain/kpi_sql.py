@@ -2,7 +2,8 @@
 
 Columns: ``grain`` (day, week, month, total), ``period`` (first day as text; null: rows without a date, and for the total),
 ``dims`` (which dimensions the cell is over: nothing, ``d1``, ``d1,d2``), ``d1``.. (canonical text), ``value``, ``n`` (rows that enter),
-``fp`` (fingerprint of the keys and measures of these rows, and of the days and dimension values that they stand at).
+of a ratio also ``per``, ``per_n`` (its denominator, where ``value`` is the numerator), ``fp`` (fingerprint of the keys and measures of
+these rows, and of the days and dimension values that they stand at).
 """
 
 from __future__ import annotations
@@ -12,17 +13,35 @@ from collections.abc import Iterator, Mapping
 from lakeward.domain.calendar import day_sql, period_sql
 from lakeward.domain.fingerprint import MODULUS, hashed, key_number, settled_hash
 from lakeward.domain.kpi_measure import Column, Function, Negated, Node, Number, Operation
-from lakeward.domain.kpi_resolve import MAX_DIGITS, ResolvedKpi, scale_of
-from lakeward.domain.kpi_text import Dialect, canonical, ordered
+from lakeward.domain.kpi_resolve import INEXACT, MAX_DIGITS, ResolvedKpi, scale_of
+from lakeward.domain.kpi_text import FLOATS, Dialect, canonical, ordered
 from lakeward.domain.sql import literal, text, where
 from lakeward.spec.models import Grain
 
 _SHORT = 18
 """Digits that a bigint holds."""
+_DOUBLE = "float8"
 
 
 def figures_sql(r: ResolvedKpi, dialect: Dialect, rows: str, columns: Mapping[str, str]) -> str:
     """The figures over ``rows`` (a FROM item); ``columns`` maps each of ``r.needed`` to its SQL."""
+    if not r.parts:
+        return _figures(r, dialect, rows, columns)
+    keys = ", ".join(figure_keys(r))
+    sides = [f"({_figures(part, dialect, rows, columns)})" for part in r.parts]
+    none = [f"CAST(NULL AS {_type(part, dialect)})" for part in r.parts]
+    both = (
+        f"SELECT {keys}, value, n, {none[1]} AS per, CAST(NULL AS bigint) AS per_n, fp FROM {sides[0]} AS a UNION ALL "
+        f"SELECT {keys}, {none[0]}, CAST(NULL AS bigint), value, n, fp FROM {sides[1]} AS b"
+    )
+    told = (
+        "max(value) AS value, coalesce(max(n), 0) AS n, max(per) AS per, coalesce(max(per_n), 0) AS per_n, "
+        f"CAST(sum(fp) AS decimal({MAX_DIGITS}, 0)) AS fp"
+    )
+    return f"SELECT {keys}, {told} FROM ({both}) AS parts GROUP BY {keys}"
+
+
+def _figures(r: ResolvedKpi, dialect: Dialect, rows: str, columns: Mapping[str, str]) -> str:
     by = _keys(r)
     given = ", ".join(
         [
@@ -32,7 +51,7 @@ def figures_sql(r: ResolvedKpi, dialect: Dialect, rows: str, columns: Mapping[st
         ]
     )
     base = f"SELECT {given} FROM {rows} {_where(r, dialect, columns)}"
-    first = f"SELECT {', '.join([*by, *_first(r), _weighted(r, dialect)])} FROM base {_group([*by, *(['x'] if _distinct(r) else [])])}"
+    first = f"SELECT {', '.join([*by, *_first(r, dialect), _weighted(r, dialect)])} FROM base {_group([*by, *(['x'] if _distinct(r) else [])])}"
     periods = "".join(f", {sql} AS {name}" for name, sql in _periods(r))
     dated = f"SELECT *{periods}, {_fingerprint(r, dialect)} AS h FROM first"
     sets = ", ".join(f"({', '.join(s)})" for s in _sets(r))
@@ -42,7 +61,7 @@ def figures_sql(r: ResolvedKpi, dialect: Dialect, rows: str, columns: Mapping[st
         cells = f"SELECT {marks}, x, sum(n) AS n, sum(h) AS h FROM dated GROUP BY GROUPING SETS ({sets})"
         values = f"SELECT {', '.join(shape)}, count(x) AS value, sum(n) AS n, sum(h) AS h FROM cells GROUP BY {', '.join(shape)}"
     else:
-        cells = f"SELECT {marks}, {_second(r)} AS value, coalesce(sum(n), 0) AS n, sum(h) AS h FROM dated GROUP BY GROUPING SETS ({sets})"
+        cells = f"SELECT {marks}, {_second(r, dialect)} AS value, coalesce(sum(n), 0) AS n, sum(h) AS h FROM dated GROUP BY GROUPING SETS ({sets})"
         values = "SELECT * FROM cells"
     period = canonical("period", "date", dialect)
     out = ", ".join(
@@ -60,9 +79,26 @@ def figures_sql(r: ResolvedKpi, dialect: Dialect, rows: str, columns: Mapping[st
 
 def figure_columns(r: ResolvedKpi) -> tuple[tuple[str, str], ...]:
     """Name and lake type of each column of the figures, in order."""
-    value = "string" if r.scale is None else f"decimal({MAX_DIGITS},{r.scale})"
-    texts = tuple((name, "string") for name in ("grain", "period", "dims", *_dimensions(r)))
-    return (*texts, ("value", value), ("n", "long"), ("fp", f"decimal({MAX_DIGITS},0)"))
+    keys = tuple((name, "string") for name in figure_keys(r))
+    names = (("value", "n"), ("per", "per_n"))
+    values = [
+        pair
+        for (value, n), part in zip(names, r.parts or (r,), strict=False)
+        for pair in ((value, value_kind(part)), (n, "long"))
+    ]
+    return (*keys, *values, ("fp", f"decimal({MAX_DIGITS},0)"))
+
+
+def figure_keys(r: ResolvedKpi) -> tuple[str, ...]:
+    """The columns that say which cell a figure is of."""
+    return ("grain", "period", "dims", *_dimensions(r))
+
+
+def value_kind(r: ResolvedKpi) -> str:
+    """The lake type of a figure's value."""
+    if r.value_type == INEXACT:
+        return "double"
+    return "string" if r.scale is None else f"decimal({MAX_DIGITS},{r.scale})"
 
 
 def condition_sql(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str:
@@ -80,13 +116,18 @@ def _keys(r: ResolvedKpi) -> list[str]:
 
 def _weight(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str:
     """What stands for the row's key; without one, for all that the KPI reads of it."""
-    of = [(columns[name], r.type_of(name)) for name in r.table.key or r.columns]
+    names = r.table.key or [name for name in r.columns if r.value_type != INEXACT or r.type_of(name) not in FLOATS]
+    of = [(columns[name], r.type_of(name)) for name in names]
     return key_number(of, dialect) if r.table.key else settled_hash(of, dialect)
 
 
 def _weighted(r: ResolvedKpi, dialect: Dialect) -> str:
-    """The sum of weight by measure: unlike the sum, it changes when what one row gains another one loses."""
-    if not r.table.key or r.measure.argument is None or _distinct(r) or r.measure.function is Function.COUNT:
+    """The sum of weight by measure: unlike the sum, it changes when what one row gains another one loses.
+
+    Of floats only which rows there are, since their values may differ by a tolerance.
+    """
+    counted = r.measure.function in {Function.COUNT, Function.COUNT_DISTINCT}
+    if not r.table.key or r.measure.argument is None or counted or r.value_type == INEXACT:
         return "sum(CASE WHEN x IS NOT NULL THEN w END) AS f"
     if r.scale is None:
         return f"sum(w * {hashed(canonical('x', r.value_type, dialect), dialect, 7)}) AS f"
@@ -105,7 +146,7 @@ def _fingerprint(r: ResolvedKpi, dialect: Dialect) -> str:
     if _distinct(r):
         argument = r.measure.argument
         if argument is not None and r.value_type == "number":
-            keys.append(f"CAST(x AS decimal({MAX_DIGITS}, {scale_of(argument, r.table)}))")
+            keys.append(f"CAST(x AS decimal({MAX_DIGITS}, {scale_of(argument, r.type_of)}))")
         else:
             keys.append(canonical("x", r.value_type, dialect))
     marked = [f"{key}, CASE WHEN {key} IS NULL THEN chr(30) END, chr(31)" for key in keys]
@@ -134,7 +175,7 @@ def _argument(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> s
     argument = r.measure.argument
     if argument is None:
         return "1"
-    if r.value_type == "number":
+    if r.value_type in {"number", INEXACT}:
         return _arithmetic(argument, r, dialect, columns)
     name = r.measure.columns[0].name
     if r.measure.function is Function.COUNT:
@@ -143,19 +184,20 @@ def _argument(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> s
 
 
 def _arithmetic(node: Node, r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str:
-    """Exact numbers: PostgreSQL's numeric has no bounds, DuckDB's DECIMAL(38, s) raises when it overflows."""
-    scale = scale_of(node, r.table)
+    """Exact numbers: PostgreSQL's numeric has no bounds, DuckDB's DECIMAL(38, s) raises when it overflows. With floats, doubles."""
+    scale = scale_of(node, r.type_of)
+    kind = _DOUBLE if r.value_type == INEXACT else _decimal(scale, dialect)
     match node:
         case Column(name):
-            return f"CAST({columns[name]} AS {_decimal(scale, dialect)})"
+            return f"CAST({columns[name]} AS {kind})"
         case Number(value):
-            return f"CAST({literal(value)} AS {_decimal(scale, dialect)})"
+            return f"CAST({literal(value)} AS {kind})"
         case Negated(operand):
             return f"(- {_arithmetic(operand, r, dialect, columns)})"
         case Operation(operator, left, right):
             sides = [_arithmetic(side, r, dialect, columns) for side in (left, right)]
             if operator != "*" and dialect is Dialect.DUCKDB:
-                sides = [f"CAST({side} AS {_decimal(scale, dialect)})" for side in sides]
+                sides = [f"CAST({side} AS {kind})" for side in sides]
             return f"({sides[0]} {operator} {sides[1]})"
 
 
@@ -173,7 +215,16 @@ def _where(r: ResolvedKpi, dialect: Dialect, columns: Mapping[str, str]) -> str:
     return where(r.filters, comparable)
 
 
-def _first(r: ResolvedKpi) -> list[str]:
+def _sum(r: ResolvedKpi, dialect: Dialect, x: str) -> str:
+    """A sum; of doubles one that hardly depends on the order of rows."""
+    if r.value_type != INEXACT:
+        return f"sum({x})"
+    if dialect is Dialect.POSTGRES:
+        return f"sum(CAST(CAST({x} AS text) AS numeric))"
+    return f"CASE WHEN isfinite(fsum({x})) THEN fsum({x}) ELSE sum({x}) END"
+
+
+def _first(r: ResolvedKpi, dialect: Dialect) -> list[str]:
     """Aggregates over the finest cells; everything else is rolled up from them, so that rows are read once."""
     match r.measure.function:
         case Function.COUNT_DISTINCT:
@@ -181,19 +232,19 @@ def _first(r: ResolvedKpi) -> list[str]:
         case Function.COUNT:
             return ["count(x) AS n"]
         case Function.SUM | Function.AVG:
-            return ["sum(x) AS v", "count(x) AS n"]
-        case Function.MIN | Function.MAX:
+            return [f"{_sum(r, dialect, 'x')} AS v", "count(x) AS n"]
+        case _:
             return [f"{r.measure.function}(x) AS v", "count(x) AS n"]
 
 
-def _second(r: ResolvedKpi) -> str:
+def _second(r: ResolvedKpi, dialect: Dialect) -> str:
     match r.measure.function:
         case Function.MIN | Function.MAX:
             return f"{r.measure.function}(v)"
         case Function.COUNT:
             return "coalesce(sum(n), 0)"
         case _:
-            return "sum(v)"
+            return _sum(r, dialect, "v")
 
 
 def _periods(r: ResolvedKpi) -> Iterator[tuple[str, str]]:
@@ -241,10 +292,19 @@ def _marks(r: ResolvedKpi) -> str:
     return ", ".join([f"{grain} AS grain", f"{period} AS period", f"{dims} AS dims", *names])
 
 
+def _type(r: ResolvedKpi, dialect: Dialect) -> str:
+    """The SQL type of a figure's number."""
+    if r.value_type == INEXACT:
+        return _DOUBLE
+    return f"{'numeric' if dialect is Dialect.POSTGRES else 'DECIMAL'}({MAX_DIGITS}, {r.scale})"
+
+
 def _value(r: ResolvedKpi, dialect: Dialect) -> str:
+    if r.value_type == INEXACT:
+        return f"CAST(value AS {_DOUBLE})"
     if r.scale is None:
         return canonical("value", r.value_type, dialect)
     if dialect is Dialect.POSTGRES:
-        return f"CAST(value AS numeric({MAX_DIGITS}, {r.scale}))"
+        return f"CAST(value AS {_type(r, dialect)})"
     # Through text: a sum may hold one digit too many, which a cast to its own type would not look at.
-    return f"CAST(CAST(value AS varchar) AS DECIMAL({MAX_DIGITS}, {r.scale}))"
+    return f"CAST(CAST(value AS varchar) AS {_type(r, dialect)})"

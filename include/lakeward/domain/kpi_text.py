@@ -15,12 +15,18 @@ class Dialect(Enum):
     DUCKDB = "duckdb"
 
 
+FLOATS = frozenset({"float", "double"})
 PLAIN = frozenset({"boolean", "int", "long", "uuid", "string"})
 
 
 def has_text(lake_type: str) -> bool:
     """Whether values of a lake type have a canonical text: floats, binary and JSON have none."""
     return lake_type in PLAIN | {"date", "timestamp", "timestamptz", "time"} or lake_type.startswith("decimal")
+
+
+def is_number(lake_type: str) -> bool:
+    """Whether values of a lake type are exact numbers."""
+    return lake_type in {"int", "long"} or lake_type.startswith("decimal")
 
 
 def canonical(expression: str, lake_type: str, dialect: Dialect) -> str:

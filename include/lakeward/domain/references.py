@@ -46,8 +46,9 @@ def plan_references(
             with faults.at("tables", _number(group, plan)):
                 found += _source_references(group, plan, source, tables, elsewhere, notes)
     faults.check()
-    unique = {(r.table, r.columns, r.to, r.to_columns): r for r in reversed(found)}
-    return tuple(reversed(unique.values())), tuple(notes)
+    # Of what is declared twice the source's word is taken: it vouches that the columns named are unique.
+    unique = {(r.table, r.columns, r.to, r.to_columns): r for r in found}
+    return tuple(unique.values()), tuple(notes)
 
 
 def _check_declared(reference: Reference, lake: dict[str, LakeTable], at: Path, faults: Faults, *, whole: bool) -> None:

@@ -6,25 +6,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lakeward.domain.evidence import Finding
-from lakeward.domain.facts import GroupPlan, TablePlan
+from lakeward.domain.facts import GroupPlan
+from lakeward.domain.kpi_resolve import ResolvedKpi
 from lakeward.domain.row_classes import Known, class_of, normal
 from lakeward.domain.rows import DAY, Rows
-from lakeward.spec.models import CalendarSpec, KpiSpec
+from lakeward.spec.models import CalendarSpec
 
 Cells = tuple[str | None, ...]
 
 
-def known_of(group: GroupPlan, kpis: Sequence[KpiSpec], calendar: CalendarSpec, table: str) -> Known:
-    """What the plan tells of a table's columns."""
-    dimensions = (d for k in kpis if k.table == table for d in k.dimensions)
+def known_of(group: GroupPlan, kpis: Sequence[ResolvedKpi], calendar: CalendarSpec, table: str) -> Known:
+    """What the plan and its KPIs tell of a table's columns."""
+    reached = [(k.table.name, one) for k in kpis for one in map(k.reached.__getitem__, k.spec.dimensions)]
+    dimensions = {one.column.name for _, one in reached if one.table.name == table}
+    dimensions |= {one.name for own, one in reached if own == table}
     references = (c for r in group.references if r.table == table for c in r.columns)
     return Known(frozenset(dimensions), frozenset(references), calendar.time_zone)
 
 
-def source_types(plan: TablePlan, rows: Rows) -> dict[str, tuple[str, str]]:
+def source_types(rows: Rows) -> dict[str, tuple[str, str]]:
     """Of each column, the source's type and the lake's; inside documents the source's is that of the document."""
-    landed = {c.source: c.source_type for c in plan.columns}
-    return {name: (landed[(c := rows.table.column(name)).source], c.type) for name in rows.names}
+    return {name: (rows.source_types[name], rows.table.column(name).type) for name in rows.names}
 
 
 def pair(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lakeward.domain.calendar import day_sql, period_sql
 from lakeward.domain.evidence import Finding
@@ -32,7 +32,8 @@ class Rows:
     """What is compared of a lake table, on one side.
 
     ``sql`` is a FROM item, ``columns`` maps the table's columns to typed SQL over it, ``names`` are those that are compared, the
-    key first. ``where`` is a condition, or nothing. ``date`` is the column by which a row is said to be of a day.
+    key first; ``source_types`` are theirs at the source. ``where`` is a condition, or nothing. ``date`` is the column by which a row
+    is said to be of a day.
     """
 
     table: LakeTable
@@ -43,6 +44,7 @@ class Rows:
     calendar: CalendarSpec
     date: str | None = None
     where: str = ""
+    source_types: Mapping[str, str] = field(default_factory=dict)
 
     def typed(self, names: Sequence[str]) -> list[tuple[str, str]]:
         """SQL and lake type of columns; parts of documents without the blanks that each system sets otherwise."""
@@ -50,7 +52,7 @@ class Rows:
 
     def _tight(self, name: str) -> str:
         column, sql = self.table.column(name), self.columns[name]
-        part = column.type == "json" and (column.path or self.table.kind != "main")
+        part = column.type == "json" and (column.path or self.table.kind != "main" or column.role == "reached")
         return rf"regexp_replace({sql}, {_BLANKS}, '\1', 'g')" if part else sql
 
     @property

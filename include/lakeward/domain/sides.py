@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from lakeward.domain import duck
 from lakeward.domain.facts import LakeTable, TablePlan
+from lakeward.domain.kpi_columns import Reached, RowsOf, joined, own, widened
+from lakeward.domain.kpi_lake import lake_rows
 from lakeward.domain.kpi_landing import landing_rows
 from lakeward.domain.kpi_source import source_rows
 from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.rows import Rows, compared
-from lakeward.domain.sql import ident
 from lakeward.spec.models import CalendarSpec, KpiSpec
 
 LAKE = "#lake"
@@ -20,35 +21,48 @@ LAKE = "#lake"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A lake table whose rows are compared by some of its columns; ``date`` tells of which day a row is said to be."""
+    """A lake table whose rows are compared by some of its columns and of those that it reaches; ``date`` tells of which day a row is said to be."""
 
     plan: TablePlan
     table: LakeTable
-    names: tuple[str, ...]
+    columns: tuple[Reached, ...]
     calendar: CalendarSpec
-    date: str | None
+    date: Reached | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the columns are called."""
+        return tuple(column.name for column in self.columns)
 
     def source(self) -> Rows:
         """As the source itself gives them."""
-        found = source_rows(self.plan, self.table, self._needed)
-        return Rows(self.table, self.names, Dialect.POSTGRES, found.sql, found.columns, self.calendar, self.date)
+        return self._rows(source_rows, Dialect.POSTGRES)
 
     def landing(self, which: duck.Rows = duck.Rows.ALL) -> Rows:
-        """Of the landing, whose name is the plan's."""
-        sql, columns = landing_rows(self.plan, self.table, self._needed, which)
-        return Rows(self.table, self.names, Dialect.DUCKDB, sql, columns, self.calendar, self.date)
+        """Of the landings, whose names are those of their plans; ``which`` are meant of the table itself."""
+
+        def rows_of(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> tuple[str, dict[str, str]]:
+            return landing_rows(plan, table, names, which if table is self.table else duck.Rows.ALL)
+
+        return self._rows(rows_of, Dialect.DUCKDB)
 
     def lake(self) -> Rows:
-        """Of the lake's files, whose name is ``LAKE``."""
-        columns = {name: f"r.{ident(name)}" for name in self._needed}
-        return Rows(self.table, self.names, Dialect.DUCKDB, f"{ident(LAKE)} AS r", columns, self.calendar, self.date)
+        """Of the lake's files, whose name is ``LAKE``; those of tables that are reached are ``lake_view``s."""
+        return self._rows(lake_rows(self.table.name, LAKE), Dialect.DUCKDB)
 
-    @property
-    def _needed(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.names, *([self.date] if self.date else []))))
+    def _rows(self, rows_of: RowsOf, dialect: Dialect) -> Rows:
+        every = (*self.columns, *([self.date] if self.date else []))
+        sql, columns = joined(self.plan, self.table, every, rows_of, dialect)
+        date = self.date.name if self.date else None
+        types = {c.name: next(of.source_type for of in c.plan.columns if of.source == c.column.source) for c in every}
+        table = widened(self.table, every)
+        return Rows(table, self.names, dialect, sql, columns, self.calendar, date, source_types=types)
 
 
 def whole(plan: TablePlan, table: LakeTable, kpis: Sequence[KpiSpec], calendar: CalendarSpec) -> Subject:
-    """A table with all its columns; its rows are of the day that the first dated KPI over it says."""
-    date = next((k.date for k in kpis if k.table == table.name and k.date), None)
-    return Subject(plan, table, compared(table), calendar, date)
+    """A table with all its columns; its rows are of the day that the first KPI over it says that is dated by a column of it."""
+    names = {column.name for column in table.columns}
+    dates = (k.date for k in kpis if k.table == table.name and k.date in names)
+    date = next((own(plan, table, name) for name in dates if name), None)
+    columns = tuple(own(plan, table, name) for name in compared(table))
+    return Subject(plan, table, columns, calendar, date)

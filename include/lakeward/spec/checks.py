@@ -268,6 +268,32 @@ def _unproved(spec: Migration) -> Iterator[Trouble]:
             yield Trouble(("groups", n, "name"), reason, todo, because=(*_naming(spec, n), *tables))
 
 
+TOLERANCE = (
+    "`exact: false` and `tolerance: {absolute: 0.01, owner: who answers for it, reason: why}` (or `relative: 0.000001`)"
+)
+"""What a KPI over floats needs."""
+
+
+def _tolerance(kpi: KpiSpec, at: Path) -> Iterator[Trouble]:
+    tolerance = kpi.tolerance
+    if tolerance is None:
+        if not kpi.exact:
+            todo = f"Write {TOLERANCE}."
+            yield Trouble(
+                (*at, "exact"), "a figure that is not exact needs a `tolerance`", todo, because=((*at, "tolerance"),)
+            )
+        return
+    if kpi.exact:
+        reason = "a figure that is exact takes no `tolerance`: it is equal or it is not"
+        todo = "Leave it out, or write `exact: false` where the figure is made of floats."
+        yield Trouble((*at, "tolerance"), reason, todo, because=((*at, "exact"),))
+    if (tolerance.absolute is None) is (tolerance.relative is None):
+        both = tuple((*at, "tolerance", field) for field in ("absolute", "relative"))
+        yield Trouble(
+            (*at, "tolerance"), "a tolerance is either `absolute` or `relative`", "Write one of them.", because=both
+        )
+
+
 def _kpi(kpi: KpiSpec, at: Path) -> Iterator[Trouble]:
     for field, values in (("grains", kpi.grains), ("dimensions", kpi.dimensions)):
         for n, value in again(values):
@@ -278,6 +304,7 @@ def _kpi(kpi: KpiSpec, at: Path) -> Iterator[Trouble]:
         yield Trouble((*at, "grains"), reason, todo, because=((*at, "date"),))
     if kpi.date is not None and not kpi.grains:
         yield Trouble((*at, "grains"), "a KPI with a `date` needs at least one grain", "Use day, week or month.")
+    yield from _tolerance(kpi, at)
     if kpi.date in kpi.dimensions:
         n = kpi.dimensions.index(kpi.date)
         yield Trouble((*at, "dimensions", n), f"`{kpi.date}` is the KPI's date already", "Leave it out here.")

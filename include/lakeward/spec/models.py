@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -53,6 +54,7 @@ __all__ = [
     "StranglerFig",
     "TableSpec",
     "TargetSpec",
+    "ToleranceSpec",
 ]
 
 
@@ -103,15 +105,36 @@ class Grain(StrEnum):
     MONTH = "month"
 
 
+class ToleranceSpec(Spec):
+    """How far the two sides of a figure over floats may lie apart; one of `absolute` and `relative`."""
+
+    absolute: Decimal | None = Field(None, ge=0, description="Largest difference of the two figures.")
+    relative: Decimal | None = Field(
+        None, ge=0, le=1, description="Largest difference, as a share of the larger of the two figures."
+    )
+    owner: str = Field(min_length=1, description="Who answers for it; verdicts and reports name them.")
+    reason: str = Field(min_length=1, description="Why the figure may differ by that much.")
+
+    @property
+    def told(self) -> str:
+        """The bound in words."""
+        return f"{self.absolute:f}" if self.absolute is not None else f"{self.relative:f} of the larger figure"
+
+
 class KpiSpec(Spec):
     """A business figure, computed by the source in the cut's snapshot and again from the lake's pinned snapshot."""
 
     name: LakeName = Field(description="Name of the figure; its evidence carries it.")
     title: str = Field("", description="What people call it.")
-    table: LakeName = Field(description="The lake's table, child tables included.")
+    table: LakeName = Field(description="The lake's table, child tables included; its rows are what is counted.")
+    terms: Literal["lake", "source"] = Field(
+        "lake",
+        description="Whose names the columns are: the lake's, or the source's with paths into nested ones (`payload.shipping.cost`).",
+    )
     measure: Expression = Field(
-        description="`sum(x)`, `count()`, `count(x)`, `count_distinct(x)`, `min(x)`, `max(x)`, `avg(x)`; x is arithmetic "
-        "(+ - *) over columns and numbers, as in `sum(quantity * unit_price)`."
+        description="`sum(x)`, `count()`, `count(x)`, `count_distinct(x)`, `min(x)`, `max(x)`, `avg(x)`, or `ratio(a, b)` of two of them; "
+        "x is arithmetic (+ - *) over columns and numbers, as in `sum(quantity * unit_price)`. Here and below a column may also be that of a "
+        "table which the rows name by a reference: `customers.country`."
     )
     date: str | None = Field(None, description="Column that gives the period; without it only the total is compared.")
     grains: tuple[Grain, ...] = Field(
@@ -120,6 +143,10 @@ class KpiSpec(Spec):
     dimensions: tuple[str, ...] = Field((), max_length=4, description="Columns that the figure is broken down by.")
     filter: tuple[Filter, ...] = Field((), description="Only rows that match enter the figure, on both sides.")
     warn_only: Flag = Field(False, description="A difference warns and is shown, but does not hold the gate.")
+    exact: Flag = Field(
+        True, description="`false` says that the figure is made of floats; it then needs a `tolerance`."
+    )
+    tolerance: ToleranceSpec | None = Field(None, description="Only of figures that are not exact.")
 
 
 class CalendarSpec(Spec):

@@ -238,10 +238,10 @@ class Expression(Word):
     """A measure, as `sum(quantity * unit_price)`; parsed by lakeward.domain.kpi."""
 
     __slots__ = ()
-    form = r"(sum|count|count_distinct|min|max|avg)\(.*\)"
+    form = r"(sum|count|count_distinct|min|max|avg|ratio)\(.*\)"
     example = "sum(quantity * unit_price), count()"
     longest = 500
-    functions = ("sum", "count", "count_distinct", "min", "max", "avg")
+    functions = ("sum", "count", "count_distinct", "min", "max", "avg", "ratio")
 
     @classmethod
     def parse(cls, text: str) -> str:
@@ -251,20 +251,15 @@ class Expression(Word):
         if not re.fullmatch(cls.form, text):
             hint = meant(text.split("(", 1)[0].strip(), cls.functions)
             raise ValueError(
-                f"{text!r} is no measure: sum, count, count_distinct, min, max or avg of something in brackets, in one line"
+                f"{text!r} is no measure: sum, count, count_distinct, min, max, avg or ratio of something in brackets, in one line"
                 + (f". {hint}" if hint and not text.startswith(tuple(f"{name}(" for name in cls.functions)) else "")
             )
         return text
 
     @property
     def function(self) -> str:
-        """sum, count, count_distinct, min, max or avg."""
+        """sum, count, count_distinct, min, max, avg or ratio."""
         return self.split("(", 1)[0]
-
-    @property
-    def argument(self) -> str:
-        """What stands in the brackets; empty for `count()`."""
-        return self.split("(", 1)[1][:-1].strip()
 
 
 class ZoneName(Word):

@@ -17,8 +17,8 @@ from lakeward.steps.artifacts import read_manifest, read_staged
 from lakeward.steps.chain import keep_verdict, standing_verdict
 from lakeward.steps.counts import count_rows, counts_inputs
 from lakeward.steps.extract import kpis_of
-from lakeward.steps.figures import landed_files, source_figures
-from lakeward.steps.measure import Case, judge, kpi_verdict, measure, table_files
+from lakeward.steps.figures import source_figures
+from lakeward.steps.measure import Case, judge, kpi_verdict, lake_inputs, landed_inputs, measure
 from lakeward.steps.rows import Proof, prove_cut, proven, rows_inputs
 
 RULE_VERSION = "2"
@@ -78,8 +78,9 @@ def kpi_inputs(manifest: Manifest, r: kpi.ResolvedKpi, ports: Ports, pointer: Po
 
 def kpi_subject(r: kpi.ResolvedKpi, ports: Ports, pointer: Pointer) -> tuple[str, ...]:
     """What a KPI's figures depend on, beside the source."""
-    table = ports.lake.qualified(r.table.name)
-    return RULE_VERSION, r.spec.model_dump_json(), r.calendar.model_dump_json(), table, str(pointer.content.get(table))
+    names = [ports.lake.qualified(table.name) for _, table in r.tables]
+    pinned = [part for name in names for part in (name, str(pointer.content.get(name)))]
+    return RULE_VERSION, r.spec.model_dump_json(), r.calendar.model_dump_json(), *pinned
 
 
 def _at_cut(
@@ -96,7 +97,7 @@ def _at_cut(
 
     def work(stem: str) -> Verdict:
         taken = source_figures(ports.store, manifest, r)
-        lake, landing = table_files(ports, r.table, pointer.tables), landed_files(ports.store, manifest, r.plan)
+        lake, landing = lake_inputs(ports, r, pointer.tables), landed_inputs(ports, r, manifest)
         aside = staged.table(r.plan.name).quarantined
         return kpi_verdict(case, r, inputs, measure(ports, r, taken, lake, stem, landing=landing, aside=aside))
 

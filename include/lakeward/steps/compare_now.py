@@ -18,7 +18,7 @@ from lakeward.steps.compare import Failures, kpi_subject, raise_first, secrets_o
 from lakeward.steps.extract import kpis_of
 from lakeward.steps.figures import take_source
 from lakeward.steps.guards import count_guarded, refuse
-from lakeward.steps.measure import Case, judge, kpi_verdict, measure, table_files
+from lakeward.steps.measure import Case, judge, kpi_verdict, lake_inputs, measure
 from lakeward.steps.recheck import Recheck
 from lakeward.steps.rows import RULE_VERSION, Proof, prove_now, proven
 
@@ -142,9 +142,10 @@ class _Now:
         stem = self._stem("kpi", r.spec.name)
 
         def work() -> Verdict:
-            guarded(r.plan)
+            for plan, _ in r.tables:
+                guarded(plan)
             taken = take_source(ports, f"{stem}-source.parquet", cut, r, most)
-            files = table_files(ports, r.table, pointer.tables)
+            files = lake_inputs(ports, r, pointer.tables)
             return kpi_verdict(self.case, r, inputs, measure(ports, r, taken, files, stem, since=self.since))
 
         return judge(self.case, "kpi", r.spec.name, inputs, work, secrets_of(ports))

@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
 from lakeward.domain import kpi
+from lakeward.domain.amount import Amount
 from lakeward.domain.chain import Chain, Entry, Record, follow, sha256
-from lakeward.domain.dossier import Aside, Cell, Cut, Difference, Dossier, Figure, Series, render, shown
+from lakeward.domain.dossier import Aside, Cell, Cut, Difference, Dossier, Figure, Series, render
 from lakeward.domain.evidence import Approval, Evidence, Outcome, Transition, Verdict
 from lakeward.domain.facts import Plan
 from lakeward.domain.file_facts import FileFact
@@ -26,6 +27,7 @@ from lakeward.steps.drill import drill_all
 from lakeward.steps.extract import kpis_of
 from lakeward.steps.figures import as_input
 from lakeward.steps.gate import collect_evidence, judge
+from lakeward.steps.measure import approximate
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +36,7 @@ Answer = TypeVar("Answer", Approval, Transition)
 _ALWAYS_SHOWN = {"month"}
 _CELLS = 120
 _SHOWN = 20
-_SERIES = "SELECT grain, period, value, n FROM f WHERE dims = '' ORDER BY grain, period"
+_SERIES = "SELECT * FROM f WHERE dims = '' ORDER BY grain, period"
 
 
 def keep_dossier(plan: Plan, ports: Ports, now: datetime | None = None) -> str:
@@ -143,16 +145,16 @@ def _figure(r: kpi.ResolvedKpi, verdict: Verdict, ports: Ports) -> Figure:
     ]
     spec = r.spec
     title = spec.title or spec.name
-    return Figure(verdict.group, spec.name, title, str(spec.measure), verdict.outcome, total, tuple(series))
+    note = approximate(spec)
+    return Figure(verdict.group, spec.name, title, str(spec.measure), note, verdict.outcome, total, tuple(series))
 
 
-_Value = tuple[object, int]
-_Both = tuple[_Value | None, _Value | None]
+_Both = tuple[Amount | None, Amount | None]
 
 
-def _rows(r: kpi.ResolvedKpi, file: FileFact, ports: Ports) -> dict[tuple[str, str | None], _Value]:
+def _rows(r: kpi.ResolvedKpi, file: FileFact, ports: Ports) -> dict[tuple[str, str | None], Amount]:
     found: pa.Table = ports.engine.table(_SERIES, {"f": as_input(ports.store, r, file)})
-    return {(row["grain"], row["period"]): (row["value"], row["n"]) for row in found.to_pylist()}
+    return {(row["grain"], row["period"]): Amount.of(row) for row in found.to_pylist()}
 
 
 def _order(place: tuple[str, str | None]) -> tuple[str, bool, bool, str]:
@@ -164,7 +166,7 @@ def _order(place: tuple[str, str | None]) -> tuple[str, bool, bool, str]:
 def _series(r: kpi.ResolvedKpi, grain: str, cells: dict[str | None, _Both]) -> Series:
     told = [_cell(r, "rows without a date" if period is None else period, *both) for period, both in cells.items()]
     points = [
-        Point(period, _number(source), _number(lake), source != lake)
+        Point(period, _number(source), _number(lake), _differs(r, source, lake))
         for period, (source, lake) in cells.items()
         if period is not None and not period.endswith("BC")
     ]
@@ -174,23 +176,30 @@ def _series(r: kpi.ResolvedKpi, grain: str, cells: dict[str | None, _Both]) -> S
     return Series(grain, plot(points, title), len(told), len(wrong), tuple(shown))
 
 
-def _cell(r: kpi.ResolvedKpi, period: str, source: _Value | None, lake: _Value | None) -> Cell:
-    function = r.spec.measure.function
+def _cell(r: kpi.ResolvedKpi, period: str, source: Amount | None, lake: Amount | None) -> Cell:
+    function, differs = r.spec.measure.function, _differs(r, source, lake)
     left, right = _number(source), _number(lake)
     if left is not None and right is not None and left != right:
         difference = f"{EXACT.subtract(right, left):+,f}"
     else:
-        difference = "" if source == lake else f"{_count(lake) - _count(source):+,} rows"
-    before, after = (shown(function, *(side or (None, 0))) for side in (source, lake))
-    return Cell(period, before, after, difference, source != lake)
+        difference = f"{_count(lake) - _count(source):+,} rows" if differs else ""
+    before, after = ((side or _NONE).shown(function) for side in (source, lake))
+    return Cell(period, before, after, difference, differs)
 
 
-def _number(figure: _Value | None) -> Decimal | None:
-    return Decimal(figure[0]) if figure and isinstance(figure[0], Decimal | int) else None
+_NONE = Amount(None, 0)
 
 
-def _count(figure: _Value | None) -> int:
-    return figure[1] if figure else 0
+def _differs(r: kpi.ResolvedKpi, source: Amount | None, lake: Amount | None) -> bool:
+    return source is not lake if source is None or lake is None else source.differs(lake, r.spec.tolerance)
+
+
+def _number(figure: Amount | None) -> Decimal | None:
+    return figure.number if figure else None
+
+
+def _count(figure: Amount | None) -> int:
+    return figure.n if figure else 0
 
 
 # --- differences and quarantine ---------------------------------------------------------------------------------------

@@ -11,16 +11,17 @@ from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.file_facts import FileSet
 from lakeward.domain.kpi_compare import finding as as_finding
 from lakeward.domain.kpi_compare import finest_sql
+from lakeward.domain.kpi_resolve import resolve_all
+from lakeward.domain.row_causes import causes, referring
 from lakeward.domain.row_findings import known_of
 from lakeward.domain.rows import Rows, cell_condition
-from lakeward.domain.sides import LAKE, Subject
+from lakeward.domain.sides import Subject
 from lakeward.ports import Ports
 from lakeward.reader import resolve
 from lakeward.steps.artifacts import read_manifest
 from lakeward.steps.extract import kpis_of
-from lakeward.steps.figures import landed_files
 from lakeward.steps.locate import Located, Side, local, locate
-from lakeward.steps.measure import table_files
+from lakeward.steps.measure import lake_inputs, landed_inputs
 from lakeward.steps.rows import findings_of
 
 CELLS = 5
@@ -63,32 +64,35 @@ def drill_kpi(plan: Plan, verdict: Verdict, ports: Ports, *, now: bool, cells: i
     for cell in (as_finding(r.spec, leg, one) for one in listed):
         behind = drill(plan, group, r, cell, ports, now=now).findings
         for one in behind or (cell,):
-            found.setdefault((one.key, one.column, one.kind, one.period, tuple(one.values.values())), one)
+            found.setdefault((one.table, one.key, one.column, one.kind, one.period, tuple(one.values.values())), one)
     return tuple(found.values())
 
 
 def drill(plan: Plan, group: GroupPlan, r: kpi.ResolvedKpi, cell: Finding, ports: Ports, *, now: bool) -> Located:
     """The rows of a cell that differ from the lake's, by the columns that enter the figure.
 
-    A row that moved to another cell shows the column that moved it.
+    A row that moved to another cell shows the column that moved it, which may be that of a row that it refers to.
 
     :param cell: names the cell: grain, period and dimensions.
     :raises LakeError: the group is not published, or the snapshot is gone.
     """
     pointer = resolve(ports.store, plan.migration.migration, group.name)
-    subject = Subject(r.plan, r.table, r.needed, r.calendar, r.spec.date)
-    files = table_files(ports, r.table, pointer.tables)
-    lake = Side(_in_cell(r, subject.lake(), cell), local(ports.engine, {LAKE: files}))
+    date = r.reached[r.spec.date] if r.spec.date else None
+    subject = Subject(r.plan, r.table, r.followed, r.calendar, date)
+    files = lake_inputs(ports, r, pointer.tables)
+    lake = Side(_in_cell(r, subject.lake(), cell), local(ports.engine, files))
     if now:
         side = Side(_in_cell(r, subject.source(), cell), ports.source.query)
     else:
-        landed = landed_files(ports.store, read_manifest(ports.store, plan, group), r.plan)
-        side = Side(_in_cell(r, subject.landing(), cell), local(ports.engine, {r.plan.name: landed}))
-    known = known_of(group, plan.migration.kpis, plan.migration.calendar, r.table.name)
+        landed = landed_inputs(ports, r, read_manifest(ports.store, plan, group))
+        side = Side(_in_cell(r, subject.landing(), cell), local(ports.engine, landed))
+    known = known_of(group, resolve_all(plan, group), plan.migration.calendar, r.table.name)
+    known = replace(known, references=known.references | referring(r))
     blank = Finding(
         r.spec.name, cell.leg, cell.grain, cell.period, cell.dimensions, table=r.table.name, kpis=(r.spec.name,)
     )
-    return locate(side, lake, ports.engine, r.plan, known, blank)
+    located = locate(side, lake, ports.engine, r.plan, known, blank)
+    return replace(located, findings=tuple(causes(r, located.findings)))
 
 
 def resolved_kpi(plan: Plan, group: GroupPlan, name: str) -> kpi.ResolvedKpi:

@@ -39,7 +39,7 @@ def changes_at_source(plan: Plan, ports: Ports) -> tuple[str, ...]:
             found += [told for name in bent for told in bent[name]]
             found += _counts(group, manifest, counts)
             for r in (kpi.resolve(spec, group, plan.migration.calendar) for spec in kpis_of(plan, group)):
-                found += () if bent[r.plan.name] else _figures(r, manifest, ports, now)
+                found += () if any(bent[plan.name] for plan, _ in r.tables) else _figures(r, manifest, ports, now)
             for table, lake in proven(group):
                 found += () if bent[table.name] else _rows(plan, table, lake, manifest, ports, now)
     return tuple(found)

@@ -90,7 +90,7 @@ def locate(
     cells = [
         run(cells_sql(rows, wanted)).to_pylist() for run, rows in ((asked, expected.rows), (found.run, found.rows))
     ]
-    findings = pair(expected.rows, cells[0], cells[1], blank, source_types(plan, expected.rows), known)
+    findings = pair(expected.rows, cells[0], cells[1], blank, source_types(expected.rows), known)
     complete = len(keys) <= KEYS and all(len(b.taken) == b.differing for b in told)
     return Located(findings, complete, asked.queries)
 

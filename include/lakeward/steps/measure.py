@@ -9,12 +9,13 @@ from datetime import date, datetime
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Finding, Outcome, Verdict
 from lakeward.domain.facts import LakeTable
-from lakeward.domain.file_facts import FileFact, FileSet
+from lakeward.domain.file_facts import FileFact, FileSet, Manifest
 from lakeward.domain.kpi_landing import landing_sql
+from lakeward.domain.sides import LAKE
 from lakeward.domain.words import counted
 from lakeward.errors import LakeError, LakewardError, redact
-from lakeward.ports import Ports
-from lakeward.steps.figures import Differences, as_input, put_beside, take_figures
+from lakeward.ports import Input, Ports
+from lakeward.steps.figures import Differences, as_input, landed_files, put_beside, take_figures
 
 _ORIGINS = {
     "source-landing": "; figures read from the landing differ from the source already",
@@ -82,29 +83,40 @@ def table_files(ports: Ports, table: LakeTable, snapshots: Mapping[str, int]) ->
     return ports.lake.snapshot(table, snapshots[name])
 
 
+def lake_inputs(ports: Ports, r: kpi.ResolvedKpi, snapshots: Mapping[str, int]) -> dict[str, Input]:
+    """The files of a KPI's table, by the name ``LAKE``, and of those that it reaches."""
+    views = {table.name: kpi.lake_view(table.name) for _, table in r.tables} | {r.table.name: LAKE}
+    return {views[table.name]: table_files(ports, table, snapshots) for _, table in r.tables}
+
+
+def landed_inputs(ports: Ports, r: kpi.ResolvedKpi, manifest: Manifest) -> dict[str, Input]:
+    """The landings of a KPI's table and of those that it reaches."""
+    return {plan.name: landed_files(ports.store, manifest, plan) for plan, _ in r.tables}
+
+
 def measure(
     ports: Ports,
     r: kpi.ResolvedKpi,
     source: FileFact,
-    lake: FileSet,
+    lake: Mapping[str, Input],
     stem: str,
     *,
-    landing: FileSet | None = None,
+    landing: Mapping[str, Input] | None = None,
     aside: int = 0,
     since: date | None = None,
 ) -> Measured:
     """Take the lake's figures and compare; everything is stored under keys that begin with ``stem``.
 
-    :param landing: asked, when the figures differ, on which way they parted.
+    :param lake: the files, as ``lake_inputs`` gives them. :param landing: asked, when the figures differ, on which way they parted.
     :param aside: rows of the source table that are in quarantine, for the summary.
     """
-    taken = take_figures(ports, kpi.lake_sql(r, "lake"), {"lake": lake}, f"{stem}-lake.parquet")
+    taken = take_figures(ports, kpi.lake_sql(r, LAKE), lake, f"{stem}-lake.parquet")
     expected, found = as_input(ports.store, r, source), as_input(ports.store, r, taken)
     differences = put_beside(ports, r, expected, found, key=f"{stem}-differences.parquet", since=since)
     files = (source, taken, *([differences.file] if differences.file else ()))
     leg = "source-lake"
     if differences.failed and landing is not None:
-        landed = take_figures(ports, landing_sql(r), {r.plan.name: landing}, f"{stem}-landing.parquet")
+        landed = take_figures(ports, landing_sql(r), landing, f"{stem}-landing.parquet")
         early = put_beside(
             ports, r, expected, as_input(ports.store, r, landed), key=f"{stem}-landing-differences.parquet"
         )
@@ -119,7 +131,7 @@ def kpi_verdict(case: Case, r: kpi.ResolvedKpi, inputs: str, measured: Measured)
     cells = measured.differences
     if not cells.failed:
         summary = (
-            f"{counted(cells.checked, 'cell')} equal"
+            f"{counted(cells.checked, 'cell')} equal{approximate(r.spec, ' ')}"
             if cells.checked
             else "no rows on either side, so no cell to compare"
         )
@@ -133,7 +145,7 @@ def kpi_verdict(case: Case, r: kpi.ResolvedKpi, inputs: str, measured: Measured)
         )
         aside = f"; {held}" if measured.aside else ""
         origin = _ORIGINS.get(measured.leg, "")
-        summary = f"{cells.failed} of {counted(cells.checked, 'cell')} differ{missed}{origin}{aside}; {place(first)}: {first.message}"
+        summary = f"{cells.failed} of {counted(cells.checked, 'cell')} differ{missed}{origin}{aside}{approximate(r.spec, '; ')}; {place(first)}: {first.message}"
     return case.verdict(
         "kpi",
         r.spec.name,
@@ -145,6 +157,14 @@ def kpi_verdict(case: Case, r: kpi.ResolvedKpi, inputs: str, measured: Measured)
         findings=cells.findings,
         files=measured.files,
     )
+
+
+def approximate(spec: kpi.KpiSpec, before: str = "") -> str:
+    """That a figure is not exact, by how much it may differ and who answers for it; empty where it is exact."""
+    if spec.tolerance is None:
+        return ""
+    bound = spec.tolerance
+    return f"{before}within {bound.told}: not exact, tolerated by {bound.owner} ({bound.reason})"
 
 
 def judge(

@@ -11,7 +11,7 @@ from lakeward.domain.evidence import Finding, Outcome, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
 from lakeward.domain.file_facts import FileFact, FileSet, Manifest, Staged
 from lakeward.domain.identity import batch_id, digest
-from lakeward.domain.kpi_resolve import ResolvedKpi, resolve
+from lakeward.domain.kpi_resolve import ResolvedKpi, resolve_all
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.row_classes import Known
 from lakeward.domain.row_findings import attribution, for_kpis, known_of
@@ -49,13 +49,16 @@ class Proof:
 
     def known(self, lake: LakeTable) -> Known:
         """What the plan tells of a table's columns."""
-        return known_of(self.group, self.plan.migration.kpis, self.plan.migration.calendar, lake.name)
+        return known_of(self.group, self._kpis, self.plan.migration.calendar, lake.name)
 
     def named(self, findings: Sequence[Finding], lake: LakeTable) -> tuple[Finding, ...]:
         """Findings with the figures that they enter."""
-        specs = [k for k in self.plan.migration.kpis if k.table == lake.name]
-        resolved: list[ResolvedKpi] = [resolve(k, self.group, self.plan.migration.calendar) for k in specs]
-        return for_kpis(findings, {r.spec.name: frozenset(r.columns) for r in resolved})
+        reading = [r for r in self._kpis if any(table.name == lake.name for _, table in r.tables)]
+        return for_kpis(findings, {r.spec.name: r.entering(lake.name) for r in reading})
+
+    @property
+    def _kpis(self) -> tuple[ResolvedKpi, ...]:
+        return resolve_all(self.plan, self.group)
 
 
 def proven(group: GroupPlan) -> Iterator[tuple[TablePlan, LakeTable]]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lakeward.domain import kpi
-from lakeward.domain.evidence import Evidence
+from lakeward.domain.evidence import Evidence, Pointer
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan
 from lakeward.domain.file_facts import FileFact, FileSet
 from lakeward.domain.rows import FIGURES, figures_sql
 from lakeward.domain.sides import LAKE, whole
 from lakeward.errors import LakeError
-from lakeward.ports import Ports
+from lakeward.ports import Input, Ports
 from lakeward.reader import resolve
 from lakeward.steps.extract import kpis_of
-from lakeward.steps.measure import table_files
+from lakeward.steps.measure import lake_inputs, table_files
 from lakeward.steps.rows import proven
 
 _KEPT, _NOW = "#kept", "#now"
@@ -24,12 +24,12 @@ _DIFFERING = f'SELECT count(*) AS n FROM ((FROM "{_KEPT}" EXCEPT ALL FROM "{_NOW
 
 @dataclass(frozen=True, slots=True)
 class _Figures:
-    """What one verdict reckoned from the lake, and what they are columns of; ``sql`` sees the table's files as ``view``."""
+    """What one verdict reckoned from the lake, and what they are columns of; ``sql`` sees the tables' files as ``inputs``."""
 
     kind: str
     subject: str
-    table: LakeTable
-    view: str
+    tables: tuple[LakeTable, ...]
+    inputs: Mapping[str, Input]
     sql: str
     columns: tuple[tuple[str, str], ...]
 
@@ -50,24 +50,27 @@ def check_figures(plan: Plan, ports: Ports, evidence: Evidence) -> None:
 
 def _wrong(plan: Plan, group: GroupPlan, ports: Ports, evidence: Evidence) -> Iterator[str]:
     pointer = resolve(ports.store, plan.migration.migration, group.name)
-    for one in _figures(plan, group):
-        files = table_files(ports, one.table, pointer.tables)
-        now = ports.engine.table(one.sql, {one.view: files})
+    for one in _figures(plan, group, ports, pointer):
+        now = ports.engine.table(one.sql, one.inputs)
         kept = FileSet((_kept(group, one, evidence).url,), ports.store.access, one.columns)
         found = ports.engine.table(_DIFFERING, {_KEPT: kept, _NOW: now}).to_pylist()[0]["n"]
         if found:
-            name = ports.lake.qualified(one.table.name)
-            yield f"{found} figures of {one.kind} {one.subject}, from snapshot {pointer.tables[name]} of {name}"
+            names = [ports.lake.qualified(table.name) for table in one.tables]
+            pinned = " and ".join(f"snapshot {pointer.tables[name]} of {name}" for name in names)
+            yield f"{found} figures of {one.kind} {one.subject}, from {pinned}"
 
 
-def _figures(plan: Plan, group: GroupPlan) -> Iterator[_Figures]:
+def _figures(plan: Plan, group: GroupPlan, ports: Ports, pointer: Pointer) -> Iterator[_Figures]:
     calendar = plan.migration.calendar
     for spec in kpis_of(plan, group):
         r = kpi.resolve(spec, group, calendar)
-        yield _Figures("kpi", spec.name, r.table, "lake", kpi.lake_sql(r, "lake"), kpi.figure_columns(r))
+        inputs = lake_inputs(ports, r, pointer.tables)
+        tables = tuple(table for _, table in r.tables)
+        yield _Figures("kpi", spec.name, tables, inputs, kpi.lake_sql(r, LAKE), kpi.figure_columns(r))
     for table, lake in proven(group):
         sql = figures_sql(whole(table, lake, plan.migration.kpis, calendar).lake())
-        yield _Figures("rows", lake.name, lake, LAKE, sql, FIGURES)
+        files = table_files(ports, lake, pointer.tables)
+        yield _Figures("rows", lake.name, (lake,), {LAKE: files}, sql, FIGURES)
 
 
 def _kept(group: GroupPlan, one: _Figures, evidence: Evidence) -> FileFact:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import pyarrow as pa
 from rich.console import Console, Group
@@ -15,22 +14,24 @@ from rich.table import Table
 from lakeward import reader
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.open import open_ports, open_store
-from lakeward.domain.dossier import shown as show_figure
+from lakeward.domain.amount import Amount
 from lakeward.domain.evidence import Outcome, Pointer, State, Verdict
 from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.file_facts import FileSet, Manifest
 from lakeward.domain.kpi import figure_columns, lake_sql, resolve
+from lakeward.domain.sides import LAKE
 from lakeward.errors import LakeError
 from lakeward.ports import ObjectStore, Ports
 from lakeward.spec.load import load
 from lakeward.steps.artifacts import read_manifest, read_plan
 from lakeward.steps.claim import last_claim
 from lakeward.steps.gate import collect_evidence
+from lakeward.steps.measure import lake_inputs
 from lakeward_airflow.demo.api import TaskState
 from lakeward_airflow.demo.servers import DemoError
 
-_Figure: TypeAlias = tuple[object, int]
 _SHOWN = {"day": 3, "week": 2, "month": 3, "total": 1}
+_NONE = Amount(None, 0)
 _COLORS = {Outcome.PASS: "green", Outcome.WARN: "yellow", Outcome.FAIL: "red", Outcome.ERROR: "red"}
 
 
@@ -137,31 +138,30 @@ def _figures(plan: Plan, ports: Ports, group: GroupPlan, manifest: Manifest, poi
     names = {table.name for table in group.lake_tables}
     for kpi in (kpi for kpi in plan.migration.kpis if kpi.table in names):
         resolved = resolve(kpi, group, plan.migration.calendar)
-        snapshot = pointer.tables[ports.lake.qualified(kpi.table)]
-        lake = ports.engine.table(lake_sql(resolved, "t"), {"t": ports.lake.snapshot(resolved.table, snapshot)})
+        lake = ports.engine.table(lake_sql(resolved, LAKE), lake_inputs(ports, resolved, pointer.tables))
         urls = tuple(file.url for file in manifest.figures if file.url.endswith(f"/{kpi.name}.parquet"))
         given = FileSet(urls, ports.store.access, figure_columns(resolved))
         source = ports.engine.table("SELECT * FROM f", {"f": given})
         for period, before, after in _periods(source, lake):
-            if before != after:
+            if before.differs(after, kpi.tolerance):
                 raise DemoError(f"{kpi.name} {period}: the source says {before}, the lake {after}.")
-            values = (show_figure(kpi.measure.function, *side) for side in (before, after))
+            values = (side.shown(kpi.measure.function) for side in (before, after))
             shown.add_row(kpi.title or kpi.name, period, *values, "[green]=[/]")
         shown.add_section()
     return shown
 
 
-def _periods(source: pa.Table, lake: pa.Table) -> Iterator[tuple[str, _Figure, _Figure]]:
+def _periods(source: pa.Table, lake: pa.Table) -> Iterator[tuple[str, Amount, Amount]]:
     """The last few periods of each grain over all dimensions, with both figures."""
     sides = [
-        {(row["grain"], row["period"]): (row["value"], row["n"]) for row in side.to_pylist() if row["dims"] == ""}
+        {(row["grain"], row["period"]): Amount.of(row) for row in side.to_pylist() if row["dims"] == ""}
         for side in (source, lake)
     ]
     for grain, count in _SHOWN.items():
         known = sorted(period or "" for g, period in sides[0] if g == grain)
         for period in known[-count:]:
             key = (grain, period or None)
-            yield f"{grain} {period}".strip(), sides[0].get(key, (None, 0)), sides[1].get(key, (None, 0))
+            yield f"{grain} {period}".strip(), sides[0].get(key, _NONE), sides[1].get(key, _NONE)
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> Table:

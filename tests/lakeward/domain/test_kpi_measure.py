@@ -59,7 +59,7 @@ def test_only_count_needs_no_argument() -> None:
         ("sum(+a)", "'+a' stands where", 4),
         ("sum(a * 'x')", "texts have no place", 8),
         ("sum(1e5 * a)", "'1e5 * a' stands where", 4),
-        ("sum(a.b)", "'.b' stands where", 5),
+        ("sum(a.5)", "'.5' stands where", 5),
         ('sum("a)', "stands where a column", 4),
         ("sum(1 + 2)", "no column", None),
         ("sum(a -- b\n)", "", None),
