@@ -13,12 +13,13 @@ from lakeward.domain.facts import GroupPlan, LakeColumn, LakeTable, ReferencePla
 from lakeward.domain.kpi_measure import KpiError
 from lakeward.domain.kpi_text import Dialect, has_text, is_number, ordered
 from lakeward.domain.sql import ident
-from lakeward.spec.paths import format_path, parse_path
+from lakeward.spec.paths import ROOT, format_path, parse_path
 from lakeward.spec.problems import meant
 
 RowsOf = Callable[[TablePlan, LakeTable, Sequence[str]], tuple[str, dict[str, str]]]
 """A FROM item of a table's rows, and the typed SQL of each named column over it."""
 Way = tuple[ReferencePlan, ...]
+Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,22 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A column of a table, or one that its rows reach by ``steps``."""
+    """A column of the table ``home``, or one that its rows reach by ``steps``."""
 
     name: str
+    home: tuple[TablePlan, LakeTable]
     steps: tuple[Step, ...]
-    plan: TablePlan
-    table: LakeTable
     column: LakeColumn
+
+    @property
+    def plan(self) -> TablePlan:
+        """How the table is read that holds the column."""
+        return self.steps[-1].plan if self.steps else self.home[0]
+
+    @property
+    def table(self) -> LakeTable:
+        """The table that holds the column."""
+        return self.steps[-1].table if self.steps else self.home[1]
 
     @property
     def way(self) -> Way:
@@ -47,34 +57,37 @@ class Reached:
         return tuple(step.reference for step in self.steps)
 
     def beside(self, depth: int, column: str) -> Reached:
-        """A column of the table that the first ``depth`` steps lead to; of depth 0 it is one of the table's own."""
+        """A column of the table that the first ``depth`` steps lead to; of depth 0 it is one of ``home``."""
         steps = self.steps[:depth]
         name = format_path((*(s.word for s in steps), column)) if steps else column
-        plan, table = (steps[-1].plan, steps[-1].table) if steps else (self.plan, self.table)
-        return Reached(name, steps, plan, table, table.column(column))
+        table = steps[-1].table if steps else self.home[1]
+        return Reached(name, self.home, steps, table.column(column))
 
 
 def own(plan: TablePlan, table: LakeTable, name: str) -> Reached:
     """A table's own column."""
-    return Reached(name, (), plan, table, table.column(name))
+    return Reached(name, (plan, table), (), table.column(name))
 
 
 def reach(group: GroupPlan, plan: TablePlan, table: LakeTable, name: str) -> Reached:
     """Find a column by its name, or by a path along references; KpiError says what was meant."""
     if any(c.name == name for c in table.columns):
         return own(plan, table, name)
-    words = _words(name)
+    if hint := lake_name(plan, table, name):
+        raise KpiError(f"table {table.name} has no column {name!r}. {hint}")
+    words = path_of(name)
     steps: list[Step] = []
     for word in words[:-1]:
         steps.append(_step(group, steps[-1].table if steps else table, word, words[-1]))
     at, of = (steps[-1].table, steps[-1].plan) if steps else (table, plan)
     try:
-        return Reached(name, tuple(steps), of, at, at.column(words[-1]))
+        return Reached(name, (plan, table), tuple(steps), at.column(words[-1]))
     except KeyError:
         raise KpiError(_no_column(group, of, at, words[-1])) from None
 
 
-def _words(name: str) -> tuple[str, ...]:
+def path_of(name: str) -> Path:
+    """The words of a path; what is none is one word."""
     try:
         return parse_path(name) or (name,)
     except ValueError:
@@ -86,7 +99,7 @@ def _no_column(group: GroupPlan, plan: TablePlan, table: LakeTable, name: str) -
     hint = lake_name(plan, table, name)
     if not hint:
         beyond = [
-            r.to for r in references_of(group, table) if any(c.name == name for c in _table(group, r.to)[1].columns)
+            r.to for r in references_of(group, table) if any(c.name == name for c in find_table(group, r.to)[1].columns)
         ]
         hint = f"{beyond[0]} has it: write `{beyond[0]}.{name}`." if beyond else meant(name, known)
     return f"table {table.name} has no column {name!r}. {hint} Its columns are {', '.join(known)}.".replace("  ", " ")
@@ -94,18 +107,18 @@ def _no_column(group: GroupPlan, plan: TablePlan, table: LakeTable, name: str) -
 
 def lake_name(plan: TablePlan, table: LakeTable, name: str) -> str:
     """What the lake calls a column that is named as the source does, in words; empty when it is none of them."""
-    source = next((c.name for c in table.columns if name in source_paths(plan, table, c)), "")
-    return f"That is the source's name; the lake calls it `{source}`." if source else ""
+    lake = next((c.name for c in table.columns if path_of(name) in source_paths(plan, table, c)), "")
+    return f"That is the source's name; the lake calls it `{lake}` (or write `terms: source`)." if lake else ""
 
 
-def source_paths(plan: TablePlan, table: LakeTable, column: LakeColumn) -> tuple[str, ...]:
+def source_paths(plan: TablePlan, table: LakeTable, column: LakeColumn) -> tuple[Path, ...]:
     """How the source names what a lake's column holds: the whole path from the row, then from the list's item; nothing for what flattening adds."""
     if column.role not in {"value", "parent"}:
         return ()
     landed = next(c.column for c in plan.columns if c.source == column.source)
     if column.role == "parent" or table.kind == "main":
-        return (format_path((landed, *column.path)),)
-    return (format_path((landed, *table.path, *column.path)), format_path(column.path))
+        return ((landed, *column.path),)
+    return ((landed, *table.path, *column.path), column.path or (ROOT,))
 
 
 def references_of(group: GroupPlan, table: LakeTable) -> tuple[ReferencePlan, ...]:
@@ -132,7 +145,7 @@ def _step(group: GroupPlan, table: LakeTable, word: str, wanted: str) -> Step:
     if not found:
         raise KpiError(_no_step(table, word, wanted, known))
     one = found[0]
-    plan, to = _table(group, one.to)
+    plan, to = find_table(group, one.to)
     _check_key(one, to)
     _check_types(one, table, to)
     return Step(word, one, plan, to)
@@ -156,7 +169,8 @@ def _no_step(table: LakeTable, word: str, wanted: str, known: Sequence[Reference
     )
 
 
-def _table(group: GroupPlan, name: str) -> tuple[TablePlan, LakeTable]:
+def find_table(group: GroupPlan, name: str) -> tuple[TablePlan, LakeTable]:
+    """A lake table of a group."""
     return next((plan, table) for plan in group.tables for table in plan.lake if table.name == name)
 
 

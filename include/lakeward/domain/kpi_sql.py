@@ -34,8 +34,11 @@ def figures_sql(r: ResolvedKpi, dialect: Dialect, rows: str, columns: Mapping[st
         f"SELECT {keys}, value, n, {none[1]} AS per, CAST(NULL AS bigint) AS per_n, fp FROM {sides[0]} AS a UNION ALL "
         f"SELECT {keys}, {none[0]}, CAST(NULL AS bigint), value, n, fp FROM {sides[1]} AS b"
     )
+    value, per = (
+        f"CAST(max({name}) AS {_type(part, dialect)})" for name, part in zip(("value", "per"), r.parts, strict=True)
+    )
     told = (
-        "max(value) AS value, coalesce(max(n), 0) AS n, max(per) AS per, coalesce(max(per_n), 0) AS per_n, "
+        f"{value} AS value, coalesce(max(n), 0) AS n, {per} AS per, coalesce(max(per_n), 0) AS per_n, "
         f"CAST(sum(fp) AS decimal({MAX_DIGITS}, 0)) AS fp"
     )
     return f"SELECT {keys}, {told} FROM ({both}) AS parts GROUP BY {keys}"

@@ -91,14 +91,15 @@ def _check_kpis(
 ) -> None:
     homes = {table.name: group for group in groups for table in group.lake_tables}
     unknown = False
-    for n, figure in enumerate(spec.kpis):
-        if (home := homes.get(figure.table)) is None:
+    for n, written in enumerate(spec.kpis):
+        if (home := homes.get(written.table)) is None:
             unknown = True
             if whole:
-                reason = f"KPI {figure.name}: there is no lake table {figure.table!r}"
-                faults.add(("kpis", n, "table"), reason, suggest(figure.table, homes))
+                reason = f"KPI {written.name}: there is no lake table {written.table!r}"
+                faults.add(("kpis", n, "table"), reason, suggest(written.table, homes))
             continue
-        wrong = list(kpi.kpi_troubles(figure, home, spec.calendar))
+        figure, wrong = kpi.lake_terms(written, home)
+        wrong = wrong or list(kpi.kpi_troubles(figure, home, spec.calendar))
         faults.extend(("kpis", n), wrong)
         older = not wrong and int(server_version[:2]) < 16
         if older and kpi.NEEDS_16 in kpi.source_sql(kpi.resolve(figure, home, spec.calendar)):

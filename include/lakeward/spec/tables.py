@@ -39,7 +39,10 @@ class FilterOp(StrEnum):
 class Filter(Spec):
     """One comparison; a list of them is joined by AND. Null compares as in SQL: it never matches `=` or `!=`."""
 
-    column: str = Field(min_length=1, description="Under `tables` the source's column, under `kpis` the lake's.")
+    column: str = Field(
+        min_length=1,
+        description="Under `tables` the source's column, under `kpis` the lake's, unless their `terms` are the source's.",
+    )
     op: FilterOp = Field(FilterOp.EQ, description="How the column compares with the value.")
     value: Scalar | tuple[Scalar, ...] | None = Field(
         None, description="A list for `in` and `not in`; none for the null tests."

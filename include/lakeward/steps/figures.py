@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,12 +16,16 @@ from lakeward.domain.evidence import Finding
 from lakeward.domain.facts import TablePlan
 from lakeward.domain.file_facts import FileFact, FileSet, Manifest
 from lakeward.domain.kpi_compare import EXPECTED, FOUND, differences_sql, finding, totals_sql
-from lakeward.errors import DataError, LakeError
+from lakeward.errors import DataError, LakeError, SourceError
 from lakeward.ports import CutReader, Input, ObjectStore, Ports
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_FULL = (
+    "A figure has at most 38 digits, those after the point included: give its columns a smaller scale under `types`, let the KPI's "
+    "`filter` leave out rows whose values are wrong, or measure parts of it as KPIs of their own."
+)
 SHOWN = 100
 """Findings that a verdict carries; its files have all of them."""
 
@@ -34,6 +39,17 @@ class Differences:
     hidden: int = 0
     findings: tuple[Finding, ...] = ()
     file: FileFact | None = None
+
+
+@contextmanager
+def reckoning(r: kpi.ResolvedKpi) -> Iterator[None]:
+    """Errors name the KPI; a figure that has no room is told as such."""
+    try:
+        yield
+    except (SourceError, DataError) as error:
+        full = any(sign in error.what for sign in ("overflow", "out of range", "Out of Range", "Conversion Error"))
+        todo = _FULL if full else error.todo
+        raise type(error)(f"KPI {r.spec.name}, {r.spec.measure}: {error.what}", todo=todo) from error
 
 
 def store_stream(
@@ -73,7 +89,8 @@ def write_figures(ports: Ports, key: str, figures: pa.Table) -> FileFact:
 
 def take_source(ports: Ports, key: str, cut: CutReader, r: kpi.ResolvedKpi, most: int) -> FileFact:
     """The source's own figures of a KPI, stored; DataError when it has more cells than ``most``, of which no more are fetched."""
-    found = cut.query(f"SELECT * FROM ({kpi.source_sql(r)}) AS cells LIMIT {most + 1}")
+    with reckoning(r):
+        found = cut.query(f"SELECT * FROM ({kpi.source_sql(r)}) AS cells LIMIT {most + 1}")
     if found.num_rows > most:
         over = f" over the values of {', '.join(r.spec.dimensions)}" if r.spec.dimensions else ""
         raise DataError(

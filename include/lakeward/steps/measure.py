@@ -15,7 +15,7 @@ from lakeward.domain.sides import LAKE
 from lakeward.domain.words import counted
 from lakeward.errors import LakeError, LakewardError, redact
 from lakeward.ports import Input, Ports
-from lakeward.steps.figures import Differences, as_input, landed_files, put_beside, take_figures
+from lakeward.steps.figures import Differences, as_input, landed_files, put_beside, reckoning, take_figures
 
 _ORIGINS = {
     "source-landing": "; figures read from the landing differ from the source already",
@@ -110,13 +110,15 @@ def measure(
     :param lake: the files, as ``lake_inputs`` gives them. :param landing: asked, when the figures differ, on which way they parted.
     :param aside: rows of the source table that are in quarantine, for the summary.
     """
-    taken = take_figures(ports, kpi.lake_sql(r, LAKE), lake, f"{stem}-lake.parquet")
+    with reckoning(r):
+        taken = take_figures(ports, kpi.lake_sql(r, LAKE), lake, f"{stem}-lake.parquet")
     expected, found = as_input(ports.store, r, source), as_input(ports.store, r, taken)
     differences = put_beside(ports, r, expected, found, key=f"{stem}-differences.parquet", since=since)
     files = (source, taken, *([differences.file] if differences.file else ()))
     leg = "source-lake"
     if differences.failed and landing is not None:
-        landed = take_figures(ports, landing_sql(r), landing, f"{stem}-landing.parquet")
+        with reckoning(r):
+            landed = take_figures(ports, landing_sql(r), landing, f"{stem}-landing.parquet")
         early = put_beside(
             ports, r, expected, as_input(ports.store, r, landed), key=f"{stem}-landing-differences.parquet"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from lakeward import __version__
@@ -10,6 +10,7 @@ from lakeward.domain.evidence import Pointer, State
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, ReferencePlan, TablePlan
 from lakeward.domain.faults import Faults, FaultsError
 from lakeward.domain.identity import WHOLE, cut_id, plan_key, pointer_key
+from lakeward.domain.kpi import lake_terms
 from lakeward.domain.matching import Match, inheritance_notes, match_tables, wanted_tables
 from lakeward.domain.plan_checks import check_plan, table_path
 from lakeward.domain.planning import Sample, plan_table
@@ -21,7 +22,7 @@ from lakeward.errors import GateError, SpecError
 from lakeward.ports import Ports, Progress, silent
 from lakeward.spec.document import Path
 from lakeward.spec.load import LoadedMigration
-from lakeward.spec.models import GroupSpec, LiftAndShift, TableSpec
+from lakeward.spec.models import GroupSpec, KpiSpec, LiftAndShift, TableSpec
 from lakeward.steps.artifacts import freeze_plan, read_plan
 
 SAMPLE = 2000
@@ -66,7 +67,14 @@ def preview(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime, p
     if faults:
         raise loaded.refuse(faults.troubles)
     _check_lake(groups, ports, spec.migration)
+    spec = spec.model_copy(update={"kpis": tuple(_in_lake_terms(spec.kpis, groups))})
     return Plan(spec, loaded.text, loaded.file_hash, __version__, run_key, at, tuple(groups), _plan_notes(groups))
+
+
+def _in_lake_terms(kpis: Sequence[KpiSpec], groups: Sequence[GroupPlan]) -> Iterator[KpiSpec]:
+    """Whatever terms the file is written in, later steps know the lake's alone."""
+    homes = {table.name: group for group in groups for table in group.lake_tables}
+    return (lake_terms(one, homes[one.table])[0] for one in kpis)
 
 
 def _homes(matched: Sequence[tuple[GroupSpec, list[Match]]], faults: Faults) -> dict[str, str]:

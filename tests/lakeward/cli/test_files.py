@@ -31,7 +31,7 @@ COMMANDS = [
 def test_good_files_are_good(cli: Run) -> None:
     done = cli("check", RETAIL)
     assert done.exit_code == 0
-    assert f"{RETAIL}: good (lift_and_shift, 1 group, 4 tables, 7 KPIs)" in done.stdout
+    assert f"{RETAIL}: good (lift_and_shift, 1 group, 4 tables, 9 KPIs)" in done.stdout
 
 
 def test_every_bad_file_is_told_and_the_good_ones_too(cli: Run, tmp_path: Path) -> None:

@@ -15,16 +15,21 @@ import pytest
 from parity_world import AT, SOURCE, World, admin, world
 
 from lakeward.adapters.ledger import MemoryLedger
+from lakeward.domain import kpi
 from lakeward.domain.evidence import Finding, Outcome, Pointer, Verdict
 from lakeward.domain.identity import pointer_key, verdict_key
+from lakeward.domain.sides import LAKE
 from lakeward.domain.stored import from_json, to_json
-from lakeward.errors import LakeError, SourceLostError
+from lakeward.errors import DataError, LakeError, SourceError, SourceLostError
 from lakeward.lab import Lab
 from lakeward.ports import Engine
 from lakeward.reader import resolve
+from lakeward.spec.models import KpiSpec
 from lakeward.steps.compare import compare
 from lakeward.steps.compare_now import compare_now
 from lakeward.steps.drill import drill, drill_kpi, resolved_kpi
+from lakeward.steps.figures import reckoning
+from lakeward.steps.measure import lake_inputs
 
 RUNS = count()
 CENT = {
@@ -325,3 +330,17 @@ def test_a_source_that_is_lost_midway_is_asked_once_more(shop: World, times: int
         with pytest.raises(SourceLostError, match="could not be measured"):
             compare_now(shop.plan, shop.ports, at, progress=cut_off)
     assert len(lost) == times
+
+
+def test_a_figure_that_has_no_room_names_its_kpi_on_both_sides(shop: World) -> None:
+    publish(shop)
+    spec = KpiSpec.model_validate({"name": "huge", "table": "sales", "measure": f"sum({' * '.join(['amount'] * 18)})"})
+    r = kpi.resolve(spec, shop.plan.group("shop"), shop.plan.migration.calendar)
+    with pytest.raises(SourceError, match=r"^KPI huge, sum\(amount \* .*overflow") as at_source, reckoning(r):
+        shop.ports.source.query(kpi.source_sql(r))
+    with pytest.raises(DataError, match=r"^KPI huge, sum\(amount") as in_lake, reckoning(r):
+        shop.ports.engine.table(
+            kpi.lake_sql(r, LAKE), lake_inputs(shop.ports, r, resolve(shop.ports.store, "parity", "shop").tables)
+        )
+    for error in (at_source, in_lake):
+        assert "at most 38 digits" in error.value.todo

@@ -15,7 +15,7 @@ from lakeward.domain.evidence import Finding, Outcome, Verdict
 from lakeward.lab import Lab
 from lakeward.steps.compare import compare
 from lakeward.steps.compare_now import compare_now
-from lakeward.steps.drill import drill_all
+from lakeward.steps.drill import drill_all, drill_kpi
 
 SOURCE = """
 DROP SCHEMA IF EXISTS parity CASCADE;
@@ -61,6 +61,16 @@ groups:
 kpis:
   - {name: revenue, table: bookings, measure: sum(amount), date: booked_at, dimensions: [status, country]}
   - {name: visits, table: visits_plain, measure: sum(cents), date: at, dimensions: [page]}
+  - {name: by_level, table: bookings, measure: sum(amount), date: booked_at, grains: [month], dimensions: [clients.level]}
+  - {name: items_sold, table: booking_items, measure: sum(price), date: bookings.booked_at, grains: [month], dimensions: [bookings.clients.level, bookings.status]}
+  - {name: per_client, table: bookings, measure: "ratio(sum(amount), count_distinct(client_id))", date: booked_at, grains: [month], dimensions: [country]}
+  - name: weight
+    table: bookings
+    measure: sum(weight * amount)
+    date: booked_at
+    grains: [month]
+    exact: false
+    tolerance: {relative: 0.000000000001, owner: Ada, reason: weights are measured}
 calendar: {time_zone: Europe/Zurich}
 """
 Told = tuple[str, tuple[object, ...], str, str]
@@ -270,6 +280,75 @@ def test_mistakes_in_the_lake(shop: World, rows: int) -> None:
         assert told(now(shop)[1]) == expected
     finally:
         shop.publish(run=f"{next(RUNS):04}")
+
+
+def drilled(shop: World, *, at_cut: bool) -> set[Told]:
+    """What a joined figure leads to by itself, without the verdicts on whole tables."""
+    if at_cut:
+        verdict = next(v for v in compare(shop.plan, "shop", shop.ports, AT) if v.subject == "by_level")
+    else:
+        (verdict,) = compare_now(shop.plan, shop.ports, AT, kpis=["by_level"])
+    assert verdict.outcome is Outcome.FAIL
+    return told(drill_kpi(shop.plan, verdict, shop.ports, now=not at_cut, cells=2))
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("UPDATE parity.clients SET level = NULL WHERE id = 5", ("clients", (5,), "level", "shifted_dimension")),
+        (
+            "UPDATE parity.bookings SET client_id = client_id + 1 WHERE id = 32",
+            ("bookings", (32,), "client_id", "shifted_dimension"),
+        ),
+    ],
+)
+def test_a_joined_figure_leads_to_the_row_that_moved(shop: World, source: None, statement: str, expected: Told) -> None:
+    with admin() as connection:
+        connection.execute(statement)
+    assert drilled(shop, at_cut=False) == {expected}
+    verdicts, found = now(shop)
+    assert told(found) == {expected}
+    assert {v.subject for v in verdicts if v.failed} == {"by_level", "items_sold", expected[0]} | (
+        {"per_client"} if expected[0] == "bookings" else set()
+    )
+    assert {name for f in found for name in f.kpis} >= {"by_level", "items_sold"}
+
+
+def test_a_row_that_others_refer_to_is_lost_in_the_lake(shop: World) -> None:
+    shop.publish({"clients": "SELECT * FROM rows WHERE id <> 5"}, f"{next(RUNS):04}")
+    try:
+        assert drilled(shop, at_cut=True) == drilled(shop, at_cut=False) == {("clients", (5,), "", "missing")}
+    finally:
+        shop.publish(run=f"{next(RUNS):04}")
+
+
+def test_a_ratio_fails_though_its_quotient_stays(shop: World, source: None) -> None:
+    with admin() as connection:
+        connection.execute("UPDATE parity.bookings SET client_id = 1, amount = 0 WHERE id IN (31, 32)")
+    (verdict,) = compare_now(shop.plan, shop.ports, AT, kpis=["per_client"])
+    assert verdict.outcome is Outcome.FAIL
+    assert re.search(r"[\d.]+ / \d+ = [\d.]+ over \d+ and \d+ rows against", verdict.summary)
+    behind = drill_all(shop.plan, [verdict], shop.ports, now=True)[0][1]
+    assert {f.key for f in behind} == {(31,), (32,)}
+
+
+def test_floats_may_differ_by_the_tolerance_and_no_more(shop: World, source: None) -> None:
+    with admin() as connection:
+        connection.execute("UPDATE parity.bookings SET weight = weight * 1.000000000000001 WHERE id = 31")
+    (verdict,) = compare_now(shop.plan, shop.ports, AT, kpis=["weight"])
+    assert verdict.outcome is Outcome.PASS
+    assert (
+        "equal within 0.000000000001 of the larger figure: not exact, tolerated by Ada (weights are measured)"
+        in verdict.summary
+    )
+    with admin() as connection:
+        connection.execute("UPDATE parity.bookings SET weight = weight * 1.001 WHERE id = 31")
+    (verdict,) = compare_now(shop.plan, shop.ports, AT, kpis=["weight"])
+    assert verdict.outcome is Outcome.FAIL
+    assert "tolerated by Ada" in verdict.summary
+    assert told(drill_all(shop.plan, [verdict], shop.ports, now=True)[0][1]) == {
+        ("bookings", (31,), "weight", "changed_value")
+    }
 
 
 def test_a_column_that_the_source_has_widened(shop: World, source: None) -> None:
