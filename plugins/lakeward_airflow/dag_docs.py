@@ -67,6 +67,7 @@ def _references(group: GroupSpec) -> str:
 def _kpi(kpi: KpiSpec) -> str:
     by = [*(kpi.grains if kpi.date else ()), *kpi.dimensions]
     only = " (warns only)" if kpi.warn_only else ""
+    only += f" (within {kpi.tolerance.told}, by {kpi.tolerance.owner})" if kpi.tolerance else ""
     measure = kpi.measure.replace("|", "\\|")
     return f"| {kpi.title or kpi.name}{only} | `{measure}` | `{kpi.table}` | {', '.join(by) or 'total'} |"
 

@@ -9,7 +9,7 @@ from lakeward.domain.kpi_measure import KpiError, Measure, parse_measure
 from lakeward.domain.kpi_resolve import ResolvedKpi, kpi_troubles, resolve
 from lakeward.domain.kpi_source import source_rows
 from lakeward.domain.kpi_sql import figure_columns, figures_sql
-from lakeward.domain.kpi_terms import lake_terms
+from lakeward.domain.kpi_terms import has_paths, lake_terms
 from lakeward.domain.kpi_text import Dialect
 from lakeward.spec.models import KpiSpec
 
@@ -21,6 +21,7 @@ __all__ = [
     "ResolvedKpi",
     "difference_columns",
     "figure_columns",
+    "has_paths",
     "kpi_troubles",
     "lake_sql",
     "lake_terms",

@@ -73,17 +73,23 @@ def reach(group: GroupPlan, plan: TablePlan, table: LakeTable, name: str) -> Rea
     """Find a column by its name, or by a path along references; KpiError says what was meant."""
     if any(c.name == name for c in table.columns):
         return own(plan, table, name)
-    if hint := lake_name(plan, table, name):
-        raise KpiError(f"table {table.name} has no column {name!r}. {hint}")
+    try:
+        return _follow(group, plan, table, name)
+    except KpiError:
+        if hint := lake_name(plan, table, name):
+            raise KpiError(f"table {table.name} has no column {name!r}. {hint}") from None
+        raise
+
+
+def _follow(group: GroupPlan, plan: TablePlan, table: LakeTable, name: str) -> Reached:
     words = path_of(name)
     steps: list[Step] = []
     for word in words[:-1]:
         steps.append(_step(group, steps[-1].table if steps else table, word, words[-1]))
     at, of = (steps[-1].table, steps[-1].plan) if steps else (table, plan)
-    try:
-        return Reached(name, (plan, table), tuple(steps), at.column(words[-1]))
-    except KeyError:
-        raise KpiError(_no_column(group, of, at, words[-1])) from None
+    if not any(c.name == words[-1] for c in at.columns):
+        raise KpiError(_no_column(group, of, at, words[-1]))
+    return Reached(name, (plan, table), tuple(steps), at.column(words[-1]))
 
 
 def path_of(name: str) -> Path:

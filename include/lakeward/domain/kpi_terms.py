@@ -51,6 +51,16 @@ def lake_terms(spec: KpiSpec, group: GroupPlan) -> tuple[KpiSpec, list[Trouble]]
     return (spec if troubles else spec.model_copy(update=changed)), troubles
 
 
+def has_paths(spec: KpiSpec) -> bool:
+    """Whether a name of the KPI may lead along a reference."""
+    try:
+        names = [c.name for c in parse_measure(spec.measure).columns]
+    except KpiError:
+        names = []
+    names += [spec.date or "", *spec.dimensions, *(f.column for f in spec.filter)]
+    return any(len(path_of(name)) > 1 for name in names)
+
+
 def _translate(group: GroupPlan, plan: TablePlan, table: LakeTable, name: str) -> Path:
     """The words by which the lake calls what the source calls so."""
     wanted = path_of(name)

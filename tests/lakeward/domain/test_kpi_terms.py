@@ -99,6 +99,21 @@ def test_rows_of_lists_and_maps_are_named_by_whole_paths_or_from_the_item(table:
     assert carried(table, "count()", dimensions=(name,)).dimensions == (lake,)
 
 
+def test_a_reference_comes_before_a_path_of_the_source() -> None:
+    """A document called as a table is: the lake's name for what is in it is another, the reference is the path."""
+    fields = {"column": "customers", "fields": {"country": "string"}}
+    orders = planned("orders", {"id": "bigint", "buyer": "bigint", "customers": "jsonb"}, flatten=[fields])
+    people = planned("customers", {"id": "bigint", "country": "text"})
+    named = ReferencePlan("orders", ("buyer",), "customers", ("id",), "source")
+    group = GroupPlan("shop", "0" * 16, (orders, people), (named,), 0.01)
+    spec = KpiSpec.model_validate(
+        {"name": "figure", "table": "orders", "measure": "count()", "dimensions": ["customers.country"]}
+    )
+    assert kpi.resolve(spec, group, CalendarSpec()).reached["customers.country"].table.name == "customers"
+    found, _ = kpi.lake_terms(spec.model_copy(update={"terms": "source"}), group)
+    assert found.dimensions == ("customers_country",)
+
+
 @pytest.mark.parametrize(
     ("terms", "measure", "said", "at"),
     [
