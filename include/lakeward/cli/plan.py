@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 
 @exits(2)
-def plan(file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")]) -> None:
+def plan(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")],
+    sql: Annotated[
+        str,
+        typer.Option(
+            metavar="ENGINE",
+            help="Print each KPI as a SELECT instead, to reckon it without lakeward: postgres, mysql or sqlite over the source's tables, "
+            "duckdb or spark over the lake's.",
+        ),
+    ] = "",
+) -> None:
     """Show what would be done and why: tables, columns and types (inferred ones too), references, KPIs. Writes nothing.
 
     Exits 0 when it can be done, 2 when the file contradicts source or lake, or one of them is not there.
@@ -28,7 +38,32 @@ def plan(file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration 
     with opened(file) as (loaded, ports), progressing() as progress:
         made = preview(loaded, ports, open_run(ports.store, loaded), now(), progress)
         names = {t.name: ports.lake.qualified(t.name) for g in made.groups for t in g.lake_tables}
-    _show(made, names)
+    if sql:
+        for text in _selects(made, names, sql):
+            say(text)
+    else:
+        _show(made, names)
+
+
+def _selects(made: Plan, names: dict[str, str], engine: str) -> Iterator[str]:
+    """Each KPI as a SELECT, or why that engine cannot reckon it."""
+    from lakeward.domain.kpi import KpiError
+    from lakeward.domain.kpi_portable import Engine, portable_sql
+    from lakeward.domain.kpi_resolve import resolve_all
+    from lakeward.errors import SpecError
+
+    if engine not in list(Engine):
+        raise SpecError(f"--sql {engine}: no such engine is known.", todo=f"Name one of {', '.join(Engine)}.")
+
+    def place(table: LakeTable) -> tuple[str, str]:
+        namespace, _, name = names[table.name].rpartition(".")
+        return namespace, name
+
+    for r in (r for group in made.groups for r in resolve_all(made, group)):
+        try:
+            yield f"-- {r.spec.name}: {r.spec.measure}\n{portable_sql(r, Engine(engine), place)};\n"
+        except KpiError as error:
+            yield f"-- {error}\n"
 
 
 def _show(made: Plan, names: dict[str, str]) -> None:

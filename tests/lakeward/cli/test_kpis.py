@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from conftest import Run, Source
@@ -111,3 +113,19 @@ def test_a_customer_who_moved_is_named_by_the_figure_over_orders(cli: Run, shop:
             assert "by_country" in found["kpis"]
     finally:
         tables.execute("UPDATE people SET land = 'CH' WHERE id = 9")
+
+
+def test_each_figure_can_be_reckoned_without_lakeward(cli: Run, shop: Path, tables: Source) -> None:
+    text = shop.read_text()
+    shop.write_text(text[: text.index("    references:")] + text[text.index("kpis:") :] + GOOD)
+    printed = cli("plan", shop, "--sql", "postgres").stdout
+    selects = dict(re.findall(r"-- (\w+): [^\n]*\n(SELECT.*?);\n", printed, re.DOTALL))
+    assert set(selects) == {"revenue", "by_country", "per_buyer", "tonnage"}
+    with psycopg.connect(tables.uri) as connection:
+        rows = connection.execute(selects["revenue"].encode()).fetchall()
+        assert sum(row[1] for row in rows) == sum(Decimal(n) for n in range(1, 401)) * Decimal("1.01")
+        assert {row[1] for row in connection.execute(selects["by_country"].encode()).fetchall()} == {"CH", "DE", None}
+    assert "count(DISTINCT" in cli("plan", shop, "--sql", "spark").stdout.replace("COUNT", "count")
+    refused = cli("plan", shop, "--sql", "sqlite").stdout
+    assert "-- KPI revenue: ordered_at is an instant, and SQLite knows no time zones" in refused
+    assert "Name one of postgres, mysql, sqlite, duckdb, spark." in cli("plan", shop, "--sql", "oracle").stderr
