@@ -10,7 +10,7 @@ from lakeward.domain.evidence import Evidence, Verdict
 from lakeward.domain.facts import Plan
 from lakeward.domain.file_facts import FileFact
 from lakeward.ports import Ports
-from lakeward.steps.measure import approximate
+from lakeward.steps.measure import remarks
 
 _TOTAL = "SELECT * FROM f WHERE grain = 'total' AND dims = ''"
 
@@ -41,7 +41,7 @@ def _total(resolved: kpi.ResolvedKpi, verdict: Verdict, ports: Ports) -> Total:
     source, lake = (_read(resolved, file, ports) for file in verdict.files[:2])
     spec, function = resolved.spec, resolved.spec.measure.function
     return Total(
-        f"{spec.title or spec.name}{approximate(spec, ', ')}",
+        f"{spec.title or spec.name}{remarks(spec, ', ')}",
         str(spec.measure),
         source.shown(function),
         lake.shown(function),

@@ -38,11 +38,13 @@ NEEDS_16 = "pg_input_is_valid"
 
 def source_sql(r: ResolvedKpi) -> str:
     """The KPI's figures by the source itself, in PostgreSQL's SQL; columns as `figure_columns` says."""
-    rows = joined(r.plan, r.table, r.needed, source_rows, Dialect.POSTGRES)
+    rows = r.hand.source_rows() if r.hand else joined(r.plan, r.table, r.needed, source_rows, Dialect.POSTGRES)
     return figures_sql(r, Dialect.POSTGRES, *rows)
 
 
 def lake_sql(r: ResolvedKpi, view: str) -> str:
     """The KPI's figures in DuckDB's SQL over a view of its table's files, and `lake_view`s of those that it reaches; columns as `figure_columns` says."""
+    if r.hand:
+        return figures_sql(r, Dialect.DUCKDB, *r.hand.lake_rows(r.table.name, view))
     rows = joined(r.plan, r.table, r.needed, lake_rows(r.table.name, view), Dialect.DUCKDB)
     return figures_sql(r, Dialect.DUCKDB, *rows)

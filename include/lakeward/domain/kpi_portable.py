@@ -43,7 +43,7 @@ Place = Callable[[LakeTable], tuple[str, str]]
 _DIGITS = {Engine.MYSQL: 65, Engine.DUCKDB: 38, Engine.SPARK: 38}
 _INTEGERS = {"int": (10, 2**31), "long": (19, 2**63)}
 _ROOM = 2**63
-_COMPARED: dict[FilterOp, type[exp.Binary]] = {
+_COMPARED: dict[FilterOp, type[Expression]] = {
     FilterOp.EQ: exp.EQ,
     FilterOp.NE: exp.NEQ,
     FilterOp.LT: exp.LT,
@@ -65,6 +65,8 @@ class _Exact:
 
 def portable_sql(r: ResolvedKpi, engine: Engine, place: Place) -> str:
     """The SELECT: ``day`` and the dimensions by name, ``value``, ``n``, of a ratio ``per`` and ``per_n``; KpiError when the engine can't."""
+    if r.hand:
+        raise KpiError(f"KPI {r.spec.name}: its SELECTs are written by hand in the file")
     select = _Query(r, engine, place).tree()
     return select.sql(dialect=engine.value, pretty=True, unsupported_level=ErrorLevel.RAISE)
 

@@ -9,6 +9,7 @@ from functools import partial
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
 from lakeward.domain.kpi_columns import Reached, own, reach
 from lakeward.domain.kpi_filter import typed_filter
+from lakeward.domain.kpi_hand import Hand, check_side, hand_of, hand_table
 from lakeward.domain.kpi_measure import (
     Column,
     Function,
@@ -53,6 +54,7 @@ class ResolvedKpi:
     scale: int | None = None
     value_type: str = ""
     parts: tuple[ResolvedKpi, ...] = ()
+    hand: Hand | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -83,11 +85,15 @@ class ResolvedKpi:
     @property
     def tables(self) -> tuple[tuple[TablePlan, LakeTable], ...]:
         """Every table that is read, the KPI's own first."""
+        if self.hand:
+            return self.hand.tables
         reached = ((step.plan, step.table) for one in self.reached.values() for step in one.steps)
         return tuple({table.name: (plan, table) for plan, table in ((self.plan, self.table), *reached)}.values())
 
     def entering(self, table: str) -> frozenset[str]:
-        """Columns of a lake table that enter the figure, or say which rows do."""
+        """Columns of a lake table that are known to enter the figure, or to say which rows do."""
+        if self.hand:
+            return frozenset()
         found = {one.column.name for one in self.needed if one.table.name == table}
         for one in self.needed:
             for depth, step in enumerate(one.steps):
@@ -106,6 +112,9 @@ def resolve(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> Resolved
     plan, table = _find_table(spec, group)
     measure = parse_measure(spec.measure)
     find = partial(_find, spec, group, plan, table)
+    hand = None
+    if spec.sql:
+        hand, table = hand_of(spec.sql, group, (plan, table)), hand_table(table.name, spec.sql)
     for _, check in _checks(spec, find, measure, calendar):
         check()
     if len(set(spec.dimensions)) < len(spec.dimensions):
@@ -116,7 +125,7 @@ def resolve(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> Resolved
     dated = [spec.date] if spec.date else []
     names = [c.name for c in measure.columns] + dated + [*spec.dimensions, *(f.column for f in filters)]
     reached = {name: find(name) for name in names}
-    r = ResolvedKpi(spec, group.name, measure, plan, table, reached, calendar, filters)
+    r = ResolvedKpi(spec, group.name, measure, plan, table, reached, calendar, filters, hand=hand)
     parts = tuple(_part(r, part) for part in measure.parts)
     valued = (
         replace(r, parts=parts, scale=parts[0].scale, value_type=parts[0].value_type) if parts else _valued(r, measure)
@@ -151,7 +160,7 @@ def kpi_troubles(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> Ite
     try:
         measure = parse_measure(spec.measure)
         find = partial(_find, spec, group, *_find_table(spec, group))
-        for path, check in _checks(spec, find, measure, calendar):
+        for path, check in (*_by_hand(spec, group), *_checks(spec, find, measure, calendar)):
             try:
                 check()
             except KpiError as error:
@@ -161,6 +170,12 @@ def kpi_troubles(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> Ite
             resolve(spec, group, calendar)
     except KpiError as error:
         yield Trouble(("measure",) if error.at is not None else (), str(error), at=error.at)
+
+
+def _by_hand(spec: KpiSpec, group: GroupPlan) -> Iterator[tuple[Path, Callable[[], object]]]:
+    if spec.sql:
+        for side in ("source", "lake"):
+            yield ("sql", side), partial(check_side, spec.sql, side, group)
 
 
 Find = Callable[..., Reached]
@@ -224,11 +239,20 @@ def _find(
     spec: KpiSpec, group: GroupPlan, plan: TablePlan, table: LakeTable, name: str, at: int | None = None
 ) -> Reached:
     try:
+        if spec.sql:
+            return _given(plan, hand_table(table.name, spec.sql), name)
         found = reach(group, plan, table, name)
         require_source(found.column, found.table)
     except KpiError as error:
         raise _refused(spec, str(error), at) from None
     return found
+
+
+def _given(plan: TablePlan, table: LakeTable, name: str) -> Reached:
+    if all(c.name != name for c in table.columns):
+        known = [c.name for c in table.columns]
+        raise KpiError(f"`sql.columns` declares no {name!r}. {meant(name, known)} It declares {', '.join(known)}.")
+    return own(plan, table, name)
 
 
 def _check_date(spec: KpiSpec, find: Find, name: str) -> None:

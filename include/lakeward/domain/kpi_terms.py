@@ -20,7 +20,7 @@ _ONLY_LAKE = frozenset({"position", "key"})
 def lake_terms(spec: KpiSpec, group: GroupPlan) -> tuple[KpiSpec, list[Trouble]]:
     """The KPI in the lake's terms, and what of it names nothing, at its place inside the KPI."""
     found = next(((plan, t) for plan in group.tables for t in plan.lake if t.name == spec.table), None)
-    if spec.terms == "lake" or found is None:
+    if spec.terms == "lake" or spec.sql or found is None:
         return spec, []
     troubles: list[Trouble] = []
 
@@ -53,6 +53,8 @@ def lake_terms(spec: KpiSpec, group: GroupPlan) -> tuple[KpiSpec, list[Trouble]]
 
 def has_paths(spec: KpiSpec) -> bool:
     """Whether a name of the KPI may lead along a reference."""
+    if spec.sql:
+        return False
     try:
         names = [c.name for c in parse_measure(spec.measure).columns]
     except KpiError:

@@ -17,7 +17,7 @@ Cells = tuple[str | None, ...]
 
 def known_of(group: GroupPlan, kpis: Sequence[ResolvedKpi], calendar: CalendarSpec, table: str) -> Known:
     """What the plan and its KPIs tell of a table's columns."""
-    reached = [(k.table.name, one) for k in kpis for one in map(k.reached.__getitem__, k.spec.dimensions)]
+    reached = [(k.table.name, one) for k in kpis if not k.hand for one in map(k.reached.__getitem__, k.spec.dimensions)]
     dimensions = {one.column.name for _, one in reached if one.table.name == table}
     dimensions |= {one.name for own, one in reached if own == table}
     references = (c for r in group.references if r.table == table for c in r.columns)

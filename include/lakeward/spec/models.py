@@ -8,7 +8,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lakeward.spec.scalars import Count, Expression, Flag, Identifier, LakeName, One, Pause, Size, Span, ZoneName
+from lakeward.spec.scalars import (
+    Count,
+    Expression,
+    Flag,
+    Identifier,
+    LakeName,
+    LakeType,
+    One,
+    Pause,
+    Size,
+    Span,
+    ZoneName,
+)
 from lakeward.spec.tables import (
     ChildSpec,
     FieldMap,
@@ -37,6 +49,7 @@ __all__ = [
     "GateSpec",
     "Grain",
     "GroupSpec",
+    "HandSpec",
     "Hybrid",
     "KpiSpec",
     "LandingSpec",
@@ -121,6 +134,23 @@ class ToleranceSpec(Spec):
         return f"{self.absolute:f}" if self.absolute is not None else f"{self.relative:f} of the larger figure"
 
 
+class HandSpec(Spec):
+    """Rows of a KPI by one SELECT for each side, for what references and measures can't say."""
+
+    source: str = Field(
+        min_length=1, max_length=20_000, description="In the source's SQL, over its tables of the group."
+    )
+    lake: str = Field(
+        min_length=1,
+        max_length=20_000,
+        description="In DuckDB's SQL, over the group's lake tables, by their plain names.",
+    )
+    columns: dict[str, LakeType] = Field(
+        min_length=1,
+        description="What both give, by name and type; `measure`, `date`, `dimensions` and `filter` are over these.",
+    )
+
+
 class KpiSpec(Spec):
     """A business figure, computed by the source in the cut's snapshot and again from the lake's pinned snapshot."""
 
@@ -145,6 +175,9 @@ class KpiSpec(Spec):
     warn_only: Flag = Field(False, description="A difference warns and is shown, but does not hold the gate.")
     exact: Flag = Field(
         True, description="`false` says that the figure is made of floats; it then needs a `tolerance`."
+    )
+    sql: HandSpec | None = Field(
+        None, description="SELECTs written by hand that give the rows; the verdict says so, and rows can't be followed."
     )
     tolerance: ToleranceSpec | None = Field(None, description="Only of figures that are not exact.")
 

@@ -97,7 +97,8 @@ def _at_cut(
 
     def work(stem: str) -> Verdict:
         taken = source_figures(ports.store, manifest, r)
-        lake, landing = lake_inputs(ports, r, pointer.tables), landed_inputs(ports, r, manifest)
+        lake = lake_inputs(ports, r, pointer.tables)
+        landing = None if r.hand else landed_inputs(ports, r, manifest)
         aside = staged.table(r.plan.name).quarantined
         return kpi_verdict(case, r, inputs, measure(ports, r, taken, lake, stem, landing=landing, aside=aside))
 

@@ -27,7 +27,7 @@ from lakeward.steps.drill import drill_all
 from lakeward.steps.extract import kpis_of
 from lakeward.steps.figures import as_input
 from lakeward.steps.gate import collect_evidence, judge
-from lakeward.steps.measure import approximate
+from lakeward.steps.measure import remarks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -145,7 +145,7 @@ def _figure(r: kpi.ResolvedKpi, verdict: Verdict, ports: Ports) -> Figure:
     ]
     spec = r.spec
     title = spec.title or spec.name
-    note = approximate(spec)
+    note = remarks(spec)
     return Figure(verdict.group, spec.name, title, str(spec.measure), note, verdict.outcome, total, tuple(series))
 
 

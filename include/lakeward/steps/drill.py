@@ -62,7 +62,7 @@ def drill_kpi(plan: Plan, verdict: Verdict, ports: Ports, *, now: bool, cells: i
     leg = "source-lake" if now else "landing-lake"
     found: dict[tuple[object, ...], Finding] = {}
     for cell in (as_finding(r.spec, leg, one) for one in listed):
-        behind = drill(plan, group, r, cell, ports, now=now).findings
+        behind = () if r.hand else drill(plan, group, r, cell, ports, now=now).findings
         for one in behind or (cell,):
             found.setdefault((one.table, one.key, one.column, one.kind, one.period, tuple(one.values.values())), one)
     return tuple(found.values())

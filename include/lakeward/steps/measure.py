@@ -10,6 +10,7 @@ from lakeward.domain import kpi
 from lakeward.domain.evidence import Finding, Outcome, Verdict
 from lakeward.domain.facts import LakeTable
 from lakeward.domain.file_facts import FileFact, FileSet, Manifest
+from lakeward.domain.identity import digest
 from lakeward.domain.kpi_landing import landing_sql
 from lakeward.domain.sides import LAKE
 from lakeward.domain.words import counted
@@ -133,7 +134,7 @@ def kpi_verdict(case: Case, r: kpi.ResolvedKpi, inputs: str, measured: Measured)
     cells = measured.differences
     if not cells.failed:
         summary = (
-            f"{counted(cells.checked, 'cell')} equal{approximate(r.spec, ' ')}"
+            f"{counted(cells.checked, 'cell')} equal{remarks(r.spec, ' ')}"
             if cells.checked
             else "no rows on either side, so no cell to compare"
         )
@@ -147,7 +148,7 @@ def kpi_verdict(case: Case, r: kpi.ResolvedKpi, inputs: str, measured: Measured)
         )
         aside = f"; {held}" if measured.aside else ""
         origin = _ORIGINS.get(measured.leg, "")
-        summary = f"{cells.failed} of {counted(cells.checked, 'cell')} differ{missed}{origin}{aside}{approximate(r.spec, '; ')}; {place(first)}: {first.message}"
+        summary = f"{cells.failed} of {counted(cells.checked, 'cell')} differ{missed}{origin}{aside}{remarks(r.spec, '; ')}; {place(first)}: {first.message}"
     return case.verdict(
         "kpi",
         r.spec.name,
@@ -161,12 +162,14 @@ def kpi_verdict(case: Case, r: kpi.ResolvedKpi, inputs: str, measured: Measured)
     )
 
 
-def approximate(spec: kpi.KpiSpec, before: str = "") -> str:
-    """That a figure is not exact, by how much it may differ and who answers for it; empty where it is exact."""
-    if spec.tolerance is None:
-        return ""
-    bound = spec.tolerance
-    return f"{before}within {bound.told}: not exact, tolerated by {bound.owner} ({bound.reason})"
+def remarks(spec: kpi.KpiSpec, before: str = "") -> str:
+    """What is special about a figure: not exact, by how much it may differ and who answers for it; SQL by hand. Mostly empty."""
+    told = []
+    if bound := spec.tolerance:
+        told.append(f"within {bound.told}: not exact, tolerated by {bound.owner} ({bound.reason})")
+    if spec.sql:
+        told.append(f"by SQL written by hand (sha256 {digest(spec.sql.source, spec.sql.lake)[:12]})")
+    return before + "; ".join(told) if told else ""
 
 
 def judge(

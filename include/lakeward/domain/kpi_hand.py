@@ -1,0 +1,263 @@
+"""KPIs whose rows are given by two SELECTs that people wrote: read as trees, held to a list of what may stand in them, rendered anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lakeward.domain.facts import GroupPlan, LakeColumn, LakeTable, TablePlan
+from lakeward.domain.kpi_lake import lake_view
+from lakeward.domain.kpi_measure import KpiError
+from lakeward.domain.kpi_text import Dialect, is_number
+from lakeward.domain.sql import ident, text
+from lakeward.spec.models import HandSpec
+from lakeward.spec.scalars import LakeType
+
+if TYPE_CHECKING:
+    from sqlglot.expressions import Expr, Expression, Query, Table
+
+PERMITTED = frozenset(
+    [
+        "select",
+        "from",
+        "join",
+        "where",
+        "group",
+        "having",
+        "with",
+        "cte",
+        "subquery",
+        "union",
+        "table",
+        "tablealias",
+        "alias",
+        "column",
+        "identifier",
+        "literal",
+        "null",
+        "boolean",
+        "paren",
+        "and",
+        "or",
+        "not",
+        "eq",
+        "neq",
+        "gt",
+        "gte",
+        "lt",
+        "lte",
+        "is",
+        "in",
+        "between",
+        "like",
+        "nullsafeeq",
+        "nullsafeneq",
+        "exists",
+        "case",
+        "if",
+        "coalesce",
+        "nullif",
+        "add",
+        "sub",
+        "mul",
+        "neg",
+        "sum",
+        "count",
+        "min",
+        "max",
+        "distinct",
+        "cast",
+        "datatype",
+        "datatypeparam",
+        "lower",
+        "upper",
+        "trim",
+        "concat",
+        "dpipe",
+        "substring",
+        "length",
+        "abs",
+        "greatest",
+        "least",
+        "attimezone",
+        "star",
+    ]
+)
+"""Kinds of nodes; everything else is refused: other statements, locks, INTO, functions that are not here, windows, limits, division."""
+_CASTS = (
+    "SMALLINT",
+    "INT",
+    "BIGINT",
+    "DECIMAL",
+    "TEXT",
+    "VARCHAR",
+    "BOOLEAN",
+    "DATE",
+    "TIMESTAMP",
+    "TIMESTAMPTZ",
+    "UUID",
+)
+_TYPES = {  # PostgreSQL's name, DuckDB's
+    "boolean": ("boolean", "BOOLEAN"),
+    "date": ("date", "DATE"),
+    "timestamp": ("timestamp", "TIMESTAMP"),
+    "timestamptz": ("timestamptz", "TIMESTAMP WITH TIME ZONE"),
+    "uuid": ("uuid", "UUID"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Two SELECTs, checked; ``tables`` are those that they read."""
+
+    spec: HandSpec
+    group: GroupPlan
+    tables: tuple[tuple[TablePlan, LakeTable], ...]
+
+    def source_rows(self) -> tuple[str, dict[str, str]]:
+        """A FROM item of the source's rows, and the SQL of each column over it."""
+        tree, _ = read(self.spec.source, "source", self.group)
+        return self._rows(tree.sql(dialect="postgres", comments=False), Dialect.POSTGRES)
+
+    def lake_rows(self, main: str, view: str) -> tuple[str, dict[str, str]]:
+        """A FROM item of the lake's rows; the table ``main`` is read from ``view``, others from their ``lake_view``."""
+        tree, found = read(self.spec.lake, "lake", self.group)
+        for node, table in found:
+            name = view if table.name == main else lake_view(table.name)
+            node.set("alias", node.args.get("alias") or _alias(table.name))
+            node.set("this", _quoted(name))
+        return self._rows(tree.sql(dialect="duckdb", comments=False), Dialect.DUCKDB)
+
+    def _rows(self, sql: str, dialect: Dialect) -> tuple[str, dict[str, str]]:
+        given = ", ".join(
+            f"{_held(f'q.{ident(name)}', name, kind, dialect)} AS {ident(name)}"
+            for name, kind in self.spec.columns.items()
+        )
+        return f"(SELECT {given} FROM ({sql}) AS q) AS r", {name: f"r.{ident(name)}" for name in self.spec.columns}
+
+
+def hand_table(name: str, spec: HandSpec) -> LakeTable:
+    """The columns that both SELECTs give, as a table without a key."""
+    columns = (
+        LakeColumn(column, str(kind), required=False, role="value", source=column)
+        for column, kind in spec.columns.items()
+    )
+    return LakeTable(name, tuple(columns), ())
+
+
+def hand_of(spec: HandSpec, group: GroupPlan, main: tuple[TablePlan, LakeTable]) -> Hand:
+    """Check both SELECTs; KpiError says what may not stand there."""
+    tables = {main[1].name: main}
+    for side in ("source", "lake"):
+        _, found = read(getattr(spec, side), side, group)
+        for _, table in found:
+            tables[table.name] = next((p, t) for p in group.tables for t in p.lake if t.name == table.name)
+    return Hand(spec, group, tuple(tables.values()))
+
+
+def check_side(spec: HandSpec, side: str, group: GroupPlan) -> None:
+    """Refuse a SELECT that is none, reads what it may not, or does not give the declared columns."""
+    tree, _ = read(getattr(spec, side), side, group)
+    given = [name if name in spec.columns else name.lower() for name in tree.named_selects]
+    if sorted(given) != sorted(spec.columns):
+        raise KpiError(
+            f"sql.{side} gives {', '.join(given) or 'nothing'}, but `columns` declares {', '.join(spec.columns)}; name each with AS"
+        )
+    for name, kind in spec.columns.items():
+        if kind != "string" and not is_number(kind) and kind not in _TYPES:
+            raise KpiError(
+                f"sql.columns: {name} is {kind}; a column is a whole number, decimal, string, {', '.join(_TYPES)}"
+            )
+
+
+def read(sql: str, side: str, group: GroupPlan) -> tuple[Query, list[tuple[Table, LakeTable]]]:
+    """The tree of a SELECT and the tables in it, each made sure of."""
+    import sqlglot
+    from sqlglot import exp
+
+    try:
+        trees = sqlglot.parse(sql, dialect="postgres" if side == "source" else "duckdb")
+    except sqlglot.errors.SqlglotError as error:
+        raise KpiError(f"sql.{side} can't be read: {str(error).splitlines()[0]}") from None
+    tree = trees[0] if len(trees) == 1 else None
+    if not isinstance(tree, exp.Select | exp.Union):
+        raise KpiError(f"sql.{side} must be exactly one SELECT")
+    for node in tree.walk():
+        if not _may_stand(node):
+            raise KpiError(
+                f"sql.{side}: {node.sql()[:60]!r} ({node.key}) may not stand there; only columns by name, joins, conditions, arithmetic "
+                "without division, grouping with sum, count, min and max, and plain functions"
+            )
+    made = {cte.alias for cte in tree.find_all(exp.CTE)}
+    known = _known(side, group)
+    return tree, [
+        (node, _table(node, side, known, made)) for node in tree.find_all(exp.Table) if node.name not in made or node.db
+    ]
+
+
+def _may_stand(node: Expr) -> bool:
+    from sqlglot import exp
+
+    match node:
+        case exp.Star():
+            return isinstance(node.parent, exp.Count)
+        case exp.With():
+            return not node.recursive
+        case exp.DataType():
+            return node.this in {exp.DataType.Type[name] for name in _CASTS}
+        case _:
+            return node.key in PERMITTED
+
+
+def _known(side: str, group: GroupPlan) -> Mapping[tuple[str, str], LakeTable]:
+    if side == "lake":
+        return {("", table.name): table for table in group.lake_tables}
+    return {(plan.schema, plan.table): plan.lake[0] for plan in group.tables}
+
+
+def _table(node: Table, side: str, known: Mapping[tuple[str, str], LakeTable], made: set[str]) -> LakeTable:
+    schema = node.db or ("public" if side == "source" else "")
+    table = None if node.args.get("catalog") else known.get((schema, node.name))
+    if table is None:
+        names = ", ".join(".".join(filter(None, name)) for name in known)
+        raise KpiError(f"sql.{side} reads {node.sql()}, which is no table of the group; it may read {names}")
+    if table.name in made or node.name in made:
+        raise KpiError(f"sql.{side}: WITH may not give {node.name} another meaning")
+    if side == "source":
+        node.set("db", _quoted(schema))
+        node.set("this", _quoted(node.name))
+    return table
+
+
+def _quoted(name: str) -> Expression:
+    from sqlglot import exp
+
+    return exp.to_identifier(name, quoted=True)
+
+
+def _alias(name: str) -> Expression:
+    from sqlglot import exp
+
+    return exp.TableAlias(this=_quoted(name))
+
+
+def _held(value: str, name: str, kind: LakeType, dialect: Dialect) -> str:
+    """The value, if it is of the declared type to the last digit; else an error that says so."""
+    postgres = dialect is Dialect.POSTGRES
+    said = text(f"{name} is no {kind}: ")
+    word = f"CAST({value} AS text)"
+    if kind == "string":
+        return word
+    if not is_number(kind):
+        pg, duck = _TYPES[kind]
+        fits = f"pg_typeof({value}) = {text(pg)}::regtype" if postgres else f"typeof({value}) = {text(duck)}"
+        return f"CASE WHEN {value} IS NULL THEN NULL WHEN {fits} THEN {value} ELSE CAST({said} || {word} AS {pg if postgres else duck}) END"
+    scale = kind.decimal[1] if kind.decimal else 0
+    exact = (
+        f"{value} = round({value}, {scale})"
+        if postgres
+        else f"typeof({value}) NOT IN ('DOUBLE', 'FLOAT') AND {value} = round({value}, {scale})"
+    )
+    to = "numeric" if postgres else f"DECIMAL(38, {scale})"
+    return f"CAST(CASE WHEN {value} IS NULL THEN NULL WHEN {exact} THEN {word} ELSE {said} || {word} END AS {to})"

@@ -1,0 +1,151 @@
+"""SELECTs written by hand: what may stand in them, and that both give figures like any other KPI's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import duckdb
+import psycopg
+import pytest
+from kpi_support import ZURICH, Both, both, spec
+from test_kpi_joins import GROUP, TABLES
+
+from lakeward.domain import kpi
+from lakeward.domain.sql import ident
+from lakeward.lab import Lab
+
+SOURCE = """
+WITH big AS (SELECT id, client_id, total FROM pg_temp.orders WHERE total > 0)
+SELECT b.client_id AS client, c.country, c.since, b.total * 2 AS doubled -- and a comment
+FROM big b LEFT JOIN pg_temp.clients AS c ON c.id = b.client_id
+"""
+LAKE = """
+SELECT o.client_id AS client, country, since, CASE WHEN o.total IS NULL THEN NULL ELSE o.total + o.total END AS doubled
+FROM orders o LEFT JOIN clients ON clients.id = o.client_id WHERE o.total > 0
+"""
+COLUMNS = {"client": "int", "country": "string", "since": "date", "doubled": "decimal(16,2)"}
+
+
+def written(source: str = SOURCE, lake: str = LAKE, measure: str = "sum(doubled)", **more: object) -> kpi.ResolvedKpi:
+    sql = {"source": source, "lake": lake, "columns": more.pop("columns", COLUMNS)}
+    found = spec(measure, table="orders", sql=sql, **more)
+    troubles = list(kpi.kpi_troubles(found, GROUP, ZURICH))
+    if troubles:
+        raise kpi.KpiError(f"{troubles[0].path} {troubles[0].reason}")
+    return kpi.resolve(found, GROUP, ZURICH)
+
+
+@pytest.fixture(scope="module")
+def world(lab: Lab) -> Iterator[Both]:
+    with both() as connections:
+        for name, columns in TABLES.items():
+            connections.create(name, columns)
+            connections.duck.execute(f"CREATE OR REPLACE VIEW {ident(kpi.lake_view(name))} AS FROM {ident(name)}")
+        connections.fill("clients", [(1, "CH", None, None, "2025-01-31"), (2, None, None, None, None)])
+        rows = [
+            (1, 1, None, None, None, "1.50", None),
+            (2, 2, None, None, None, "2.25", None),
+            (3, 9, None, None, None, "-4", None),
+            (4, None, None, None, None, "4", None),
+        ]
+        connections.fill("orders", rows)
+        yield connections
+
+
+def test_figures_of_both_texts_are_compared_like_any_other(world: Both) -> None:
+    r = written(
+        date="since", grains=("month",), dimensions=("country",), filter=({"column": "client", "op": "!=", "value": 7},)
+    )
+    source, lake = world.figures(r)
+    assert source == lake
+    assert ("month", "2025-01-01", "d1", "CH", Decimal("3.00"), 1) in source
+    assert ("total", None, "", None, Decimal("7.50"), 2) in source
+    assert [table.name for _, table in r.tables] == ["orders", "clients"]
+
+
+@pytest.mark.parametrize("side", ["source", "lake"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "total * 0.001",
+        "CAST(total AS text)",
+        "since",
+    ],
+)
+def test_a_value_that_is_not_of_its_declared_type_is_an_error(world: Both, side: str, value: str) -> None:
+    schema = "pg_temp." if side == "source" else ""
+    text = f"SELECT 1 AS client, country, since, {value} AS doubled FROM {schema}orders JOIN {schema}clients ON clients.id = client_id"
+    r = written(**{side: text})
+    with pytest.raises((psycopg.Error, duckdb.Error)):
+        (world.source if side == "source" else world.lake)(r)
+
+
+@pytest.mark.parametrize("side", ["source", "lake"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DELETE FROM {orders}",
+        "SELECT 1 AS client; DROP TABLE {orders}",
+        "INSERT INTO {orders} SELECT * FROM {orders}",
+        "WITH gone AS (DELETE FROM {orders} RETURNING id) SELECT id AS client FROM gone",
+        "SELECT total AS doubled INTO other FROM {orders}",
+        "SELECT total AS doubled FROM {orders} FOR UPDATE",
+        "SELECT pg_sleep(10) AS client FROM {orders}",
+        "SELECT pg_read_file('/etc/passwd') AS country FROM {orders}",
+        "SELECT random() AS doubled FROM {orders}",
+        "SELECT now() AS since FROM {orders}",
+        "SELECT nextval('s') AS client FROM {orders}",
+        "SELECT set_config('a', 'b', true) AS country FROM {orders}",
+        "SELECT pg_catalog.pg_sleep(1) AS client FROM {orders}",
+        "SELECT * FROM {orders}",
+        "SELECT total / 3 AS doubled FROM {orders}",
+        "SELECT total AS doubled FROM {orders} ORDER BY id LIMIT 1",
+        "SELECT sum(total) OVER () AS doubled FROM {orders}",
+        "SELECT client AS client FROM dblink('x', 'y') AS t(client int)",
+        "SELECT a AS client FROM generate_series(1, 5) AS t(a)",
+        "SELECT total AS doubled FROM read_parquet('/tmp/x')",
+        "SELECT total AS doubled FROM '/tmp/x.parquet'",
+        "SELECT usename AS country FROM pg_catalog.pg_user",
+        "SELECT total AS doubled FROM secret.orders",
+        "SELECT total AS doubled FROM other_db.pg_temp.orders",
+        "WITH orders AS (SELECT 1 AS total) SELECT total AS doubled FROM {orders}",
+        "WITH RECURSIVE a AS (SELECT 1 AS client UNION ALL SELECT client + 1 FROM a) SELECT client FROM a",
+        "SELECT CAST('x' AS regclass) AS country FROM {orders}",
+        "SELECT CAST(total AS double precision) AS doubled FROM {orders}",
+        "SELECT (SELECT version()) AS country FROM {orders}",
+        "COPY {orders} TO '/tmp/x'",
+        "EXPLAIN ANALYZE SELECT 1",
+        "SET a = 1",
+        "ATTACH '/tmp/x'",
+        "SELECT",
+        "not sql at all (",
+        "SELECT client_id AS client FROM {orders}",
+    ],
+)
+def test_what_is_no_plain_select_of_the_groups_tables_is_refused(side: str, text: str) -> None:
+    with pytest.raises(kpi.KpiError, match=rf"^\('sql', '{side}'\) sql\.{side}") as error:
+        written(**{side: text.replace("{orders}", "pg_temp.orders" if side == "source" else "orders")})
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {"columns": COLUMNS | {"doubled": "double"}},
+            "doubled is double; a column is a whole number, decimal, string",
+        ),
+        (
+            {"columns": COLUMNS | {"other": "int"}},
+            "sql.source gives client, country, since, doubled, but `columns` declares client, country, since, doubled, other",
+        ),
+        ({"measure": "sum(dubled)"}, "`sql.columns` declares no 'dubled'. Did you mean `doubled`?"),
+        ({"measure": "sum(country)"}, "'country' is of type string"),
+        ({"dimensions": ("clients.country",)}, "`sql.columns` declares no 'clients.country'"),
+    ],
+)
+def test_measure_and_dimensions_are_over_the_declared_columns(more: dict[str, object], said: str) -> None:
+    with pytest.raises(kpi.KpiError) as error:
+        written(**more)  # type: ignore[arg-type]
+    assert said in str(error.value)
