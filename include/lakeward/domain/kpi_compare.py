@@ -108,7 +108,7 @@ def finest_sql(r: ResolvedKpi, limit: int) -> str:
 
 def same_cells_sql(r: ResolvedKpi) -> str:
     """Of the differences ``now``, in their order, the cells that are among those ``before``."""
-    same = " AND ".join(f"b.{k} IS NOT DISTINCT FROM n.{k}" for k in _keys(r))
+    same = " AND ".join(f"b.{k} IS NOT DISTINCT FROM n.{k}" for k in figure_keys(r))
     return f"SELECT n.* FROM now n SEMI JOIN before b ON {same}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from lakeward.domain import kpi
-from lakeward.domain.evidence import Finding, Verdict
+from lakeward.domain.evidence import Finding, Outcome, Verdict
 from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.file_facts import FileSet
 from lakeward.domain.kpi_compare import finding, same_cells_sql
@@ -20,7 +20,7 @@ from lakeward.reader import resolve
 from lakeward.steps.drill import resolved_kpi
 from lakeward.steps.figures import SHOWN, Differences, store_stream, take_source
 from lakeward.steps.locate import Located, Side, local, locate
-from lakeward.steps.measure import Case, kpi_verdict, measure, table_files
+from lakeward.steps.measure import Case, kpi_verdict, lake_inputs, measure, table_files
 from lakeward.steps.rows import Proof, Said, findings_of, less_quarantine, proven
 
 Pause = Callable[[timedelta], None]
@@ -110,18 +110,18 @@ class _Look:
         return replace(found, findings=less_quarantine(self.proof, plan, found.findings))
 
     def kpi(self, verdict: Verdict, rows: dict[str, Verdict], stem: str) -> Verdict:
-        """A verdict on a figure: cells that differ again. When all rows of its table are equal by now, so is every figure."""
+        """A verdict on a figure: cells that differ again. When all rows of its tables are equal by now, so is every figure."""
         file = next((f for f in verdict.files if f.url.endswith("-differences.parquet")), None)
         if file is None or verdict.outcome not in {"fail", "warn"}:
             return verdict
         ports, r = self.proof.ports, resolved_kpi(self.proof.plan, self.proof.group, verdict.subject)
-        of_table = rows.get(r.table.name)
-        if of_table is not None and of_table.outcome == "pass":
+        of_tables = [rows.get(table.name) for _, table in r.tables]
+        if all(one is not None and one.outcome == "pass" for one in of_tables):
             told = f"all of {counted(verdict.failed, 'cell')} that differed settled {self.when}: the rows behind them are equal"
-            return replace(verdict, outcome=of_table.outcome, summary=told, failed=0, findings=())
+            return replace(verdict, outcome=Outcome.PASS, summary=told, failed=0, findings=())
         stem = f"{stem}-recheck"
         source = take_source(ports, f"{stem}-source.parquet", self.cut, r, self.proof.plan.migration.parity.max_cells)
-        again = measure(ports, r, source, table_files(ports, r.table, self.proof.pointer.tables), stem)
+        again = measure(ports, r, source, lake_inputs(ports, r, self.proof.pointer.tables), stem)
         if again.differences.file is None:
             again = replace(again, differences=Differences(verdict.checked, 0))
         else:
