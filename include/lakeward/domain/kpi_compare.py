@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
+from lakeward.domain.calendar import COARSE_TO_FINE
+from lakeward.domain.closing import open_sql
 from lakeward.domain.evidence import Finding
 from lakeward.domain.kpi_resolve import MAX_DIGITS, ResolvedKpi
 from lakeward.domain.kpi_sql import figure_columns
@@ -15,22 +17,29 @@ from lakeward.spec.models import KpiSpec
 EXPECTED, FOUND = "expected", "found"
 """Names of the two inputs: figures of the side that is trusted, and of the side that is checked."""
 
+Opened = Mapping[str, str]
+"""Grain to the first day of its first period that is open (`domain/closing.py`)."""
+NOTHING: Opened = {}
+
 _SIDES = ("expected", "found", "expected_n", "found_n", "expected_fp", "found_fp")
-_GRAINS = ("total", "month", "week", "day")
+_GRAINS = ("total", *(grain.value for grain in COARSE_TO_FINE))
 
 
-def totals_sql(r: ResolvedKpi, since: date | None = None) -> str:
-    """One row: ``checked`` cells, how many of them ``failed``, and in how many of these the figure itself is equal (``hidden``)."""
+def totals_sql(r: ResolvedKpi, since: date | None = None, opened: Opened = NOTHING) -> str:
+    """One row: ``checked`` cells that decide, how many of them ``failed``, and in how many of these the figure itself is equal
+    (``hidden``); how many cells are ``open``, and how many of them differ (``open_failed``)."""
     return (
-        f"{_cells(r, since)} SELECT count(*) AS checked, count(*) FILTER (WHERE differs) AS failed, "
-        "count(*) FILTER (WHERE differs AND NOT apart) AS hidden FROM cells"
+        f"{_cells(r, since, opened)} SELECT count(*) FILTER (WHERE NOT open) AS checked, "
+        "count(*) FILTER (WHERE differs AND NOT open) AS failed, "
+        "count(*) FILTER (WHERE differs AND NOT apart AND NOT open) AS hidden, "
+        "count(*) FILTER (WHERE open) AS open, count(*) FILTER (WHERE differs AND open) AS open_failed FROM cells"
     )
 
 
-def differences_sql(r: ResolvedKpi, since: date | None = None) -> str:
-    """The cells that differ, coarse to fine, largest difference first; text forms beside the exact values.
+def differences_sql(r: ResolvedKpi, since: date | None = None, opened: Opened = NOTHING) -> str:
+    """The cells that differ, those that decide first, coarse to fine, largest difference first; text forms beside the exact values.
 
-    Columns: grain, period, dims, d1.., expected, found, expected_n, found_n, expected_fp, found_fp, difference (null: not to be had).
+    Columns: grain, period, dims, d1.., expected, found, expected_n, found_n, expected_fp, found_fp, difference (null: not to be had), open.
     """
     keys = ", ".join(_keys(r))
     grain = " ".join(f"WHEN {text(g)} THEN {n}" for n, g in enumerate(_GRAINS))
@@ -40,8 +49,8 @@ def differences_sql(r: ResolvedKpi, since: date | None = None) -> str:
         "CAST(NULL AS DECIMAL(38, 0))" if r.scale is None else "try(coalesce(found, 0) - coalesce(expected, 0))"
     )
     return (
-        f"{_cells(r, since)} SELECT {keys}, {', '.join(_SIDES)}, {difference} AS difference FROM cells WHERE differs "
-        f"ORDER BY CASE grain {grain} END, {depth}, abs(difference) DESC NULLS FIRST, abs(coalesce(found_n, 0) - coalesce(expected_n, 0)) DESC, {keys}"
+        f"{_cells(r, since, opened)} SELECT {keys}, {', '.join(_SIDES)}, {difference} AS difference, open FROM cells WHERE differs "
+        f"ORDER BY open, CASE grain {grain} END, {depth}, abs(difference) DESC NULLS FIRST, abs(coalesce(found_n, 0) - coalesce(expected_n, 0)) DESC, {keys}"
     )
 
 
@@ -49,7 +58,7 @@ def _keys(r: ResolvedKpi) -> list[str]:
     return [name for name, _ in figure_columns(r)][:-3]
 
 
-def _cells(r: ResolvedKpi, since: date | None) -> str:
+def _cells(r: ResolvedKpi, since: date | None, opened: Opened) -> str:
     keys = _keys(r)
     both = ", ".join(f"coalesce(e.{k}, f.{k}) AS {k}" for k in keys)
     same = " AND ".join(f"e.{k} IS NOT DISTINCT FROM f.{k}" for k in keys)
@@ -58,10 +67,15 @@ def _cells(r: ResolvedKpi, since: date | None) -> str:
         f"WITH joined AS (SELECT {both}, e.value AS expected, f.value AS found, e.n AS expected_n, f.n AS found_n, "
         "e.fp AS expected_fp, f.fp AS found_fp "
         f"FROM {EXPECTED} e FULL OUTER JOIN {FOUND} f ON {same}), "
-        "told AS (SELECT *, expected IS DISTINCT FROM found OR expected_n IS DISTINCT FROM found_n AS apart "
-        f"FROM joined{kept}), "
-        "cells AS (SELECT *, apart OR expected_fp IS DISTINCT FROM found_fp AS differs FROM told)"
+        "told AS (SELECT *, expected IS DISTINCT FROM found OR expected_n IS DISTINCT FROM found_n AS apart, "
+        f"{open_sql('grain', 'period', opened)} AS running FROM joined{kept}), "
+        f"cells AS (SELECT *, apart OR expected_fp IS DISTINCT FROM found_fp AS differs, {_open(opened)} AS open FROM told)"
     )
+
+
+def _open(opened: Opened) -> str:
+    """A total is open while there are rows in open periods; the others of its rows are in cells of their own."""
+    return "running OR (grain = 'total' AND (SELECT bool_or(running) FROM told))" if opened else "false"
 
 
 def difference_columns(r: ResolvedKpi) -> tuple[tuple[str, str], ...]:
@@ -77,15 +91,16 @@ def difference_columns(r: ResolvedKpi) -> tuple[tuple[str, str], ...]:
         ("expected_fp", fingerprint),
         ("found_fp", fingerprint),
         ("difference", difference),
+        ("open", "boolean"),
     )
 
 
 def finest_sql(r: ResolvedKpi, limit: int) -> str:
-    """Of stored differences, by the name ``differences``, those of the shortest period over most dimensions, largest first."""
+    """Of stored differences, by the name ``differences``, those that decide of the shortest period over most dimensions, largest first."""
     fine = " ".join(f"WHEN {text(g)} THEN {n}" for n, g in enumerate(_GRAINS))
     depth = f"(CASE grain {fine} END, length(dims))"
     return (
-        f"SELECT * FROM differences QUALIFY {depth} = max({depth}) OVER () "
+        f"SELECT * FROM differences WHERE NOT open QUALIFY {depth} = max({depth}) OVER () "
         f"ORDER BY abs(difference) DESC NULLS FIRST, {', '.join(_keys(r))} LIMIT {limit}"
     )
 
@@ -111,7 +126,8 @@ def finding(spec: KpiSpec, leg: str, cell: Mapping[str, object]) -> Finding:
         dimensions=dimensions,
         expected=_word(cell["expected"]),
         found=_word(cell["found"]),
-        message=what,
+        message=f"{what}; the period is open" if cell["open"] else what,
+        open=bool(cell["open"]),
     )
 
 

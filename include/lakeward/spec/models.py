@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lakeward.spec.scalars import Count, Expression, Flag, Identifier, LakeName, One, Pause, Size, Span, ZoneName
+from lakeward.spec.calendar import CalendarSpec, FiscalSpec, Grain
+from lakeward.spec.scalars import Count, Expression, Flag, Identifier, LakeName, One, Pause, Size, Span
 from lakeward.spec.tables import (
     ChildSpec,
     FieldMap,
@@ -32,6 +32,7 @@ __all__ = [
     "FieldMap",
     "Filter",
     "FilterOp",
+    "FiscalSpec",
     "FlattenSpec",
     "GateSpec",
     "Grain",
@@ -95,14 +96,6 @@ class LandingSpec(Spec):
     )
 
 
-class Grain(StrEnum):
-    """Length of a KPI's period."""
-
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-
-
 class KpiSpec(Spec):
     """A business figure, computed by the source in the cut's snapshot and again from the lake's pinned snapshot."""
 
@@ -120,17 +113,6 @@ class KpiSpec(Spec):
     dimensions: tuple[str, ...] = Field((), max_length=4, description="Columns that the figure is broken down by.")
     filter: tuple[Filter, ...] = Field((), description="Only rows that match enter the figure, on both sides.")
     warn_only: Flag = Field(False, description="A difference warns and is shown, but does not hold the gate.")
-
-
-class CalendarSpec(Spec):
-    """The business calendar that periods are cut by."""
-
-    time_zone: ZoneName = Field(
-        ZoneName("UTC"), description="IANA name; where a day of a timestamp with time zone begins."
-    )
-    week_starts: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = Field(
-        "monday", description="First day of a week."
-    )
 
 
 class CompactionSpec(Spec):
@@ -179,6 +161,11 @@ class GateSpec(Spec):
     )
     signed: Flag = Field(
         False, description="Whether every verdict must be signed by a trusted key (connection `lakeward_signing`)."
+    )
+    closed_periods: dict[Grain, Annotated[Count, Field(ge=1, le=10_000)]] = Field(
+        default_factory=dict,
+        description="So many closed periods of a grain in a row, up to the latest closed one, must be proved equal, for every KPI "
+        "of that grain: `{day: 14, week: 2, month: 1}`.",
     )
     timeout: Span = Field(Span("7d"), description="How long the KPI sensor and the approval wait.")
 
