@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from lakeward.domain.evidence import Evidence, Finding, GateDecision, Outcome, Verdict
+from lakeward.domain.decision import GateDecision
+from lakeward.domain.evidence import Evidence, Finding, Outcome, Verdict
 from lakeward_airflow.figures import Total
 from lakeward_airflow.links import dossier_url, evidence_url, sealed_url
 
@@ -29,6 +30,7 @@ def body(evidence: Evidence, decision: GateDecision, figures: Sequence[Total]) -
     sealed = sealed_url(evidence.migration, decision.evidence_hash)
     return "\n".join(
         [
+            f"Decision: **{decision.decision.value}**.",
             f"Run `{evidence.run_key}` of migration **{evidence.migration}**, file `{evidence.file_hash[:12]}`.",
             "",
             "#### Business figures",
@@ -37,6 +39,7 @@ def body(evidence: Evidence, decision: GateDecision, figures: Sequence[Total]) -
             "#### Verdicts",
             *_table(("Group", "Check", "Subject", "Verdict", "Checked", "Failed", "Found"), _verdicts(evidence)),
             "",
+            *_progress(decision),
             *_warnings(evidence, decision),
             "#### Tables",
             *_table(("Group", "Table", "Rows read", "In the lake", "Quarantined", "Snapshot"), _tables(evidence)),
@@ -75,6 +78,15 @@ def _tables(evidence: Evidence) -> Iterator[tuple[str, ...]]:
             numbers = counts.get(table)
             rows = tuple(f"{number:,}" for number in numbers) if numbers else ("", "", "")
             yield group, table, *rows, f"`{snapshot}`"
+
+
+def _progress(decision: GateDecision) -> Iterator[str]:
+    """Closed periods in a row that are proved, where the migration file asks for them."""
+    if decision.streaks:
+        yield "#### Closed periods"
+        rows = ((s.group, s.kpi, s.grain, f"{s.passed} of {s.wanted}", s.latest, s.why) for s in decision.streaks)
+        yield from _table(("Group", "Figure", "Period", "Proved in a row", "Latest closed", ""), rows)
+        yield ""
 
 
 def _warnings(evidence: Evidence, decision: GateDecision) -> Iterator[str]:

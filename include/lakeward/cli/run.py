@@ -14,6 +14,7 @@ from uuid import uuid4
 import typer
 
 from lakeward.cli.console import exits, note, progressing, say
+from lakeward.cli.decision import show_decision
 from lakeward.cli.session import finish_run, now, open_run, opened
 from lakeward.cli.verdicts import show_verdicts
 from lakeward.errors import LakewardError, SpecError
@@ -195,15 +196,10 @@ def _gate(plan: Plan, ports: Ports) -> None:
     note(f"records: {decision.signatures}")
     note(f"dossier: {try_dossier(plan, ports, now())}")
     finish_run(ports.store, plan, entry.outcome)
-    for warning in decision.warnings:
-        say(f"warning: {warning}")
+    show_decision(decision)
     if not decision.open:
-        say("The gate is held:")
-        for reason in decision.reasons:
-            say(f"  - {reason}")
         say("`lakeward parity FILE --at cut --drill` names the rows; the next `lakeward run` makes a new cut.")
         raise typer.Exit(3)
-    say(f"The gate is open. Evidence {decision.evidence_hash}")
     if decision.quarantined:
         say(f"{decision.quarantined:,} rows are in quarantine; a signer must accept them by name.")
     say(

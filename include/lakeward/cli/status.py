@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakeward.cli.console import exits, home, say, say_json, table
+from lakeward.cli.decision import decision_json, decision_now, show_decision
 from lakeward.cli.verdicts import verdict_json
 
 if TYPE_CHECKING:
     from lakeward.domain.acceptance import Acceptance
+    from lakeward.domain.decision import GateDecision
     from lakeward.domain.evidence import Pointer, Transition, Verdict
     from lakeward.ports import Ledger, StepRecord
     from lakeward.spec.load import LoadedMigration
@@ -27,6 +29,7 @@ class _Status:
     verdicts: tuple[Verdict, ...]
     transitions: tuple[Transition, ...]
     accepted: tuple[Acceptance, ...]
+    gate: GateDecision | None
 
 
 @exits(1)
@@ -36,7 +39,7 @@ def status(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One object with `migrations`.")] = False,
 ) -> None:
-    """Show states, progress and last verdicts from the ledger; with a file also what its pointers say.
+    """Show states, progress and last verdicts from the ledger; with a file also what its pointers and its gate say.
 
     Exits 0, whatever it shows; 1 when ledger or store can't be read.
 
@@ -49,7 +52,9 @@ def status(
     loaded = check_file(file) if file else None
     with closing(open_ledger(from_environment, home())) as ledger:
         names = [loaded.spec.migration] if loaded else sorted({record.migration for record in ledger.steps()})
-        found = [_status(name, ledger, _pointers(loaded) if loaded else ()) for name in names]
+        pointers = _pointers(loaded) if loaded else ()
+        gate = decision_now(loaded, pointers) if loaded else None
+        found = [_status(name, ledger, pointers, gate) for name in names]
     if as_json:
         say_json({"migrations": [_as_json(one) for one in found]})
         return
@@ -59,11 +64,13 @@ def status(
         _show(one)
 
 
-def _status(name: str, ledger: Ledger, pointers: tuple[Pointer, ...]) -> _Status:
+def _status(name: str, ledger: Ledger, pointers: tuple[Pointer, ...], gate: GateDecision | None) -> _Status:
     steps = ledger.steps(name)
     newest = max((record for record in steps), key=lambda r: r.started_at, default=None)
     mine = tuple(record for record in steps if newest and record.run_key == newest.run_key)
-    return _Status(name, pointers, mine, ledger.verdicts(name), ledger.transitions(name), ledger.acceptances(name))
+    return _Status(
+        name, pointers, mine, ledger.verdicts(name), ledger.transitions(name), ledger.acceptances(name), gate
+    )
 
 
 def _pointers(loaded: LoadedMigration) -> tuple[Pointer, ...]:
@@ -88,6 +95,8 @@ def _show(one: _Status) -> None:
             for p in one.pointers
         ]
         table(("group", "state", "version", "cut", "moved at", "by", "why"), rows)
+    if one.gate:
+        show_decision(one.gate)
     if one.steps:
         say(f"Last run {one.steps[-1].run_key}")
         rows = [
@@ -126,6 +135,7 @@ def _as_json(one: _Status) -> dict[str, object]:
             }
             for p in one.pointers
         ],
+        "gate": decision_json(one.gate) if one.gate else None,
         "steps": [
             {
                 "run": r.run_key,

@@ -81,6 +81,10 @@ def verdict_json(verdict: Verdict, known: Explanations = MappingProxyType({})) -
         "failed": verdict.failed,
         "accepted": {id_of(one): count for one, count in explained.accepted} if explained else {},
         "expired": {id_of(one): count for one, count in explained.expired} if explained else {},
+        "open": verdict.open,
+        "open_failed": verdict.open_failed,
+        "open_from": verdict.open_from,
+        "basis": verdict.basis,
         "decided_at": verdict.decided_at.isoformat(),
         "inputs_hash": verdict.inputs_hash,
         "files": [f.url for f in verdict.files],
@@ -113,6 +117,7 @@ def finding_json(verdict: Verdict, finding: Finding, known: Explanations = Mappi
         "types": list(finding.types),
         "values": finding.values,
         "times": finding.times,
+        "open": finding.open,
         "message": finding.message,
         "accepted": explained.names(finding) if explained else None,
     }

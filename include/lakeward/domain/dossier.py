@@ -9,7 +9,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from lakeward.domain.chain import Record
-from lakeward.domain.evidence import Approval, Evidence, Finding, GateDecision, Outcome, Transition
+from lakeward.domain.decision import GateDecision
+from lakeward.domain.evidence import Approval, Evidence, Finding, Outcome, Transition
 from lakeward.domain.facts import Plan
 
 if TYPE_CHECKING:

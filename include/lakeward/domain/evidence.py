@@ -26,7 +26,7 @@ class Finding:
     ``leg`` tells what was compared: ``source-landing``, ``landing-lake`` or ``source-lake``; record rules use ``records``.
     ``kind`` is the likely class of what happened (`domain/row_classes.py`). Of a row, ``key`` has its key's values,
     whole numbers as such and everything else as text; ``expected`` and ``found`` are the values of ``column``, or None where the whole row (``values``) is on one side only.
-    ``types`` are the column's at the source and in the lake; ``times`` counts equal rows; ``kpis`` are the figures that it enters.
+    ``open`` is a figure whose period may still change, so that it decides nothing. ``types`` are the column's at the source and in the lake; ``times`` counts equal rows; ``kpis`` are the figures that it enters.
     """
 
     subject: str
@@ -45,6 +45,7 @@ class Finding:
     values: dict[str, str | None] = field(default_factory=dict)
     times: int = 1
     kpis: tuple[str, ...] = ()
+    open: bool = False
 
     @property
     def named_key(self) -> str:
@@ -59,6 +60,8 @@ class Verdict:
 
     ``checked`` and ``failed`` count cells (kpi) or rows (rows, records). ``findings`` are the first 100; ``files`` hold all of them.
     ``whole``: nothing else differs; else there is more than was looked at.
+    ``open`` and ``open_failed`` count the cells of periods that may still change and decide nothing: those of a grain from the day
+    on that ``open_from`` tells. ``basis`` names what it was reached on: cut, snapshots, rule and definitions.
     """
 
     kind: str  # kpi, rows, records, counts
@@ -75,6 +78,10 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     files: tuple[FileFact, ...] = ()
     whole: bool = True
+    open: int = 0
+    open_failed: int = 0
+    open_from: dict[str, str] = field(default_factory=dict)
+    basis: dict[str, str] = field(default_factory=dict)
 
 
 class State(StrEnum):
@@ -147,18 +154,6 @@ class Approval:
     at: datetime
     source_frozen: bool
     accept_quarantine: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GateDecision:
-    """Whether a person may be asked, every reason why not, and in words who signed the records."""
-
-    open: bool
-    reasons: tuple[str, ...]
-    warnings: tuple[str, ...]
-    evidence_hash: str
-    quarantined: int
-    signatures: str = ""
 
 
 @dataclass(frozen=True, slots=True)

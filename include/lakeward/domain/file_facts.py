@@ -44,7 +44,7 @@ class Manifest:
     tables: tuple[LandedTable, ...]
     figures: tuple[
         FileFact, ...
-    ]  # figures/<kpi>.parquet of each KPI, rows/<lake table>.parquet of each table whose rows are proved
+    ]  # figures/<kpi>.parquet of each KPI, rows/<lake table>.parquet of each table whose rows are proved, zone.parquet
     seconds: float = 0.0
 
 

@@ -7,6 +7,8 @@ from datetime import date
 from decimal import Decimal
 
 from lakeward.domain.amount import Amount
+from lakeward.domain.calendar import COARSE_TO_FINE
+from lakeward.domain.closing import open_sql
 from lakeward.domain.evidence import Finding
 from lakeward.domain.kpi_resolve import INEXACT, MAX_DIGITS, ResolvedKpi
 from lakeward.domain.kpi_sql import figure_columns, figure_keys
@@ -16,23 +18,29 @@ from lakeward.spec.models import KpiSpec
 EXPECTED, FOUND = "expected", "found"
 """Names of the two inputs: figures of the side that is trusted, and of the side that is checked."""
 
+Opened = Mapping[str, str]
+"""Grain to the first day of its first period that is open (`domain/closing.py`)."""
+NOTHING: Opened = {}
 
-_GRAINS = ("total", "month", "week", "day")
+_GRAINS = ("total", *(grain.value for grain in COARSE_TO_FINE))
 
 
-def totals_sql(r: ResolvedKpi, since: date | None = None) -> str:
-    """One row: ``checked`` cells, how many of them ``failed``, and in how many of these the figure itself is equal (``hidden``)."""
+def totals_sql(r: ResolvedKpi, since: date | None = None, opened: Opened = NOTHING) -> str:
+    """One row: ``checked`` cells that decide, how many of them ``failed``, and in how many of these the figure itself is equal
+    (``hidden``); how many cells are ``open``, and how many of them differ (``open_failed``)."""
     return (
-        f"{_cells(r, since)} SELECT count(*) AS checked, count(*) FILTER (WHERE differs) AS failed, "
-        "count(*) FILTER (WHERE differs AND NOT apart) AS hidden FROM cells"
+        f"{_cells(r, since, opened)} SELECT count(*) FILTER (WHERE NOT open) AS checked, "
+        "count(*) FILTER (WHERE differs AND NOT open) AS failed, "
+        "count(*) FILTER (WHERE differs AND NOT apart AND NOT open) AS hidden, "
+        "count(*) FILTER (WHERE open) AS open, count(*) FILTER (WHERE differs AND open) AS open_failed FROM cells"
     )
 
 
-def differences_sql(r: ResolvedKpi, since: date | None = None) -> str:
-    """The cells that differ, coarse to fine, largest difference first; text forms beside the exact values.
+def differences_sql(r: ResolvedKpi, since: date | None = None, opened: Opened = NOTHING) -> str:
+    """The cells that differ, those that decide first, coarse to fine, largest difference first; text forms beside the exact values.
 
     Columns: grain, period, dims, d1.., expected, found, expected_n, found_n (of a ratio also expected_per and so on), expected_fp,
-    found_fp, difference (null: not to be had).
+    found_fp, difference (null: not to be had), open.
     """
     keys, sides = ", ".join(figure_keys(r)), ", ".join(name for name, _ in _sides(r))
     grain = " ".join(f"WHEN {text(g)} THEN {n}" for n, g in enumerate(_GRAINS))
@@ -41,8 +49,8 @@ def differences_sql(r: ResolvedKpi, since: date | None = None) -> str:
     told = r.scale is not None or r.value_type == INEXACT
     difference = "try(coalesce(found, 0) - coalesce(expected, 0))" if told else "CAST(NULL AS DECIMAL(38, 0))"
     return (
-        f"{_cells(r, since)} SELECT {keys}, {sides}, {difference} AS difference FROM cells WHERE differs "
-        f"ORDER BY CASE grain {grain} END, {depth}, abs(difference) DESC NULLS FIRST, abs(coalesce(found_n, 0) - coalesce(expected_n, 0)) DESC, {keys}"
+        f"{_cells(r, since, opened)} SELECT {keys}, {sides}, {difference} AS difference, open FROM cells WHERE differs "
+        f"ORDER BY open, CASE grain {grain} END, {depth}, abs(difference) DESC NULLS FIRST, abs(coalesce(found_n, 0) - coalesce(expected_n, 0)) DESC, {keys}"
     )
 
 
@@ -58,7 +66,7 @@ def _sides(r: ResolvedKpi) -> Iterator[tuple[str, str]]:
             yield (side if name == "value" else f"{side}_{name}"), kind
 
 
-def _cells(r: ResolvedKpi, since: date | None) -> str:
+def _cells(r: ResolvedKpi, since: date | None, opened: Opened) -> str:
     keys = figure_keys(r)
     both = ", ".join(f"coalesce(e.{k}, f.{k}) AS {k}" for k in keys)
     same = " AND ".join(f"e.{k} IS NOT DISTINCT FROM f.{k}" for k in keys)
@@ -70,8 +78,8 @@ def _cells(r: ResolvedKpi, since: date | None) -> str:
     apart = " OR ".join(_apart(r.spec, left, right, kinds[name]) for name, left, right in pairs if name != "fp")
     return (
         f"WITH joined AS (SELECT {both}, {sides} FROM {EXPECTED} e FULL OUTER JOIN {FOUND} f ON {same}), "
-        f"told AS (SELECT *, {apart} AS apart FROM joined{kept}), "
-        "cells AS (SELECT *, apart OR expected_fp IS DISTINCT FROM found_fp AS differs FROM told)"
+        f"told AS (SELECT *, {apart} AS apart, {open_sql('grain', 'period', opened)} AS running FROM joined{kept}), "
+        f"cells AS (SELECT *, apart OR expected_fp IS DISTINCT FROM found_fp AS differs, {_open(opened)} AS open FROM told)"
     )
 
 
@@ -89,19 +97,24 @@ def _double(number: Decimal | None) -> str:
     return f"CAST({text(str(number or 0))} AS DOUBLE)"
 
 
+def _open(opened: Opened) -> str:
+    """A total is open while there are rows in open periods; the others of its rows are in cells of their own."""
+    return "running OR (grain = 'total' AND (SELECT bool_or(running) FROM told))" if opened else "false"
+
+
 def difference_columns(r: ResolvedKpi) -> tuple[tuple[str, str], ...]:
     """Name and lake type of each column of ``differences_sql``."""
     keys = figure_columns(r)[: len(figure_keys(r))]
     difference = "double" if r.value_type == INEXACT else f"decimal({MAX_DIGITS},{r.scale or 0})"
-    return (*keys, *_sides(r), ("difference", difference))
+    return (*keys, *_sides(r), ("difference", difference), ("open", "boolean"))
 
 
 def finest_sql(r: ResolvedKpi, limit: int) -> str:
-    """Of stored differences, by the name ``differences``, those of the shortest period over most dimensions, largest first."""
+    """Of stored differences, by the name ``differences``, those that decide of the shortest period over most dimensions, largest first."""
     fine = " ".join(f"WHEN {text(g)} THEN {n}" for n, g in enumerate(_GRAINS))
     depth = f"(CASE grain {fine} END, length(dims))"
     return (
-        f"SELECT * FROM differences QUALIFY {depth} = max({depth}) OVER () "
+        f"SELECT * FROM differences WHERE NOT open QUALIFY {depth} = max({depth}) OVER () "
         f"ORDER BY abs(difference) DESC NULLS FIRST, {', '.join(figure_keys(r))} LIMIT {limit}"
     )
 
@@ -127,7 +140,8 @@ def finding(spec: KpiSpec, leg: str, cell: Mapping[str, object]) -> Finding:
         dimensions=dimensions,
         expected=_figure(cell, EXPECTED),
         found=_figure(cell, FOUND),
-        message=what,
+        message=f"{what}; the period is open" if cell["open"] else what,
+        open=bool(cell["open"]),
     )
 
 

@@ -1,6 +1,6 @@
 """Figures of a KPI as one SQL statement over given rows; PostgreSQL and DuckDB get the same shape.
 
-Columns: ``grain`` (day, week, month, total), ``period`` (first day as text; null: rows without a date, and for the total),
+Columns: ``grain`` (day, week, month, fiscal ones, total), ``period`` (first day as text; null: rows without a date, and for the total),
 ``dims`` (which dimensions the cell is over: nothing, ``d1``, ``d1,d2``), ``d1``.. (canonical text), ``value``, ``n`` (rows that enter),
 of a ratio also ``per``, ``per_n`` (its denominator, where ``value`` is the numerator), ``fp`` (fingerprint of the keys and measures of
 these rows, and of the days and dimension values that they stand at).
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from lakeward.domain.calendar import day_sql, period_sql
+from lakeward.domain.calendar import day_sql, period_sql, period_text
 from lakeward.domain.fingerprint import MODULUS, hashed, key_number, settled_hash
 from lakeward.domain.kpi_measure import Column, Function, Negated, Node, Number, Operation
 from lakeward.domain.kpi_resolve import INEXACT, MAX_DIGITS, ResolvedKpi, scale_of
@@ -66,7 +66,7 @@ def _figures(r: ResolvedKpi, dialect: Dialect, rows: str, columns: Mapping[str, 
     else:
         cells = f"SELECT {marks}, {_second(r, dialect)} AS value, coalesce(sum(n), 0) AS n, sum(h) AS h FROM dated GROUP BY GROUPING SETS ({sets})"
         values = "SELECT * FROM cells"
-    period = canonical("period", "date", dialect)
+    period = period_text("period", _grains(r), r.calendar, dialect)
     out = ", ".join(
         [
             "grain",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lakeward.domain.calendar import day_sql, period_sql
+from lakeward.domain.calendar import day_sql, period_sql, period_text
 from lakeward.domain.evidence import Finding
 from lakeward.domain.facts import LakeTable
 from lakeward.domain.fingerprint import BUCKETS, bucket, key_number, row_hash
@@ -217,7 +217,9 @@ def _period(r: ResolvedKpi, rows: Rows, cell: Finding) -> Iterator[str]:
     if cell.period is None:
         yield f"({day}) IS NULL"
     else:
-        yield f"{canonical(period_sql(Grain(cell.grain), day, r.calendar), 'date', rows.dialect)} = {text(cell.period)}"
+        grain = Grain(cell.grain)
+        period = period_text(period_sql(grain, day, r.calendar), (grain,), r.calendar, rows.dialect)
+        yield f"{period} = {text(cell.period)}"
 
 
 def _same(sql: str, value: str | None) -> str:

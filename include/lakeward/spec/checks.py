@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
+from lakeward.spec.calendar_checks import check_calendar
 from lakeward.spec.document import Path
 from lakeward.spec.flatten_checks import again, flatten
 from lakeward.spec.models import ChildSpec, Filter, FilterOp, GroupSpec, KpiSpec, Migration, Reference, TableSpec
@@ -39,6 +40,7 @@ def check(spec: Migration) -> Iterator[Trouble]:
             yield from _table(table, ("groups", n, "tables", m))
     yield from _references(spec)
     yield from _kpis(spec)
+    yield from check_calendar(spec)
     yield from _unproved(spec)
 
 

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lakeward.spec.scalars import (
-    Count,
-    Expression,
-    Flag,
-    Identifier,
-    LakeName,
-    LakeType,
-    One,
-    Pause,
-    Size,
-    Span,
-    ZoneName,
-)
+from lakeward.spec.calendar import CalendarSpec, FiscalSpec, Grain
+from lakeward.spec.scalars import Count, Expression, Flag, Identifier, LakeName, LakeType, One, Pause, Size, Span
 from lakeward.spec.tables import (
     ChildSpec,
     FieldMap,
@@ -45,6 +33,7 @@ __all__ = [
     "FieldMap",
     "Filter",
     "FilterOp",
+    "FiscalSpec",
     "FlattenSpec",
     "GateSpec",
     "Grain",
@@ -108,14 +97,6 @@ class LandingSpec(Spec):
         description="How long a cut's landed rows are kept after its last use (landed, measured, switched, replaced by another "
         "cut); those of a published cut stay until it is retired, and evidence stays always.",
     )
-
-
-class Grain(StrEnum):
-    """Length of a KPI's period."""
-
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
 
 
 class ToleranceSpec(Spec):
@@ -182,17 +163,6 @@ class KpiSpec(Spec):
     tolerance: ToleranceSpec | None = Field(None, description="Only of figures that are not exact.")
 
 
-class CalendarSpec(Spec):
-    """The business calendar that periods are cut by."""
-
-    time_zone: ZoneName = Field(
-        ZoneName("UTC"), description="IANA name; where a day of a timestamp with time zone begins."
-    )
-    week_starts: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = Field(
-        "monday", description="First day of a week."
-    )
-
-
 class CompactionSpec(Spec):
     """What happens to small files after the append."""
 
@@ -239,6 +209,11 @@ class GateSpec(Spec):
     )
     signed: Flag = Field(
         False, description="Whether every verdict must be signed by a trusted key (connection `lakeward_signing`)."
+    )
+    closed_periods: dict[Grain, Annotated[Count, Field(ge=1, le=10_000)]] = Field(
+        default_factory=dict,
+        description="So many closed periods of a grain in a row, up to the latest closed one, must be proved equal, for every KPI "
+        "of that grain: `{day: 14, week: 2, month: 1}`.",
     )
     timeout: Span = Field(Span("7d"), description="How long the KPI sensor and the approval wait.")
 

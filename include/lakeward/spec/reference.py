@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
@@ -20,6 +21,7 @@ _PLAIN: dict[object, str] = {
     float: "number",
     bool: "`true` or `false`",
     NoneType: "nothing",
+    date: "date, as `2026-01-31`",
 }
 _NAMED: dict[object, str] = {Scalar: "value", Identifier: "id", LakeName: "name"}
 _WORDS = {

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
 from lakeward.domain.file_facts import Manifest, Staged
-from lakeward.domain.identity import digest, verdict_key
+from lakeward.domain.identity import verdict_key
+from lakeward.domain.voiding import inputs_of
 from lakeward.errors import DataError, LakeError, LakewardError, SourceError, SourceLostError
 from lakeward.ports import Ports, Progress, silent
 from lakeward.reader import resolve
 from lakeward.steps.artifacts import read_manifest, read_staged
 from lakeward.steps.chain import keep_verdict, standing_verdict
-from lakeward.steps.counts import count_rows, counts_inputs
+from lakeward.steps.counts import count_rows, counts_basis
 from lakeward.steps.extract import kpis_of
 from lakeward.steps.figures import source_figures
 from lakeward.steps.measure import Case, judge, kpi_verdict, lake_inputs, landed_inputs, measure
-from lakeward.steps.rows import Proof, prove_cut, proven, rows_inputs
+from lakeward.steps.rows import Proof, prove_cut, proven, rows_basis
+from lakeward.steps.zone_rules import check_rules, rules_at_cut
 
-RULE_VERSION = "2"
+RULE_VERSION = "3"
 """Grows when figures are reckoned or compared otherwise: then everything is measured anew."""
 
 Failures = list[tuple[Verdict, Exception]]
@@ -59,28 +62,33 @@ def compare(
         progress(f"compare rows of {lake.name}", n, total)
         verdicts.append(_rows_at_cut(case, proof, table, lake, manifest, staged, failures))
     progress("compare counts", total - 1, total)
-    inputs = counts_inputs(ports, group, manifest, staged, pointer.content)
+    basis = counts_basis(ports, group, manifest, staged, pointer.content)
 
     def count(_: str) -> Verdict:
         return count_rows(case, group, ports, manifest, staged, pointer)
 
-    verdicts.append(_once(case, ports, "counts", group.name, inputs, count, failures))
+    verdicts.append(_once(case, ports, "counts", group.name, basis, count, failures))
     progress("compare", total, total)
     raise_first(group, failures)
     return tuple(verdicts)
 
 
-def kpi_inputs(manifest: Manifest, r: kpi.ResolvedKpi, ports: Ports, pointer: Pointer) -> str:
-    """The hash of everything that a KPI's verdict at the cut depends on."""
+def kpi_basis(manifest: Manifest, r: kpi.ResolvedKpi, ports: Ports, pointer: Pointer) -> dict[str, str]:
+    """Everything that a KPI's verdict at the cut depends on."""
     figures = next((f.checksum for f in manifest.figures if f.url.endswith(f"/figures/{r.spec.name}.parquet")), "none")
-    return digest("kpi", manifest.cut_id, figures, *kpi_subject(r, ports, pointer))
+    return {"cut": manifest.cut_id, "figures": figures} | kpi_subject(r, ports, pointer)
 
 
-def kpi_subject(r: kpi.ResolvedKpi, ports: Ports, pointer: Pointer) -> tuple[str, ...]:
+def kpi_subject(r: kpi.ResolvedKpi, ports: Ports, pointer: Pointer) -> dict[str, str]:
     """What a KPI's figures depend on, beside the source."""
     names = [ports.lake.qualified(table.name) for _, table in r.tables]
-    pinned = [part for name in names for part in (name, str(pointer.content.get(name)))]
-    return RULE_VERSION, r.spec.model_dump_json(), r.calendar.model_dump_json(), *pinned
+    return {
+        "rule": RULE_VERSION,
+        "kpi": r.spec.model_dump_json(),
+        "calendar": r.calendar.model_dump_json(),
+        "table": ", ".join(names),
+        "snapshot": ", ".join(str(pointer.content.get(name)) for name in names),
+    }
 
 
 def _at_cut(
@@ -93,16 +101,18 @@ def _at_cut(
     failures: Failures,
 ) -> Verdict:
     """The verdict on one KPI at the cut."""
-    inputs = kpi_inputs(manifest, r, ports, pointer)
+    basis = kpi_basis(manifest, r, ports, pointer)
 
     def work(stem: str) -> Verdict:
         taken = source_figures(ports.store, manifest, r)
         lake = lake_inputs(ports, r, pointer.tables)
         landing = None if r.hand else landed_inputs(ports, r, manifest)
         aside = staged.table(r.plan.name).quarantined
-        return kpi_verdict(case, r, inputs, measure(ports, r, taken, lake, stem, landing=landing, aside=aside))
+        measured = measure(ports, r, taken, lake, stem, landing=landing, aside=aside, at=manifest.taken_at)
+        check_rules(ports, r, measured.differences, lambda: rules_at_cut(ports, manifest))
+        return kpi_verdict(case, r, inputs_of("kpi", basis), measured)
 
-    return _once(case, ports, "kpi", r.spec.name, inputs, work, failures)
+    return _once(case, ports, "kpi", r.spec.name, basis, work, failures)
 
 
 def _rows_at_cut(
@@ -115,12 +125,12 @@ def _rows_at_cut(
     failures: Failures,
 ) -> Verdict:
     """The verdict on the rows of one table at the cut."""
-    inputs = rows_inputs(manifest, staged, lake, proof.ports, proof.pointer)
+    basis = rows_basis(manifest, staged, lake, proof.ports, proof.pointer)
 
     def work(stem: str) -> Verdict:
         return prove_cut(proof, case, table, lake, manifest, staged, stem)
 
-    return _once(case, proof.ports, "rows", lake.name, inputs, work, failures)
+    return _once(case, proof.ports, "rows", lake.name, basis, work, failures)
 
 
 def _once(
@@ -128,17 +138,18 @@ def _once(
     ports: Ports,
     kind: str,
     subject: str,
-    inputs: str,
+    basis: dict[str, str],
     work: Callable[[str], Verdict],
     failures: Failures,
 ) -> Verdict:
-    """The verdict that was reached before for these inputs, or a new one, stored and recorded."""
+    """The verdict that was reached before on this basis, or a new one, stored and recorded."""
+    inputs = inputs_of(kind, basis)
     if known := _known(case, ports, kind, subject, inputs):
         return known
     key = verdict_key(case.migration, case.group, case.cut_id, kind, subject, inputs)
     verdict, error = judge(case, kind, subject, inputs, lambda: work(key.removesuffix(".json")), secrets_of(ports))
     failures += [(verdict, error)] if error else []
-    return keep_verdict(ports, verdict)
+    return keep_verdict(ports, replace(verdict, basis=basis))
 
 
 def _known(case: Case, ports: Ports, kind: str, subject: str, inputs: str) -> Verdict | None:

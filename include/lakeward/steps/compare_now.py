@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from lakeward.domain import kpi
 from lakeward.domain.evidence import Finding, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
 from lakeward.domain.identity import digest, evidence_prefix
+from lakeward.domain.kpi_text import Dialect
+from lakeward.domain.voiding import inputs_of
+from lakeward.domain.zone_rules import rules_sql
 from lakeward.errors import SourceLostError
 from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.reader import resolve
@@ -21,6 +24,7 @@ from lakeward.steps.guards import count_guarded, refuse
 from lakeward.steps.measure import Case, judge, kpi_verdict, lake_inputs, measure
 from lakeward.steps.recheck import Recheck
 from lakeward.steps.rows import RULE_VERSION, Proof, prove_now, proven
+from lakeward.steps.zone_rules import check_rules
 
 TRIES = 2
 """A group whose connection is lost is begun again in a new snapshot, so that all of it is of one instant."""
@@ -138,7 +142,8 @@ class _Now:
     ) -> tuple[Verdict, Exception | None]:
         ports, pointer, most = self.proof.ports, self.proof.pointer, self.proof.plan.migration.parity.max_cells
         since = self.since.isoformat() if self.since else ""
-        inputs = digest("now", self.case.at.isoformat(), since, *kpi_subject(r, ports, pointer))
+        basis = {"at": self.case.at.isoformat(), "since": since} | kpi_subject(r, ports, pointer)
+        inputs = inputs_of("kpi now", basis)
         stem = self._stem("kpi", r.spec.name)
 
         def work() -> Verdict:
@@ -146,7 +151,10 @@ class _Now:
                 guarded(plan)
             taken = take_source(ports, f"{stem}-source.parquet", cut, r, most)
             files = lake_inputs(ports, r, pointer.tables)
-            return kpi_verdict(self.case, r, inputs, measure(ports, r, taken, files, stem, since=self.since))
+            measured = measure(ports, r, taken, files, stem, since=self.since, at=cut.taken_at)
+            rules = rules_sql(r.calendar, Dialect.POSTGRES)
+            check_rules(ports, r, measured.differences, lambda: cut.query(rules))
+            return replace(kpi_verdict(self.case, r, inputs, measured), basis=basis)
 
         return judge(self.case, "kpi", r.spec.name, inputs, work, secrets_of(ports))
 

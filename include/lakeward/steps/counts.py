@@ -8,26 +8,32 @@ from lakeward.domain.evidence import Finding, Outcome, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, LakeTable
 from lakeward.domain.file_facts import Manifest, Staged
 from lakeward.domain.guards import applied
-from lakeward.domain.identity import digest
+from lakeward.domain.voiding import inputs_of
 from lakeward.ports import Ports
 from lakeward.steps.measure import Case
 
 
-def counts_inputs(
+def counts_basis(
     ports: Ports, group: GroupPlan, manifest: Manifest, staged: Staged, snapshots: Mapping[str, int]
-) -> str:
-    """The hash of everything that the verdict on a group's counts depends on."""
+) -> dict[str, str]:
+    """Everything that the verdict on a group's counts depends on."""
     landed = [f"{t.table} {t.source_rows} {t.rows}" for t in manifest.tables]
     taken = [f"{t.table} {t.read} {t.rows} {t.quarantined}" for t in staged.tables]
     pins = [f"{t.name} {snapshots.get(ports.lake.qualified(t.name))}" for t in group.lake_tables]
-    return digest("counts", group.cut_id, *landed, *taken, *pins)
+    return {
+        "cut": group.cut_id,
+        "landed": ", ".join(landed),
+        "staged": ", ".join(taken),
+        "snapshots": ", ".join(pins),
+    }
 
 
 def count_rows(
     case: Case, group: GroupPlan, ports: Ports, manifest: Manifest, staged: Staged, pointer: Pointer
 ) -> Verdict:
     """Source = landing = lake + quarantine, for every table; for child tables, items read = lake + quarantine."""
-    inputs, snapshots = counts_inputs(ports, group, manifest, staged, pointer.content), pointer.tables
+    inputs = inputs_of("counts", counts_basis(ports, group, manifest, staged, pointer.content))
+    snapshots = pointer.tables
     findings = tuple(f for table in group.lake_tables for f in _check(table, ports, manifest, staged, snapshots))
     tables = len(group.lake_tables)
     aside = sum(staged.table(t.name).quarantined for t in group.lake_tables)

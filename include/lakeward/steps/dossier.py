@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lakeward.domain import kpi
 from lakeward.domain.amount import Amount
+from lakeward.domain.calendar import AFTER, BEFORE, COARSE_TO_FINE
 from lakeward.domain.chain import Chain, Entry, Record, follow, sha256
+from lakeward.domain.closing import is_open
 from lakeward.domain.dossier import Aside, Cell, Cut, Difference, Dossier, Figure, Series, render
 from lakeward.domain.evidence import Approval, Evidence, Outcome, Transition, Verdict
 from lakeward.domain.facts import Plan
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Answer = TypeVar("Answer", Approval, Transition)
-_ALWAYS_SHOWN = {"month"}
+_ALWAYS_SHOWN = {grain.value for grain in COARSE_TO_FINE} - {"day", "week"}
 _CELLS = 120
 _SHOWN = 20
 _SERIES = "SELECT * FROM f WHERE dims = '' ORDER BY grain, period"
@@ -139,8 +141,8 @@ def _figure(r: kpi.ResolvedKpi, verdict: Verdict, ports: Ports) -> Figure:
     cells = {place: (source.get(place), lake.get(place)) for place in sorted({*source, *lake}, key=_order)}
     total = _cell(r, "total", *cells.pop(("total", None), (None, None)))
     series = [
-        _series(r, grain.value, {period: both for (of, period), both in cells.items() if of == grain.value})
-        for grain in sorted(r.spec.grains, key=["month", "week", "day"].index)
+        _series(r, grain.value, {period: both for (of, period), both in cells.items() if of == grain.value}, verdict)
+        for grain in sorted(r.spec.grains, key=COARSE_TO_FINE.index)
         if r.spec.date
     ]
     spec = r.spec
@@ -163,17 +165,23 @@ def _order(place: tuple[str, str | None]) -> tuple[str, bool, bool, str]:
     return grain, period is None, not (period or "").endswith("BC"), period or ""
 
 
-def _series(r: kpi.ResolvedKpi, grain: str, cells: dict[str | None, _Both]) -> Series:
-    told = [_cell(r, "rows without a date" if period is None else period, *both) for period, both in cells.items()]
+def _series(r: kpi.ResolvedKpi, grain: str, cells: dict[str | None, _Both], verdict: Verdict) -> Series:
+    told = [_cell(r, _name(grain, period, verdict), *both) for period, both in cells.items()]
     points = [
         Point(period, _number(source), _number(lake), _differs(r, source, lake))
         for period, (source, lake) in cells.items()
-        if period is not None and not period.endswith("BC")
+        if period is not None and period not in {BEFORE, AFTER} and not period.endswith("BC")
     ]
     wrong = [cell for cell in told if cell.differs]
     shown = told if grain in _ALWAYS_SHOWN and len(told) <= _CELLS else wrong[:_CELLS]
     title = f"{r.spec.title or r.spec.name} by {grain}"
     return Series(grain, plot(points, title), len(told), len(wrong), tuple(shown))
+
+
+def _name(grain: str, period: str | None, verdict: Verdict) -> str:
+    if period is None:
+        return "rows without a date"
+    return f"{period} (open)" if is_open(grain, period, verdict.open_from) else period
 
 
 def _cell(r: kpi.ResolvedKpi, period: str, source: Amount | None, lake: Amount | None) -> Cell:

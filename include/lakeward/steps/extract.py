@@ -12,8 +12,10 @@ from lakeward.domain.drift import drift
 from lakeward.domain.facts import GroupPlan, Plan, TablePlan
 from lakeward.domain.file_facts import FileFact, LandedTable, Manifest
 from lakeward.domain.identity import landing_prefix
+from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.oversize import cut_short, too_large
 from lakeward.domain.sql import ident, where
+from lakeward.domain.zone_rules import ZONE, needs_rules, rules_sql
 from lakeward.errors import SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.steps.artifacts import find_manifest, key_of, write_manifest
@@ -37,14 +39,17 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
     with ports.source.cut(group.tables) as cut, ThreadPoolExecutor(1, "figures") as beside:
         check_tables(plan, group, cut)
         counts = {t.name: beside.submit(_count, cut, t) for t in group.tables}
+        resolved = [kpi.resolve(k, group, plan.migration.calendar) for k in kpis_of(plan, group)]
         figures = [
-            beside.submit(take_source, ports, f"{prefix}/figures/{r.spec.name}.parquet", cut, r, most)
-            for r in (kpi.resolve(k, group, plan.migration.calendar) for k in kpis_of(plan, group))
+            beside.submit(take_source, ports, f"{prefix}/figures/{r.spec.name}.parquet", cut, r, most) for r in resolved
         ]
         figures += [
             beside.submit(_take, cut, ports, source_figures_sql(plan, *table), f"{prefix}/rows/{table[1].name}.parquet")
             for table in proven(group)
         ]
+        if needs_rules(resolved):
+            rules = rules_sql(plan.migration.calendar, Dialect.POSTGRES)
+            figures.append(beside.submit(_take, cut, ports, rules, f"{prefix}{ZONE}"))
         try:
             tables = tuple(_land(cut, ports, t, f"{prefix}/{t.name}", counts, progress) for t in group.tables)
             taken = tuple(f.result() for f in figures)

@@ -15,7 +15,7 @@ from lakeward.domain import kpi
 from lakeward.domain.evidence import Finding
 from lakeward.domain.facts import TablePlan
 from lakeward.domain.file_facts import FileFact, FileSet, Manifest
-from lakeward.domain.kpi_compare import EXPECTED, FOUND, differences_sql, finding, totals_sql
+from lakeward.domain.kpi_compare import EXPECTED, FOUND, NOTHING, Opened, differences_sql, finding, totals_sql
 from lakeward.errors import DataError, LakeError, SourceError
 from lakeward.ports import CutReader, Input, ObjectStore, Ports
 
@@ -32,13 +32,16 @@ SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """How many cells were compared, how many differ, in how many of these only the rows do, the first of them, and the file with all."""
+    """How many cells that decide were compared, how many differ, in how many of these only the rows do, the first of them, and the
+    file with all; and how many cells are open, and how many of those differ."""
 
     checked: int
     failed: int
     hidden: int = 0
     findings: tuple[Finding, ...] = ()
     file: FileFact | None = None
+    open: int = 0
+    open_failed: int = 0
 
 
 @contextmanager
@@ -137,17 +140,23 @@ def landed_files(store: ObjectStore, manifest: Manifest, plan: TablePlan) -> Fil
 
 
 def put_beside(
-    ports: Ports, r: kpi.ResolvedKpi, expected: FileSet, found: FileSet, *, key: str, since: date | None = None
+    ports: Ports,
+    r: kpi.ResolvedKpi,
+    expected: FileSet,
+    found: FileSet,
+    *,
+    key: str,
+    since: date | None = None,
+    opened: Opened = NOTHING,
 ) -> Differences:
     """Compare two stored tables of figures; the whole table of differences is stored under ``key``."""
     inputs = {EXPECTED: expected, FOUND: found}
-    totals = ports.engine.table(totals_sql(r, since), inputs).to_pylist()[0]
-    checked, failed = int(totals["checked"]), int(totals["failed"])
-    if not failed:
-        return Differences(checked, 0)
+    totals = {k: int(v) for k, v in ports.engine.table(totals_sql(r, since, opened), inputs).to_pylist()[0].items()}
+    checked, failed, running, differing = (totals[name] for name in ("checked", "failed", "open", "open_failed"))
+    if not failed and not differing:
+        return Differences(checked, 0, open=running)
     head: list[dict[str, object]] = []
-    with ports.engine.stream(differences_sql(r, since), inputs) as batches:
+    with ports.engine.stream(differences_sql(r, since, opened), inputs) as batches:
         file = store_stream(ports.store, key, batches, head)
-    return Differences(
-        checked, failed, int(totals["hidden"]), tuple(finding(r.spec, "source-lake", cell) for cell in head), file
-    )
+    findings = tuple(finding(r.spec, "source-lake", cell) for cell in head)
+    return Differences(checked, failed, totals["hidden"], findings, file, running, differing)

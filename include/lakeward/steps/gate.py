@@ -8,26 +8,31 @@ from datetime import datetime
 from pathlib import PurePosixPath
 
 from lakeward.domain import kpi
-from lakeward.domain.chain import Entry, told
-from lakeward.domain.evidence import Evidence, GateDecision, Pointer, Verdict
+from lakeward.domain.chain import Chain, Entry, told
+from lakeward.domain.decision import GateDecision, Reason, Streak
+from lakeward.domain.evidence import Evidence, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, Plan
-from lakeward.domain.gate import Check, canonical, decide
+from lakeward.domain.gate import Check, Past, canonical, decide
 from lakeward.domain.identity import evidence_prefix, manifest_key, plan_key, sealed_key, staged_key
+from lakeward.domain.stored import from_json
+from lakeward.domain.voiding import Basis, inputs_of
 from lakeward.errors import GateError
 from lakeward.ports import ObjectStore, Ports
 from lakeward.steps.accept import demanded, explain, relevant, standing
 from lakeward.steps.artifacts import read_manifest, read_staged
 from lakeward.steps.chain import chain_of, keep, objections, records_of, verdict_in
-from lakeward.steps.compare import kpi_inputs
-from lakeward.steps.counts import counts_inputs
+from lakeward.steps.compare import kpi_basis
+from lakeward.steps.counts import counts_basis
 from lakeward.steps.extract import kpis_of
 from lakeward.steps.publish import find_pointer
-from lakeward.steps.rows import proven, rows_inputs
+from lakeward.steps.rows import proven, rows_basis
+from lakeward.steps.standing import CUT_OVER, broken_snapshots, looks, streaks_of
 
 KINDS = ("counts", "kpi", "records", "rows")
 """Verdicts that the gate looks at; figures of ``now`` are not among them."""
 
 RECORDS = "rules"
+_VERIFY = "`lakeward evidence verify` names every object that is not what was written: docs/evidence.md."
 
 
 def evaluate(plan: Plan, ports: Ports, at: datetime | None = None) -> GateDecision:
@@ -49,10 +54,40 @@ def judge(plan: Plan, ports: Ports, evidence: Evidence, at: datetime | None = No
     :param at: the instant at which acceptances must hold; without it none does.
     """
     spec, chain = plan.migration.gate, chain_of(ports.store, plan.migration.migration, ports.signer)
-    against = tuple(objections(ports, chain, evidence, signed=spec.signed))
+    checks = expected_checks(plan, ports)
+    pointers = {group.name: published(plan, group, ports) for group in plan.groups}
+    against = [Reason(what, todo=_VERIFY) for what in objections(ports, chain, evidence, signed=spec.signed)]
     known = explain(plan, evidence.verdicts, evidence.accepted, ports, at) if at else {}
-    decision = decide(evidence, spec, expected_checks(plan, ports), against, known)
+    streaks: list[Streak] = []
+    for group in plan.groups:
+        against += broken_snapshots(group, pointers[group.name], ports)
+        if pointers[group.name].state in CUT_OVER:
+            against += looks(group, pointers[group.name], ports.store)
+        streaks += streaks_of(plan, group, ports, evidence, checks, known)
+    moved_at = {name: pointer.moved_at for name, pointer in pointers.items()}
+    decision = decide(
+        evidence,
+        spec,
+        checks,
+        against,
+        known,
+        past=Past(_verdicts_of(chain), moved_at, plan.planned_at),
+        streaks=streaks,
+        cut_over=any(pointer.state in CUT_OVER for pointer in pointers.values()),
+    )
     return replace(decision, signatures=told(records_of(chain, evidence), ports.signer.trusted))
+
+
+def judge_group(plan: Plan, group: str, ports: Ports, at: datetime) -> GateDecision:
+    """The same for one group alone, whose checks are made, while others may be under way."""
+    alone = replace(plan, groups=(plan.group(group),))
+    return judge(alone, ports, collect_evidence(alone, ports), at)
+
+
+def _verdicts_of(chain: Chain) -> tuple[Verdict, ...]:
+    """Every verdict on a cut that was ever recorded, oldest first."""
+    found = (record for record in chain.records if record.kind == "verdict" and "/now/" not in record.key)
+    return tuple(from_json(Verdict, record.content) for record in found)
 
 
 def keep_sealed(plan: Plan, ports: Ports, evidence: Evidence, evidence_hash: str) -> str:
@@ -126,12 +161,16 @@ def _checks(plan: Plan, group: GroupPlan, ports: Ports) -> Iterator[Check]:
     pointer, manifest = published(plan, group, ports), read_manifest(ports.store, plan, group)
     staged = read_staged(ports.store, plan, group)
     yield Check(group.name, "records", RECORDS)
-    yield Check(group.name, "counts", group.name, counts_inputs(ports, group, manifest, staged, pointer.content))
+    yield _check(group, "counts", group.name, counts_basis(ports, group, manifest, staged, pointer.content))
     for spec in kpis_of(plan, group):
         resolved = kpi.resolve(spec, group, plan.migration.calendar)
-        yield Check(group.name, "kpi", spec.name, kpi_inputs(manifest, resolved, ports, pointer))
+        yield _check(group, "kpi", spec.name, kpi_basis(manifest, resolved, ports, pointer))
     for _, lake in proven(group):
-        yield Check(group.name, "rows", lake.name, rows_inputs(manifest, staged, lake, ports, pointer))
+        yield _check(group, "rows", lake.name, rows_basis(manifest, staged, lake, ports, pointer))
+
+
+def _check(group: GroupPlan, kind: str, subject: str, basis: Basis) -> Check:
+    return Check(group.name, kind, subject, inputs_of(kind, basis), basis)
 
 
 def _verdicts(plan: Plan, group: GroupPlan, ports: Ports) -> tuple[Verdict, ...]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from lakeward.domain import kpi
+from lakeward.domain.closing import open_from
 from lakeward.domain.evidence import Finding, Outcome, Verdict
 from lakeward.domain.facts import LakeTable
 from lakeward.domain.file_facts import FileFact, FileSet, Manifest
 from lakeward.domain.identity import digest
+from lakeward.domain.kpi_compare import Opened
 from lakeward.domain.kpi_landing import landing_sql
 from lakeward.domain.sides import LAKE
 from lakeward.domain.words import counted
@@ -74,6 +76,7 @@ class Measured:
     files: tuple[FileFact, ...]
     leg: str = "source-lake"
     aside: int = 0  # rows of the source table that are in quarantine
+    opened: Opened = field(default_factory=dict)
 
 
 def table_files(ports: Ports, table: LakeTable, snapshots: Mapping[str, int]) -> FileSet:
@@ -105,8 +108,11 @@ def measure(
     landing: Mapping[str, Input] | None = None,
     aside: int = 0,
     since: date | None = None,
+    at: datetime,
 ) -> Measured:
     """Take the lake's figures and compare; everything is stored under keys that begin with ``stem``.
+
+    :param at: when the source's figures were taken: by it, periods are closed or open.
 
     :param lake: the files, as ``lake_inputs`` gives them. :param landing: asked, when the figures differ, on which way they parted.
     :param aside: rows of the source table that are in quarantine, for the summary.
@@ -114,30 +120,33 @@ def measure(
     with reckoning(r):
         taken = take_figures(ports, kpi.lake_sql(r, LAKE), lake, f"{stem}-lake.parquet")
     expected, found = as_input(ports.store, r, source), as_input(ports.store, r, taken)
-    differences = put_beside(ports, r, expected, found, key=f"{stem}-differences.parquet", since=since)
+    opened = open_from(r.calendar, at) if r.spec.date else {}
+    differences = put_beside(ports, r, expected, found, key=f"{stem}-differences.parquet", since=since, opened=opened)
     files = (source, taken, *([differences.file] if differences.file else ()))
     leg = "source-lake"
     if differences.failed and landing is not None:
         with reckoning(r):
             landed = take_figures(ports, landing_sql(r), landing, f"{stem}-landing.parquet")
         early = put_beside(
-            ports, r, expected, as_input(ports.store, r, landed), key=f"{stem}-landing-differences.parquet"
+            ports,
+            r,
+            expected,
+            as_input(ports.store, r, landed),
+            key=f"{stem}-landing-differences.parquet",
+            opened=opened,
         )
         leg = "source-landing" if early.failed else "landing-lake"
         files += (landed,)
     moved = replace(differences, findings=tuple(replace(f, leg=leg) for f in differences.findings))
-    return Measured(moved, files, leg, aside)
+    return Measured(moved, files, leg, aside, opened)
 
 
 def kpi_verdict(case: Case, r: kpi.ResolvedKpi, inputs: str, measured: Measured) -> Verdict:
     """The verdict on what was measured of a KPI."""
     cells = measured.differences
     if not cells.failed:
-        summary = (
-            f"{counted(cells.checked, 'cell')} equal{remarks(r.spec, ' ')}"
-            if cells.checked
-            else "no rows on either side, so no cell to compare"
-        )
+        nothing = "no cell of a closed period" if cells.open else "no rows on either side, so no cell to compare"
+        summary = f"{counted(cells.checked, 'cell')} equal{remarks(r.spec, ' ')}" if cells.checked else nothing
         outcome = Outcome.PASS
     else:
         outcome = Outcome.WARN if r.spec.warn_only else Outcome.FAIL
@@ -149,17 +158,27 @@ def kpi_verdict(case: Case, r: kpi.ResolvedKpi, inputs: str, measured: Measured)
         aside = f"; {held}" if measured.aside else ""
         origin = _ORIGINS.get(measured.leg, "")
         summary = f"{cells.failed} of {counted(cells.checked, 'cell')} differ{missed}{origin}{aside}{remarks(r.spec, '; ')}; {place(first)}: {first.message}"
-    return case.verdict(
+    verdict = case.verdict(
         "kpi",
         r.spec.name,
         inputs,
         outcome,
-        summary,
+        summary + _open(cells),
         checked=cells.checked,
         failed=cells.failed,
         findings=cells.findings,
         files=measured.files,
     )
+    opened = {grain.value: measured.opened[grain] for grain in r.spec.grains if grain in measured.opened}
+    return replace(verdict, open=cells.open, open_failed=cells.open_failed, open_from=opened)
+
+
+def _open(cells: Differences) -> str:
+    """What is told of cells whose periods may still change."""
+    if not cells.open:
+        return ""
+    differ = f", {cells.open_failed} of them differ" if cells.open_failed else ", all equal"
+    return f"; {counted(cells.open, 'cell')} of open periods{differ}: they decide nothing"
 
 
 def remarks(spec: kpi.KpiSpec, before: str = "") -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lakeward.domain.evidence import Evidence, GateDecision, Transition
+from lakeward.domain.decision import GateDecision
+from lakeward.domain.evidence import Evidence, Transition
 from lakeward.domain.facts import Plan
 from lakeward.domain.gate import changes
 from lakeward.domain.identity import sealed_key

@@ -11,9 +11,11 @@ from lakeward.domain.evidence import Finding, Outcome, Verdict
 from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.file_facts import FileSet
 from lakeward.domain.kpi_compare import finding, same_cells_sql
+from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.rows import keyed
 from lakeward.domain.sides import LAKE
 from lakeward.domain.words import counted
+from lakeward.domain.zone_rules import rules_sql
 from lakeward.errors import SourceLostError
 from lakeward.ports import CutReader
 from lakeward.reader import resolve
@@ -22,6 +24,11 @@ from lakeward.steps.figures import SHOWN, Differences, store_stream, take_source
 from lakeward.steps.locate import Located, Side, local, locate
 from lakeward.steps.measure import Case, kpi_verdict, lake_inputs, measure, table_files
 from lakeward.steps.rows import Proof, Said, findings_of, less_quarantine, proven
+from lakeward.steps.zone_rules import check_rules
+
+_APART = (
+    "SELECT count(*) FILTER (WHERE NOT open) AS failed, count(*) FILTER (WHERE open) AS open_failed FROM differences"
+)
 
 Pause = Callable[[timedelta], None]
 """Waits; whoever passes it in can be interrupted."""
@@ -118,12 +125,13 @@ class _Look:
         of_tables = [rows.get(table.name) for _, table in r.tables]
         if all(one is not None and one.outcome == "pass" for one in of_tables):
             told = f"all of {counted(verdict.failed, 'cell')} that differed settled {self.when}: the rows behind them are equal"
-            return replace(verdict, outcome=Outcome.PASS, summary=told, failed=0, findings=())
+            return replace(verdict, outcome=Outcome.PASS, summary=told, failed=0, open_failed=0, findings=())
         stem = f"{stem}-recheck"
         source = take_source(ports, f"{stem}-source.parquet", self.cut, r, self.proof.plan.migration.parity.max_cells)
-        again = measure(ports, r, source, lake_inputs(ports, r, self.proof.pointer.tables), stem)
+        lake = lake_inputs(ports, r, self.proof.pointer.tables)
+        again = measure(ports, r, source, lake, stem, at=self.cut.taken_at)
         if again.differences.file is None:
-            again = replace(again, differences=Differences(verdict.checked, 0))
+            again = replace(again, differences=Differences(verdict.checked, 0, open=verdict.open))
         else:
             columns = kpi.difference_columns(r)
             inputs = {
@@ -134,12 +142,18 @@ class _Look:
             with ports.engine.stream(same_cells_sql(r), inputs) as batches:
                 both = store_stream(ports.store, f"{stem}-differences.parquet", batches, head)
             cells = tuple(finding(r.spec, "source-lake", cell) for cell in head[:SHOWN])
-            hidden = sum(cell.kind == "offsetting" for cell in cells)
-            again = replace(again, differences=Differences(verdict.checked, both.rows, hidden, cells, both))
+            hidden = sum(cell.kind == "offsetting" and not cell.open for cell in cells)
+            inputs = {"differences": FileSet((both.url,), ports.store.access, columns)}
+            (row,) = ports.engine.table(_APART, inputs).to_pylist()
+            left = Differences(verdict.checked, row["failed"], hidden, cells, both, verdict.open, row["open_failed"])
+            check_rules(ports, r, left, lambda: self.cut.query(rules_sql(r.calendar, Dialect.POSTGRES)))
+            again = replace(again, differences=left)
         files = (*again.files[:2], *([again.differences.file] if again.differences.file else ()))
         settled = verdict.failed - again.differences.failed
         made = kpi_verdict(self.case, r, verdict.inputs_hash, replace(again, files=files))
-        return replace(made, summary=f"{made.summary}; {counted(settled, 'cell')} settled {self.when}")
+        return replace(
+            made, basis=verdict.basis, summary=f"{made.summary}; {counted(settled, 'cell')} settled {self.when}"
+        )
 
 
 def _place(found: Finding) -> tuple[object, ...]:

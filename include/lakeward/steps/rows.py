@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lakeward.domain.evidence import Finding, Outcome, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
 from lakeward.domain.file_facts import FileFact, FileSet, Manifest, Staged
-from lakeward.domain.identity import batch_id, digest
+from lakeward.domain.identity import batch_id
 from lakeward.domain.kpi_resolve import ResolvedKpi, resolve_all
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.row_classes import Known
@@ -19,6 +19,7 @@ from lakeward.domain.rows import EXPECTED, FIGURES, FOUND, differing_sql, figure
 from lakeward.domain.sides import LAKE, Subject, whole
 from lakeward.domain.sql import ident, text
 from lakeward.domain.stored import to_json
+from lakeward.domain.voiding import inputs_of
 from lakeward.domain.words import counted
 from lakeward.ports import CutReader, Input, Ports, silent
 from lakeward.steps.figures import SHOWN, take_figures, taken_figures, write_figures
@@ -71,12 +72,18 @@ def source_figures_sql(plan: Plan, table: TablePlan, lake: LakeTable) -> str:
     return figures_sql(whole(table, lake, plan.migration.kpis, plan.migration.calendar).source())
 
 
-def rows_inputs(manifest: Manifest, staged: Staged, lake: LakeTable, ports: Ports, pointer: Pointer) -> str:
-    """The hash of everything that the verdict on a table's rows depends on."""
+def rows_basis(manifest: Manifest, staged: Staged, lake: LakeTable, ports: Ports, pointer: Pointer) -> dict[str, str]:
+    """Everything that the verdict on a table's rows depends on."""
     figures = next((f.checksum for f in manifest.figures if f.url.endswith(f"/rows/{lake.name}.parquet")), "none")
     qualified = ports.lake.qualified(lake.name)
-    aside = str(staged.table(lake.name).quarantined)
-    return digest("rows", RULE_VERSION, manifest.cut_id, figures, aside, qualified, str(pointer.content.get(qualified)))
+    return {
+        "rule": RULE_VERSION,
+        "cut": manifest.cut_id,
+        "figures": figures,
+        "staged": f"{staged.table(lake.name).quarantined} quarantined",
+        "table": qualified,
+        "snapshot": str(pointer.content.get(qualified)),
+    }
 
 
 def prove_cut(
@@ -87,7 +94,7 @@ def prove_cut(
     source = taken_figures(ports.store, manifest, f"/rows/{lake.name}.parquet", f"rows of {lake.name}")
     files = table_files(ports, lake, proof.pointer.tables)
     taken = take_figures(ports, figures_sql(subject.lake()), {LAKE: files}, f"{stem}-lake.parquet")
-    inputs = rows_inputs(manifest, staged, lake, ports, proof.pointer)
+    inputs = inputs_of("rows", rows_basis(manifest, staged, lake, ports, proof.pointer))
     rows, differing = _beside(ports, source, taken)
     said = Said(proof, case, lake, inputs, rows, len(subject.names), stem)
     if not differing:

@@ -48,7 +48,9 @@ class EvaluateGateOperator(RunOperator):
 
         with self.opened() as (plan, ports, _):
             decision = evaluate(plan, ports, now())
-            self.log.info("Records: %s", decision.signatures)
+            self.log.info("Decision: %s. Records: %s", decision.decision.value, decision.signatures)
+            for streak in decision.streaks:
+                self.log.info("%s", streak)
             self.keep_dossier(plan, ports)
             for warning in decision.warnings:
                 self.log.warning("%s", warning)
@@ -58,6 +60,8 @@ class EvaluateGateOperator(RunOperator):
                     todo="Mend what the reasons name; then clear this task, or start a new run for a new cut.",
                 )
         return {
+            "decision": decision.decision.value,
+            "progress": list(map(str, decision.streaks)),
             "evidence_hash": decision.evidence_hash,
             "signatures": decision.signatures,
             "warnings": list(decision.warnings),

@@ -15,6 +15,9 @@ from lakeward_airflow.runs import now, open_run, progress
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from lakeward.domain.facts import Plan
+    from lakeward.ports import Ports
+
 
 class KpiComparisonSensor(BaseSensorOperator):
     """Wait until every business figure of a group is equal in source and lake.
@@ -55,11 +58,25 @@ class KpiComparisonSensor(BaseSensorOperator):
             failed = [verdict for verdict in verdicts if verdict.outcome is Outcome.FAIL]
             held = [f"{v.kind} {v.subject}" for v in failed if not is_settled(known, v)]
             entry.outcome, entry.message = "held" if held else "done", ", ".join(held)
+            decided = _decision(plan, self.group, ports)
         for place, told in known.items():
             self.log.warning("%s: %s", " ".join(place), told.told())
         for verdict in verdicts:
             self.log.info("%s %s: %s, %s", verdict.kind, verdict.subject, verdict.outcome, verdict.summary)
+        self.log.info("Decision of group %s so far: %s", self.group, "\n  ".join(decided))
         if held:
             self.log.warning("%s holds the gate: repair it, or fail this run and start a new one.", entry.message)
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=[verdict_summary(verdict) for verdict in verdicts])
+
+
+def _decision(plan: Plan, group: str, ports: Ports) -> list[str]:
+    """What the gate would say of this group alone; it is decided over all groups, by the gate's own task."""
+    from lakeward.errors import LakewardError
+    from lakeward.steps.gate import judge_group
+
+    try:
+        decision = judge_group(plan, group, ports, now())
+    except LakewardError as error:  # the gate's task will tell it again, and fail
+        return [f"can't be told: {error.what}"]
+    return [decision.decision.value, *decision.reasons, *map(str, decision.streaks)]

@@ -112,6 +112,8 @@ def test_a_run_that_was_killed_goes_on_and_all_is_equal(cli: Run, shop: Path, fi
         ("revenue", "goods", "buyers"), "pass"
     )
     assert [step["outcome"] for step in status["steps"]] == ["done"] * 8
+    assert (status["gate"]["decision"], status["gate"]["reasons"]) == ("ready", [])
+    assert f"The gate is open. Evidence {status['gate']['evidence_hash']}" in cli("status", shop).stdout
     assert {step["rows"] for step in status["steps"] if step["step"] == "append"} == {420}
     shown = cli("status").stdout
     assert status["migration"] in shown

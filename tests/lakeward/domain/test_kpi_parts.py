@@ -115,7 +115,8 @@ def test_floats_are_added_up_alike_in_any_order(world: Both, rows: list[tuple[ob
     lake = {row[:4]: row[4:] for row in world.lake(r)}
     assert source.keys() == lake.keys()
     worth = [float(w) * 3 - float(a) for _, a, *_, w, _ in rows if a is not None and w is not None]  # type: ignore[arg-type]
-    near = {"rel_tol": 1e-13, "abs_tol": 1e-15 * sum(map(abs, worth))}
+    # This session writes floats with 15 digits; ours write all of them.
+    near = {"rel_tol": 1e-13, "abs_tol": 2e-14 * sum(map(abs, worth))}
     total = source["total", None, "", None]
     assert total[1] == len(worth)
     assert math.isclose(total[0] or 0, math.fsum(worth), **near)  # type: ignore[arg-type]
@@ -150,7 +151,7 @@ def compared(r: kpi.ResolvedKpi, expected: tuple[str, ...], found: tuple[str, ..
             cell = ["'total'", "CAST(NULL AS varchar)", "''", *values, "CAST(1 AS DECIMAL(38,0))"]
             listed = ", ".join(f"{value} AS {column}" for value, column in zip(cell, names, strict=True))
             duck.execute(f"CREATE TABLE {name} AS SELECT {listed}")
-        (_, failed, _) = duck.execute(totals_sql(r)).fetchone() or (0, 0, 0)
+        failed = (duck.execute(totals_sql(r)).fetchone() or (0, 0))[1]
         cells = duck.execute(differences_sql(r)).to_arrow_table().to_pylist()
     told = [finding(r.spec, "source-lake", cell) for cell in cells]
     return failed, [f.message for f in told]

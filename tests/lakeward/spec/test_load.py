@@ -113,7 +113,7 @@ WRONG = [
     ),
     (
         changed("date: ordered_at", "date: ordered_at\n    grains: [days]"),
-        "`days` is not known here; known: day, week, month. Did you mean `day`?",
+        "`days` is not known here; known: day, week, month, fiscal_month, fiscal_quarter, fiscal_year. Did you mean `day`?",
     ),
     (changed("channel: string", "channel: varchar"), "unknown type `varchar`"),
     (changed("channel: string", "channel: varchar"), "In the lake this is `string`."),
@@ -163,6 +163,40 @@ WRONG = [
     (GOOD + "calendar: {time_zone: Europe/Zurch}\n", "is no IANA time zone"),
     (GOOD + "calendar: {time_zone: Europe/Zurick}\n", "Did you mean `Europe/Zurich`"),
     (changed("sum(total)", "summ(total)"), "'summ(total)' is no measure: sum, count"),
+    *(
+        (changed("    date: ordered_at", f"    date: d\n    grains: [{grain}]") + calendar, told)
+        for grain, calendar, told in (
+            ("fiscal_month", "", "`fiscal_month` without `calendar.fiscal`"),
+            (
+                "fiscal_year",
+                "calendar: {fiscal: {months: [2025-01-01, 2025-02-01]}}",
+                "without `calendar.fiscal.years`",
+            ),
+            ("day", "calendar: {fiscal: {month_starts: 29}}", "`month_starts` must be at most 28, not `29`"),
+            ("day", "calendar: {fiscal: {year_starts: april}}", "`year_starts` without `month_starts`"),
+            ("day", "calendar: {fiscal: {month_starts: 2, years: [2025-01-01]}}", "two forms of fiscal periods"),
+            ("day", "calendar: {fiscal: {weeks: 4-4-5}}", "`weeks` without the `years`"),
+            ("day", "calendar: {fiscal: {}}", "`fiscal` declares no period"),
+            ("day", "calendar: {fiscal: {months: [2025-01-01]}}", "`months` has one day"),
+            ("day", "calendar: {fiscal: {months: [2025-02-01, 2025-01-01]}}", "does not come after `2025-02-01`"),
+            (
+                "day",
+                "calendar: {fiscal: {weeks: 4-4-5, years: [2025-01-01, 2026-01-01]}}",
+                "has 365 days, not 52 or 53 weeks",
+            ),
+            (
+                "day",
+                "calendar: {fiscal: {years: [2025-01-03, 2026-01-01], months: [2025-01-02, 2025-01-04, 2026-01-01]}}",
+                "2025-01-03 is the first day of one of `years`, but of none of `months`",
+            ),
+            ("day", "calendar: {fiscal: {months: [1, 2]}}", "a date is expected here, not `1`"),
+            ("day", "calendar: {closed_after: 999999d}", "no period of the last ten years would be closed"),
+            ("day", "calendar: {closed_after: 2 days}", "is not of the form"),
+            ("day", "gate: {closed_periods: {week: 2}}", "no KPI has the grain `week`"),
+            ("day", "gate: {closed_periods: {dya: 2}}", "`dya` is not known here; known: day, week"),
+            ("day", "gate: {closed_periods: {day: 0}}", "must be at least 1, not `0`"),
+        )
+    ),
     (changed("sum(total)", "summ(total)"), "in one line. Did you mean `sum`?"),
     (GOOD + "cutover: {require_frozen_source: false}\n", "`false` is not known here; known: true"),
     (

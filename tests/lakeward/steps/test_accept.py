@@ -14,7 +14,8 @@ from parity_world import AT, World, world
 from lakeward.adapters.ledger import MemoryLedger
 from lakeward.domain.acceptance import Acceptance, Withdrawal
 from lakeward.domain.accepted import id_of, is_settled
-from lakeward.domain.evidence import GateDecision, Verdict
+from lakeward.domain.decision import GateDecision
+from lakeward.domain.evidence import Verdict
 from lakeward.errors import SpecError
 from lakeward.lab import Lab
 from lakeward.steps.accept import explain_verdicts, keep_acceptance, of_migration, propose, tell_ledger, withdraw

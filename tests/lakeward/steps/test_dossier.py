@@ -14,6 +14,7 @@ from parity_world import AT, World, world
 
 from lakeward.adapters.ledger import MemoryLedger
 from lakeward.domain.chain import Chain
+from lakeward.domain.decision import Reason
 from lakeward.domain.dossier import Dossier, render
 from lakeward.domain.evidence import Approval, Outcome, State, Transition
 from lakeward.domain.identity import chain_key
@@ -148,7 +149,7 @@ def test_hostile_names_are_text(collected: Dossier) -> None:
     evil = replace(
         collected,
         evidence=replace(collected.evidence, tables=tables),
-        decision=replace(collected.decision, reasons=(EVIL,), warnings=(EVIL,)),
+        decision=replace(collected.decision, why=(Reason(EVIL, todo=EVIL),), warnings=(EVIL,)),
         figures=figures,
         differences=differences,
         approvals=(answer,),

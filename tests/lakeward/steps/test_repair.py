@@ -39,10 +39,9 @@ def shop(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield found
 
 
-def bad(shop: World, changed: dict[str, str] | None = None) -> set[str]:
-    """Lay the tables anew, with mistakes; the subjects whose verdicts fail."""
-    shop.publish(MISTAKES if changed is None else changed, f"{next(RUNS):04}")
-    return failed(shop)
+def lay(shop: World, changed: dict[str, str]) -> None:
+    """Lay the tables anew, with mistakes."""
+    shop.publish(changed, f"{next(RUNS):04}")
 
 
 def failed(shop: World) -> set[str]:
@@ -51,7 +50,8 @@ def failed(shop: World) -> set[str]:
 
 
 def test_every_mistake_of_the_lake_is_repaired_in_one_commit(shop: World) -> None:
-    assert bad(shop) >= {"rows sales", "rows sales_lines", "kpi revenue", "kpi lines"}
+    lay(shop, MISTAKES)
+    assert failed(shop) >= {"rows sales", "rows sales_lines", "kpi revenue", "kpi lines"}
     before = resolve(shop.ports.store, "parity", "shop")
     plan = repair(shop.plan, "shop", shop.ports, AT, "ann")
     assert (plan.done, resolve(shop.ports.store, "parity", "shop")) == ("", before), "a dry run changes nothing"
@@ -75,7 +75,7 @@ def test_every_mistake_of_the_lake_is_repaired_in_one_commit(shop: World) -> Non
 
 
 def test_what_has_changed_at_the_source_is_carried_over(shop: World) -> None:
-    assert bad(shop, {}) == set()
+    lay(shop, {})
     try:
         with admin() as connection:
             connection.execute(
@@ -99,7 +99,7 @@ def test_what_has_changed_at_the_source_is_carried_over(shop: World) -> None:
 
 
 def test_rows_without_a_key_and_what_readers_use_are_refused_by_name(shop: World) -> None:
-    bad(shop, {"visits": "SELECT * FROM rows UNION ALL (SELECT * FROM rows LIMIT 1)"})
+    lay(shop, {"visits": "SELECT * FROM rows UNION ALL (SELECT * FROM rows LIMIT 1)"})
     with pytest.raises(UnsupportedError, match=r"parity.visits has no key"):
         repair(shop.plan, "shop", shop.ports, AT, "ann")
     assert repair(shop.plan, "shop", shop.ports, AT, "ann", tables=["sales"]).findings == ()

@@ -17,7 +17,6 @@ from lakeward.lab import Lab
 from lakeward.reader import resolve
 from lakeward.steps.append import append
 from lakeward.steps.artifacts import read_plan
-from lakeward.steps.compare_now import compare_now
 from lakeward.steps.discard import discard
 from lakeward.steps.evidence import verify
 from lakeward.steps.repair import repair
@@ -56,12 +55,8 @@ def mend(chain: Chain) -> None:
     with chain.ports() as ports:
         name = chain.loaded.spec.migration
         plan = read_plan(ports.store, name, "run1")
-        for _ in range(2):
-            last = repair(plan, "shop", ports, datetime.now(UTC), "ann", dry_run=False)
-            if not last.resumed and not last.findings:
-                break
-        verdicts = compare_now(plan, ports, datetime.now(UTC))
-        assert [v.summary for v in verdicts if v.failed] == []
+        found = [repair(plan, "shop", ports, datetime.now(UTC), "ann", dry_run=False) for _ in range(2)]
+        assert found[-1].findings == (), "the first one has repaired it, or finished what had been begun"
         pointer, group = resolve(ports.store, name, "shop"), plan.group("shop")
         for table in group.lake_tables:
             state = ports.lake.state(table.name)
