@@ -12,6 +12,7 @@ from lakeward.spec.models import ChildSpec, Filter, FilterOp, GroupSpec, KpiSpec
 from lakeward.spec.names import is_glob, slug, split_table
 from lakeward.spec.problems import Trouble, meant
 from lakeward.spec.rules import Rule
+from lakeward.spec.wave_checks import check_waves
 
 
 def check(spec: Migration) -> Iterator[Trouble]:
@@ -42,6 +43,7 @@ def check(spec: Migration) -> Iterator[Trouble]:
     yield from _kpis(spec)
     yield from check_calendar(spec)
     yield from _unproved(spec)
+    yield from check_waves(spec)
 
 
 def _landing(spec: Migration) -> Iterator[Trouble]:

@@ -15,12 +15,13 @@ from lakeward.spec.checks import check
 from lakeward.spec.diagnose import diagnose, place
 from lakeward.spec.document import Node, Reader
 from lakeward.spec.mend import follows, mend, respell, unreadable
-from lakeward.spec.models import AnyMigration, LiftAndShift, Migration
+from lakeward.spec.models import AnyMigration, LiftAndShift, Migration, Phased
 from lakeward.spec.problems import MOST, Place, Problem, Trouble, meant, refuse
 
 MAX_BYTES = 10_000_000
-PATTERNS: dict[str, type[LiftAndShift]] = {"lift_and_shift": LiftAndShift}
-NOT_YET = ("phased", "strangler_fig", "hybrid")
+Known = LiftAndShift | Phased
+PATTERNS: dict[str, type[Known]] = {"lift_and_shift": LiftAndShift, "phased": Phased}
+NOT_YET = ("strangler_fig", "hybrid")
 
 Check = Callable[[Migration], Iterator[Trouble]]
 
@@ -92,7 +93,7 @@ def _validate(
     if not isinstance(root.value, dict):
         return None, [*problems, Problem(root.place, "the top level must be `key: value` lines, not a list or text")]
     unread = unreadable(root, (problem.place for problem in problems))
-    root, misspelt = respell(root, LiftAndShift)
+    root, misspelt = respell(root, _pattern(root)[0])
     model, refused = _pattern(root)
     problems = problems + misspelt + refused
     spec, troubles = _shape(root, model)
@@ -108,7 +109,7 @@ def _validate(
     return (None if misspelt else spec), problems
 
 
-def _pattern(root: Node) -> tuple[type[LiftAndShift], list[Problem]]:
+def _pattern(root: Node) -> tuple[type[Known], list[Problem]]:
     """The model of the file's pattern; what is wrong is judged as lift_and_shift, so that all of it is seen."""
     known = ", ".join(PATTERNS)
     if (found := root.child("pattern")) is None:
@@ -116,7 +117,7 @@ def _pattern(root: Node) -> tuple[type[LiftAndShift], list[Problem]]:
     value = found[1].value
     if isinstance(value, str) and value in NOT_YET:
         reason = f"the pattern `{value}` is not there yet; this version knows {known}"
-        return LiftAndShift, [Problem(found[1].place, reason, "Use `lift_and_shift`, or wait for a later version.")]
+        return LiftAndShift, [Problem(found[1].place, reason, f"Use one of {known}, or wait for a later version.")]
     if not isinstance(value, str) or value not in PATTERNS:
         words = meant(str(value), (*PATTERNS, *NOT_YET)) if isinstance(value, str) else ""
         shown = value if isinstance(value, (str, int)) else "this"
@@ -124,7 +125,7 @@ def _pattern(root: Node) -> tuple[type[LiftAndShift], list[Problem]]:
     return PATTERNS[value], []
 
 
-def _shape(root: Node, model: type[LiftAndShift]) -> tuple[LiftAndShift | None, list[Problem]]:
+def _shape(root: Node, model: type[Known]) -> tuple[Known | None, list[Problem]]:
     try:
         return model.model_validate(root.plain()), []
     except ValidationError as error:

@@ -23,9 +23,11 @@ from lakeward.spec.tables import (
     SpecialPolicy,
     TableSpec,
 )
+from lakeward.spec.waves import BudgetSpec, PhasedGroup, Schedule, WaveSpec, WindowSpec
 
 __all__ = [
     "AnyMigration",
+    "BudgetSpec",
     "CalendarSpec",
     "ChildSpec",
     "CompactionSpec",
@@ -48,6 +50,7 @@ __all__ = [
     "Migration",
     "ParitySpec",
     "Phased",
+    "PhasedGroup",
     "QuarantineSpec",
     "Reference",
     "SourceSpec",
@@ -57,6 +60,8 @@ __all__ = [
     "TableSpec",
     "TargetSpec",
     "ToleranceSpec",
+    "WaveSpec",
+    "WindowSpec",
 ]
 
 
@@ -276,9 +281,20 @@ class LiftAndShift(Migration):
 
 
 class Phased(Migration):
-    """Scheduled waves by entity group and time window (joins later; refused by name)."""
+    """Scheduled waves by entity group and window, within a budget."""
 
-    pattern: Literal["phased"]
+    pattern: Literal["phased"] = Field(description="`phased`: waves of groups, each group in windows, on a schedule.")
+    groups: tuple[PhasedGroup, ...] = Field(
+        min_length=1,
+        description="Entities that belong together: each group is read at one cut per window, published at one instant.",
+    )
+    waves: tuple[WaveSpec, ...] = Field(
+        (), description="Groups in the order of their phases; default is a wave for each group, as written."
+    )
+    schedule: Schedule | None = Field(
+        None, description="When a run begins by itself, in the `calendar`'s time zone; default is never."
+    )
+    budget: BudgetSpec = Field(BudgetSpec(), description="What one run may take.")
 
 
 class StranglerFig(Migration):

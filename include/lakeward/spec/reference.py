@@ -10,8 +10,8 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, StringConstraints, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from lakeward.spec.known import models_in
-from lakeward.spec.models import AnyMigration, LiftAndShift
+from lakeward.spec.known import fields_of, models_in
+from lakeward.spec.models import AnyMigration, LiftAndShift, Phased
 from lakeward.spec.scalars import Identifier, LakeName, Scalar, Word
 
 TITLE = "lakeward migration file"
@@ -32,6 +32,8 @@ _WORDS = {
     "Transform": "transform, as `month(ordered_at)` or `bucket(16, id)`",
     "SortTerm": "column, `-column` is descending",
     "Expression": "[measure](#measures)",
+    "WindowSize": "length, as `1 month` or `100000 keys`",
+    "Schedule": "`@hourly`, `@daily`, `@weekly`, `@monthly` or cron, as `30 22 * * mon-fri`",
     "ZoneName": "IANA time zone",
 }
 
@@ -47,17 +49,36 @@ def reference() -> str:
     lines = ["## Every key", "", "`required` stands where a key has no default. Unknown keys are refused.", ""]
     sections = _sections(LiftAndShift, "")
     for model, path in sections.items():
-        lines += [f"### {_heading(path)}", "", _doc(model), ""]
-        lines += ["| Key | Value | Default | Meaning |", "|---|---|---|---|"]
-        lines += [_row(sections, name, field) for name, field in model.model_fields.items()]
-        lines.append("")
+        lines += _part(sections, model, _heading(path), fields_of(model))
+    lines += ["## More keys of phased migrations", ""]
+    phased = _sections(Phased, "")
+    for model in (one for one in phased if one not in sections):
+        known = next((fields_of(one) for one, path in sections.items() if path == phased[model]), {})
+        fields = {name: field for name, field in fields_of(model).items() if name not in known or name == "pattern"}
+        lines += _part(phased, model, f"{_heading(phased[model])}{', beside the above' if known else ''}", fields)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _part(
+    sections: dict[type[BaseModel], str], model: type[BaseModel], heading: str, fields: dict[str, FieldInfo]
+) -> list[str]:
+    rows = [_row(sections, name, field) for name, field in fields.items()]
+    return [
+        f"### {heading}",
+        "",
+        _doc(model),
+        "",
+        "| Key | Value | Default | Meaning |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+    ]
 
 
 def _sections(model: type[BaseModel], path: str) -> dict[type[BaseModel], str]:
     """Every model and the path at which it stands first, in the order of the file."""
     found = {model: path}
-    for name, field in model.model_fields.items():
+    for name, field in fields_of(model).items():
         for inner in models_in(field.annotation):
             for one, where in _sections(inner, _below(path, name, field)).items():
                 found.setdefault(one, where)

@@ -1,0 +1,144 @@
+"""The parts of a phased migration: windows of a group, waves of groups, the budget and the schedule of its runs."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, Strict
+
+from lakeward.spec.scalars import Count, LakeName, Size, Span, Word
+from lakeward.spec.tables import GroupSpec, Spec
+
+_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly")
+_FIELDS = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of the month", 1, 31, ()),
+    ("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")),
+    ("day of the week", 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat")),
+)
+
+
+class WindowSize(Word):
+    """How much a window holds, as `1 month` or `100000 keys`."""
+
+    __slots__ = ()
+    form = r"[1-9][0-9]{0,11} (day|week|month|key)s?"
+    example = "1 month, 1 week, 1 day, 100000 keys"
+    parts = ": a whole number from 1, a blank, then days, weeks, months or keys"
+
+    @classmethod
+    def parse(cls, text: str) -> str:
+        """One blank, no plural."""
+        return super().parse(" ".join(text.split())).rstrip("s")
+
+    @property
+    def number(self) -> int:
+        """How many of them."""
+        return int(self.split()[0])
+
+    @property
+    def unit(self) -> str:
+        """day, week, month or key."""
+        return self.split()[1]
+
+
+class Schedule(Word):
+    """When runs begin: `@hourly`, `@daily`, `@weekly`, `@monthly`, or a cron expression of five fields."""
+
+    __slots__ = ()
+    form = r"@hourly|@daily|@weekly|@monthly|\S+( \S+){4}"
+    example = "@daily, 30 22 * * mon-fri"
+
+    @classmethod
+    def parse(cls, text: str) -> str:
+        """Each field holds `*`, numbers or names, ranges, steps; within its bounds."""
+        text = " ".join(text.lower().split())
+        if text in _PRESETS:
+            return text
+        fields = text.split()
+        if len(fields) != len(_FIELDS):
+            raise ValueError(
+                f"{text!r} is no schedule: write one of {', '.join(_PRESETS)}, or five fields (minute, hour, day of the month, "
+                "month, day of the week), as in `30 22 * * mon-fri`"
+            )
+        for value, (name, low, high, names) in zip(fields, _FIELDS, strict=True):
+            for part in value.split(","):
+                if not _is_part(part, low, high, names):
+                    raise ValueError(
+                        f"{text!r}: {part!r} is no {name}: `*`, a number from {low} to {high}, a range, a step"
+                    )
+        return text
+
+
+def _is_part(part: str, low: int, high: int, names: tuple[str, ...]) -> bool:
+    found = re.fullmatch(r"(\*|(\w+)(?:-(\w+))?)(?:/([1-9][0-9]?))?", part)
+    if not found:
+        return False
+    if found[1] == "*":
+        return True
+    ends = [
+        names.index(end) + low if end in names else int(end) if end.isdecimal() else -1
+        for end in found.group(2, 3)
+        if end
+    ]
+    return all(low <= end <= high for end in ends) and ends == sorted(ends)
+
+
+Bound = Annotated[int, Strict()] | date
+
+
+class WindowSpec(Spec):
+    """The slices that a group is read in, each at a cut of its own.
+
+    Tables whose rows refer to the windowed table (by a reference to its key) follow it: a row is in the window of the row that
+    it names. Every other table of the group is read whole with each window, so that no row is published before what it names.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    table: str = Field(min_length=1, description="The table whose rows are sliced, as it is listed under `tables`.")
+    column: str = Field(
+        min_length=1, description="Its column, by the source's name: a date, a timestamp, or a whole number."
+    )
+    size: WindowSize = Field(
+        description="How much one window holds; days, weeks and months are those of the `calendar`."
+    )
+    order: Literal["newest_first", "oldest_first"] = Field("newest_first", description="Which window is taken first.")
+    from_: Bound | None = Field(
+        None, alias="from", description="The first day or key; older rows stay behind. Default: from the oldest row on."
+    )
+    until: Bound | None = Field(
+        None,
+        description="The day or key that is the first to stay behind. Default: up to the newest row, again and again.",
+    )
+
+
+class PhasedGroup(GroupSpec):
+    """Entities that belong together: read at one cut per window, published at one instant."""
+
+    window: WindowSpec | None = Field(
+        None, description="The slices that the group is read in; without it, it is read at once."
+    )
+
+
+class WaveSpec(Spec):
+    """Groups that are moved in the same phase."""
+
+    name: LakeName = Field(description="Name of the wave.")
+    groups: tuple[LakeName, ...] = Field(min_length=1, description="Its groups, in the order in which they are taken.")
+    after: tuple[LakeName, ...] | None = Field(
+        None,
+        description="Waves that must be complete, every gate of them open, before this one begins; default is the one written before it. "
+        "`[]` is none.",
+    )
+
+
+class BudgetSpec(Spec):
+    """What one run may take; it ends between two windows, and takes at least one."""
+
+    time: Span | None = Field(None, description="No window is begun that is not likely to end within it.")
+    rows: Count | None = Field(None, ge=1, description="Rows of the windowed tables, in each group.")
+    bytes: Size | None = Field(None, description="Landed bytes, in each group.")
