@@ -25,7 +25,7 @@ $(STAMP): requirements.txt pyproject.toml
 	@$(BIN)/python -m compileall -q include plugins
 	@touch $@
 
-demo: setup ## A whole migration on real servers, up to the cutover (DEMO_ORDERS=20000, PATTERN=lift_and_shift)
+demo: setup ## A whole migration on real servers, up to the cutover (DEMO_ORDERS=20000, PATTERN=lift_and_shift or phased)
 	@$(BIN)/python -m lakeward_airflow.demo
 
 ui: setup ## The demo, left running: prints Airflow's URL and login, ends on Ctrl-C

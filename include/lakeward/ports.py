@@ -162,12 +162,16 @@ class TableState:
 
 @dataclass(frozen=True, slots=True)
 class TableCommit:
-    """What one table gets in a group's commit: files that replace the window's rows. ``plan`` is the table as it must be."""
+    """What one table gets in a group's commit: files that replace the window's rows. ``plan`` is the table as it must be.
+
+    A window but ``WHOLE`` replaces the files whose names begin with its mark (``domain/windows.py``), and those of ``beside``.
+    """
 
     plan: LakeTable
     batch_id: str
     window: str
     files: tuple[StagedFile, ...]
+    beside: tuple[str, ...] = ()
 
     @property
     def table(self) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias
 
 from lakeward.spec.models import GroupSpec, Migration
 from lakeward.spec.names import is_glob, slug, split_table
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 _GROUP = "lakeward"
 
@@ -21,6 +25,14 @@ def table_asset(connection: str, qualified: str) -> Asset:
 def published(migration: str) -> AssetAlias:
     """What stands for all tables that a migration publishes; which they are is known when a group was planned."""
     return AssetAlias(name=f"lakeward__{migration}", group=_GROUP)
+
+
+def update_assets(context: Context, outlets: Iterable[object], connection: str, snapshots: Mapping[str, int]) -> None:
+    """Tell Airflow of the tables (qualified name to snapshot) that stand behind a task's aliases."""
+    events: Any = context["outlet_events"]
+    for alias in (outlet for outlet in outlets if isinstance(outlet, AssetAlias)):
+        for table, snapshot in snapshots.items():
+            events[alias].add(table_asset(connection, table), extra={"snapshot": str(snapshot)})
 
 
 def named_tables(spec: Migration) -> list[Asset]:

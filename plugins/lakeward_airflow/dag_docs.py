@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lakeward.spec.models import GroupSpec, KpiSpec, Migration, TableSpec
+from lakeward.spec.models import GroupSpec, KpiSpec, Migration, Phased, TableSpec, WaveSpec
+from lakeward.spec.wave_checks import waves_of
 
 
 def migration_doc(spec: Migration, file_name: str) -> str:
@@ -49,7 +50,20 @@ def _lines(spec: Migration, file_name: str) -> Iterator[str]:
         "| --- | --- | --- | --- |",
     )
     yield from (_kpi(kpi) for kpi in spec.kpis)
-    yield from ("", _HOW)
+    if isinstance(spec, Phased):
+        yield from ("", "#### Waves", *(_wave(spec, wave) for wave in waves_of(spec)), "", _HOW_PHASED)
+    else:
+        yield from ("", _HOW)
+
+
+def _wave(spec: Phased, wave: WaveSpec) -> str:
+    by_name = {group.name: group.window for group in spec.groups}
+    told = []
+    for name in wave.groups:
+        window = by_name[name]
+        told.append(f"{name} by {window.size} of `{window.table}.{window.column}`" if window else f"{name} at once")
+    after = f", after {', '.join(wave.after)}" if wave.after else ""
+    return f"- **{wave.name}**{after}: {'; '.join(told)}"
 
 
 def _table(table: TableSpec) -> str:
@@ -80,6 +94,12 @@ is equal. Then `gate` looks at all evidence, `approve` asks a person (under **Re
 
 Every task can be cleared and run again: what was done stays done. Trigger with `rehearsal` to prove everything and end before the
 approval. Going back: the DAG `cutover`."""
+
+_HOW_PHASED = """#### How a run goes
+`plan` freezes this file and all schemas. Then each open wave: the task of a group takes window after window, each read at a cut of its own, flattened, validated, appended exactly once, published, compared and
+put to its gate, until the budget is spent. `after_...` lets the next wave begin when every window is done and every gate is open; else it is skipped, until a later run.
+
+A task that died is run again, or a new run is triggered: windows that are done stay done, and the one under way is gone on with. With `window` and `again`, or by a backfill, windows are read once more; their rows are replaced."""
 
 _MAINTENANCE = """### Maintenance of {migration}
 Works on the tables of namespace `{namespace}` and on the landing; safe beside runs of the migration. Written in `{file}`.

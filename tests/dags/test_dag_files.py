@@ -73,6 +73,19 @@ def test_the_graph_reads_in_the_words_of_the_field(sample: dict) -> None:
     assert list(retail["params"]) == ["rehearsal"]
 
 
+def test_waves_follow_each_other(sample: dict) -> None:
+    found = sample["dags"]["phased__retail_phased"]
+    assert found["tasks"] == {
+        "plan": ["catalogue.catalogue", "sales.sales"],
+        "catalogue.catalogue": ["after_catalogue"],
+        "after_catalogue": ["sales.sales"],
+        "sales.sales": ["after_sales"],
+        "after_sales": [],
+    }
+    assert (found["runs"], list(found["params"])) == (1, ["window", "again"])
+    assert "`public.orders` (and `order_items` from its nested data)" in found["doc"]
+
+
 def test_maintenance_is_a_dry_run_by_hand_and_reads_in_its_order(sample: dict) -> None:
     found = sample["dags"]["maintenance__retail"]
     assert found["tasks"] == {"compact": ["expire"], "expire": ["clean"], "clean": []}

@@ -9,11 +9,12 @@ import sys
 
 import pytest
 
-from airflow_home import write_dags
+from airflow_home import SMALL, write_dags
 from lakeward.lab import Lab
 
 pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 TIDY, TASKS = "maintenance__rehearsed", ("compact", "expire", "clean")
+STAGED = "phased__staged"
 PLAY = """
 import json, sys
 from airflow.utils.db import initdb
@@ -39,9 +40,13 @@ print(json.dumps(played, default=str))
 @pytest.fixture(scope="module")
 def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
     home = tmp_path_factory.mktemp("rehearsal")
-    dags = write_dags(home / "dags", "rehearsed", files=("lift_and_shift.py", "maintenance.py"))
+    dags = write_dags(home / "dags", "rehearsed", files=("lift_and_shift.py", "maintenance.py", "phased.py"))
     file = dags / "migrations" / "rehearsed.yaml"
     file.write_text(f"{file.read_text()}compaction: {{mode: rewrite, min_small_files: 2}}\n")
+    staged = SMALL.format(migration="staged").replace("lift_and_shift", "phased", 1)
+    staged = staged.replace("groups:\n", "budget: {rows: 1}\ngroups:\n", 1)
+    window = "    window: {table: public.orders, column: ordered_at, size: 12 months, from: 2025-01-01}\n"
+    (dags / "migrations" / "staged.yaml").write_text(staged.replace("  - name: sales\n", f"  - name: sales\n{window}"))
     (home / "airflow").mkdir()
     env = (
         os.environ
@@ -54,8 +59,9 @@ def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
         }
     )
     runs = [("lift_and_shift__rehearsed", {"rehearsal": True}), (TIDY, {}), (TIDY, {"dry_run": False})]
+    runs += [(STAGED, {}), (STAGED, {}), (STAGED, {"window": "2026", "again": True})]
     command = [sys.executable, "-c", PLAY, str(dags), json.dumps(runs)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=580)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=880)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -85,3 +91,17 @@ def test_maintenance_looks_by_default_and_does_it_when_told(rehearsed: dict) -> 
             "stock_quarantine",
         }
         assert run["returned"]["clean"]["leftovers"] == {}
+
+
+def test_windows_are_moved_within_the_budget_and_a_wave_waits_for_the_one_before(rehearsed: dict) -> None:
+    first, second, again = rehearsed[STAGED]
+    newest, oldest = "2026-01-01/2027-01-01", "2025-01-01/2026-01-01"
+    states = [{task["task"]: task["state"] for task in run["tasks"]} for run in (first, second)]
+    assert [run["state"] for run in (first, second, again)] == ["success"] * 3
+    assert (first["returned"]["sales.sales"]["moved"], first["returned"]["sales.sales"]["left"]) == ([newest], 1)
+    assert (states[0]["after_sales"], states[0]["stock.stock"]) == ("skipped", "skipped")
+    assert (second["returned"]["sales.sales"]["moved"][0], second["returned"]["sales.sales"]["left"]) == (oldest, 0)
+    assert second["returned"]["stock.stock"]["moved"] == ["all"]
+    assert set(states[1].values()) == {"success"}
+    assert again["returned"]["sales.sales"]["moved"] == [newest]
+    assert again["returned"]["sales.sales"]["rows_done"] == second["returned"]["sales.sales"]["rows_done"] > 1900

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeward.cli.console import exits, progressing, say_json
+from lakeward.cli.console import exits, note, progressing, say_json
 from lakeward.cli.session import check_names, now, opened, run_of_cut
 from lakeward.cli.verdicts import finding_json, show_accepted, show_rows, show_verdicts, verdict_json
 from lakeward.errors import LakeError, SpecError
@@ -68,7 +68,7 @@ def parity(
     watched: AbstractContextManager[Progress] = nullcontext(silent) if as_json else progressing()
     with opened(file) as (loaded, ports):
         check_names(loaded, group, kpi)
-        plans, again = _published(loaded, ports, group), _recheck(loaded, recheck_after)
+        plans, again = _published(loaded, ports, group, at), _recheck(loaded, recheck_after)
         with watched as progress:
             found = _compared(plans, ports, at, kpi, since.date() if since else None, again, progress)
             rows = [pair for plan, verdicts in found for pair in _findings(plan, verdicts, ports, at, drill=drill)]
@@ -90,10 +90,12 @@ def parity(
         raise typer.Exit(1)
 
 
-def _published(loaded: LoadedMigration, ports: Ports, group: str) -> list[tuple[Plan, str]]:
-    """For each group the plan of the run whose cut is published."""
+def _published(loaded: LoadedMigration, ports: Ports, group: str, at: At) -> list[tuple[Plan, str]]:
+    """For each group the plan of the run whose cut is published; of one with windows, over all that are done when compared now."""
+    from lakeward.domain.windows import fold
     from lakeward.reader import resolve
     from lakeward.steps.artifacts import read_plan
+    from lakeward.steps.waves import over_done
 
     name = loaded.spec.migration
     found = []
@@ -107,7 +109,11 @@ def _published(loaded: LoadedMigration, ports: Ports, group: str) -> list[tuple[
                 f"The landing of group {one.name} at its published cut {pointer.cut_id} is gone.",
                 todo="Run the migration again: `lakeward run`, or its DAG.",
             )
-        found.append((read_plan(ports.store, name, run_key), one.name))
+        plan = read_plan(ports.store, name, run_key)
+        if pointer.basis:
+            what = "the rows of" if at is At.NOW else f"the cut of window {plan.group(one.name).window}, the last of"
+            note(f"{one.name}: {what} {len(pointer.windows)} windows that are done: {fold('', pointer.windows)}")
+        found.append((over_done(plan, ports) if at is At.NOW else plan, one.name))
     return found
 
 

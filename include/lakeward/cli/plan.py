@@ -33,16 +33,26 @@ def plan(
     Example: `lakeward plan dags/migrations/retail.yaml`
     """
     from lakeward.cli.session import now, open_run, opened
+    from lakeward.cli.windows import measure, show_plan
+    from lakeward.spec.models import Phased
     from lakeward.steps.plan import preview
+    from lakeward.steps.propose import propose
 
     with opened(file) as (loaded, ports), progressing() as progress:
         made = preview(loaded, ports, open_run(ports.store, loaded), now(), progress)
         names = {t.name: ports.lake.qualified(t.name) for g in made.groups for t in g.lake_tables}
+        phased = isinstance(loaded.spec, Phased) and not sql
+        found = measure(made, ports) if phased else {}
+        proposed = propose(made, ports) if phased else []
     if sql:
         for text in _selects(made, names, sql):
             say(text)
     else:
         _show(made, names)
+        if isinstance(loaded.spec, Phased):
+            show_plan(made, loaded.spec, found)
+        for line in proposed:
+            say(line)
 
 
 def _selects(made: Plan, names: dict[str, str], engine: str) -> Iterator[str]:

@@ -48,6 +48,12 @@ def run(
     new: Annotated[
         bool, typer.Option("--new", help="Give up the run that is under way and begin a new one, with a new cut.")
     ] = False,
+    budget: Annotated[str, typer.Option(metavar="TIME", help="Phased: no window is begun after it, as `2h`.")] = "",
+    window: Annotated[
+        str,
+        typer.Option(metavar="W", help="Phased: only this window, by its name, its first day or key, a month or year."),
+    ] = "",
+    again: Annotated[bool, typer.Option("--again", help="Phased: read the window again, though it is done.")] = False,
 ) -> None:
     """Run a migration up to the gate: plan, extract, prepare, flatten, validate, append, compact, compare.
 
@@ -55,16 +61,29 @@ def run(
     next makes a new cut, which replaces the tables' contents. So does `--new`, for a run whose cut is no good: rows were mended
     at the source since. Cutting over is Airflow's: its DAG makes a cut of its own.
 
+    A phased migration moves its next windows until they are through or the budget is spent, each up to its own gate.
+
     Exits 0 when the gate is open (or `--until` is reached), 1 when a step failed, 3 when the gate is held.
 
     Example: `lakeward run dags/migrations/retail.yaml`
     """
+    from lakeward.cli.run_phased import Wanted, run_phased
+    from lakeward.spec.models import Phased
     from lakeward.steps.plan import make_plan
 
     with opened(file) as (loaded, ports):
         names = [g.name for g in loaded.spec.groups]
         if group and group not in names:
             raise SpecError(f"{file} has no group {group!r}.", todo=f"It has: {', '.join(names)}.")
+        if isinstance(loaded.spec, Phased):
+            if until is not Step.GATE or new:
+                raise SpecError(
+                    "--until and --new are not for phased migrations.", todo="Choose by --window and --again."
+                )
+            run_phased(loaded, loaded.spec, ports, Wanted(group, budget, window, again))
+            return
+        if budget or window or again:
+            raise SpecError("--budget, --window and --again are for phased migrations.", todo="Leave them out.")
         with progressing() as progress:
             plan = make_plan(loaded, ports, open_run(ports.store, loaded, new=new), now(), progress)
         note(f"run {plan.run_key} of {plan.migration.migration}, planned {plan.planned_at:%Y-%m-%d %H:%M:%SZ}")

@@ -12,6 +12,7 @@ import typer
 from lakeward.cli.console import exits, home, say, say_json, table
 from lakeward.cli.decision import decision_json, decision_now, show_decision
 from lakeward.cli.verdicts import verdict_json
+from lakeward.cli.windows import WINDOWS, show_windows
 
 if TYPE_CHECKING:
     from lakeward.domain.acceptance import Acceptance
@@ -67,7 +68,15 @@ def status(
 def _status(name: str, ledger: Ledger, pointers: tuple[Pointer, ...], gate: GateDecision | None) -> _Status:
     steps = ledger.steps(name)
     newest = max((record for record in steps), key=lambda r: r.started_at, default=None)
-    mine = tuple(record for record in steps if newest and record.run_key == newest.run_key)
+    run = newest.run_key if newest else ""
+    phased = max(
+        (r for r in steps if r.step == WINDOWS and run.startswith(r.run_key)), key=lambda r: r.run_key, default=None
+    )
+    mine = tuple(
+        record
+        for record in steps
+        if record.run_key == run or (phased and record.step == WINDOWS and record.run_key == phased.run_key)
+    )
     return _Status(
         name, pointers, mine, ledger.verdicts(name), ledger.transitions(name), ledger.acceptances(name), gate
     )
@@ -97,6 +106,7 @@ def _show(one: _Status) -> None:
         table(("group", "state", "version", "cut", "moved at", "by", "why"), rows)
     if one.gate:
         show_decision(one.gate)
+    show_windows(one.pointers, one.steps)
     if one.steps:
         say(f"Last run {one.steps[-1].run_key}")
         rows = [
@@ -132,6 +142,10 @@ def _as_json(one: _Status) -> dict[str, object]:
                 "moved_at": p.moved_at.isoformat(),
                 "moved_by": p.moved_by,
                 "why": p.why,
+                "windows": {
+                    name: {"cut": cut.cut_id, "rows": cut.rows, "ended": cut.ended, "gate": cut.gate}
+                    for name, cut in p.windows.items()
+                },
             }
             for p in one.pointers
         ],

@@ -95,8 +95,25 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class WindowCut:
+    """The cut at which a window of a phased migration was read, and what the gate said of it.
+
+    ``ended``: no more rows were to be expected in it. ``gate``: open, held, or nothing as long as it was not asked.
+    """
+
+    cut_id: str
+    rows: int
+    bytes: int
+    seconds: float
+    ended: bool
+    gate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Pointer:
     """What readers of one group follow. ``tables`` pins every lake table (qualified name) to a snapshot id.
+
+    ``windows`` are those that a phased migration has published, ``basis`` is what they are counted by.
 
     ``origins`` names, for tables that are pinned to a compacted snapshot, the one that the cut landed as: the same rows.
     ``previous`` is the state to come back to; ``version`` grows by one with every move.
@@ -114,6 +131,12 @@ class Pointer:
     why: str
     previous: State | None = None
     origins: dict[str, int] = field(default_factory=dict)
+    windows: dict[str, WindowCut] = field(default_factory=dict)
+    basis: str = ""
+
+    def shows(self, cut_id: str) -> bool:
+        """Whether readers see that cut: the one published last, or that of a window."""
+        return self.cut_id == cut_id or any(cut.cut_id == cut_id for cut in self.windows.values())
 
     @property
     def content(self) -> dict[str, int]:

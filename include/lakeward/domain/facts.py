@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
-from lakeward.spec.models import Filter, LiftAndShift
+from pydantic import Field
+
+from lakeward.domain.identity import WHOLE
+from lakeward.domain.sql import ident, where
+from lakeward.spec.models import Filter, LiftAndShift, Phased
 from lakeward.spec.rules import Rule
 
 
@@ -128,6 +133,7 @@ class TablePlan:
     kind: str = ""  # of the source's table, as SourceTable tells it
     dropped: tuple[str, ...] = ()  # columns of the source that are left behind
     prove_rows: bool = True  # every column of every row is compared, beside the KPIs
+    within: str = ""  # condition of the source's SQL: only the rows of a window
 
     @property
     def name(self) -> str:
@@ -138,6 +144,12 @@ class TablePlan:
     def label(self) -> str:
         """``schema.table`` for messages."""
         return f"{self.schema}.{self.table}"
+
+    def where(self, extra: str = "") -> str:
+        """``WHERE`` of the rows that are read at the source, in its own SQL, or nothing."""
+        terms = (where(self.filter, ident).removeprefix("WHERE "), self.within, extra)
+        condition = " AND ".join(term for term in terms if term)
+        return f"WHERE {condition}" if condition else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +164,43 @@ class ReferencePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Follower:
+    """Rows of ``table`` are in the window of the row of ``to`` that they name; columns are the source's."""
+
+    table: str
+    columns: tuple[str, ...]
+    to: str
+    to_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Windowing:
+    """The table that a group is sliced by (the main lake table's name), and those that follow it."""
+
+    table: str
+    column: str  # of the source
+    kind: str  # date, timestamp, timestamptz, key
+    zone: str  # whose days are meant
+    followers: tuple[Follower, ...]
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Every main table that is read by windows."""
+        return (self.table, *(f.table for f in self.followers))
+
+    @property
+    def basis(self) -> str:
+        """What windows are counted by; another one would slice otherwise."""
+        return (
+            f"{self.table}.{self.column} in {self.zone}"
+            if self.kind == "timestamptz"
+            else f"{self.table}.{self.column}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class GroupPlan:
-    """One entity group."""
+    """One entity group; at the cut of a window ``window`` names it, and the tables' conditions are of it."""
 
     name: str
     cut_id: str
@@ -161,6 +208,15 @@ class GroupPlan:
     references: tuple[ReferencePlan, ...]
     max_quarantine_share: float
     notes: tuple[str, ...] = ()
+    windowing: Windowing | None = None
+    window: str = WHOLE
+    top: int | None = None  # where the slice of the largest key began when windows were listed
+
+    @property
+    def sliced(self) -> frozenset[str]:
+        """Every lake table that holds the rows of several windows."""
+        names = self.windowing.tables if self.windowing else ()
+        return frozenset(table.name for plan in self.tables if plan.name in names for table in plan.lake)
 
     @property
     def lake_tables(self) -> tuple[LakeTable, ...]:
@@ -177,7 +233,7 @@ class GroupPlan:
 class Plan:
     """Everything that the later steps of a run need; frozen beside the landing before anything is read."""
 
-    migration: LiftAndShift
+    migration: Annotated[LiftAndShift | Phased, Field(discriminator="pattern")]
     text: str
     file_hash: str
     version: str

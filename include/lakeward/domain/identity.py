@@ -118,6 +118,11 @@ def chain_prefix(migration: str) -> str:
     return f"{migration}/chain/"
 
 
+def window_claim_key(migration: str, group: str) -> str:
+    """Where it is written who is moving a window of a group, and which."""
+    return f"{migration}/windows/{group}.json"
+
+
 def approval_key(migration: str, stamp: str, run_key: str) -> str:
     """Where a person's answer lies; ``stamp`` sorts by time."""
     return f"{migration}/approvals/{stamp}-{digest('run', run_key, length=8)}.json"

@@ -8,7 +8,7 @@ from decimal import Decimal
 from lakeward.domain.facts import LakeColumn, LakeTable, LandedColumn, TablePlan
 from lakeward.domain.kpi_measure import KpiError
 from lakeward.domain.source_shape import shape_of, undeclared_of
-from lakeward.domain.sql import ident, text, where
+from lakeward.domain.sql import ident, text
 from lakeward.spec.scalars import LakeType
 
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -44,7 +44,7 @@ def source_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> tupl
     alias = {("value", s): f"v{i}" for i, s in enumerate(plain)} | {("doc", s): f"j{i}" for i, s in enumerate(nested)}
     selected = [f"{landed[s].expression} AS {alias['value', s]}" for s in plain]
     selected += [f"{_document(landed[s], _holding(s, table))} AS {alias['doc', s]}" for s in nested]
-    inner = f"SELECT {', '.join(selected) or '1 AS one'} FROM {ident(plan.schema)}.{ident(plan.table)} {where(plan.filter, ident)}"
+    inner = f"SELECT {', '.join(selected) or '1 AS one'} FROM {ident(plan.schema)}.{ident(plan.table)} {plan.where()}"
     parsed = any(_holding(s, table) != "jsonb" for s in nested)
     fence = " OFFSET 0" if parsed else ""  # else the documents would be parsed once for every mention
     sql = f"({inner}{fence}) AS r"

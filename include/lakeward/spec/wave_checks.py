@@ -30,6 +30,11 @@ def check_waves(spec: Migration) -> Iterator[Trouble]:
             f"`{spec.compaction.mode}` puts rows of several windows into one file, and a window could not be replaced by itself",
             "Write `none` in a phased migration; docs/phased.md tells what to do with a store that compacts by itself.",
         )
+    if spec.gate.closed_periods and any(group.window for group in spec.groups):
+        reason = "each window is put to the gate by itself, and its figures end where it ends"
+        yield Trouble(
+            ("gate", "closed_periods"), reason, "Leave it out: every period of a window must be equal anyway."
+        )
     for n, group in enumerate(spec.groups):
         yield from _window(group, ("groups", n))
     yield from _waves(spec)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from lakeward.domain.evidence import Pointer, WindowCut
 from lakeward.domain.facts import GroupPlan, Plan
-from lakeward.domain.file_facts import Appended, LandedTable, Manifest, Staged, StagedTable
+from lakeward.domain.file_facts import Appended, Committed, LandedTable, Manifest, Staged, StagedTable
 from lakeward.domain.identity import WHOLE, batch_id, discarded_key
 from lakeward.domain.quarantine import quarantine_table
+from lakeward.domain.windows import has_ended, parse
 from lakeward.errors import DataError, LakeError
 from lakeward.ports import Ports, Progress, TableCommit, silent
+from lakeward.spec.models import Phased
 from lakeward.steps.artifacts import manifest_of, read_manifest, read_staged
 from lakeward.steps.publish import find_pointer, publish, require_legacy
 
@@ -27,20 +30,65 @@ def append(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Pr
     staged = read_staged(ports.store, plan, group)
     _check_counts(group, read_manifest(ports.store, plan, group), staged)
     _check_pointer(plan, group, ports)
+    if (there := find_pointer(ports.store, plan, group)) and group.window in there[0].windows:
+        cut = there[0].windows[group.window]
+        if cut.cut_id == group.cut_id:  # and other windows may have landed since
+            return _landed_before(group, staged, there[0], ports)
     commits = _commits(group, staged)
     progress(f"append {group.name}", 0, len(commits))
     if ports.store.etag(discarded := discarded_key(plan.migration.migration, group.name, group.cut_id)):
         ports.store.delete([discarded])  # it is wanted again
     multi, committed = ports.lake.commit(commits, group.cut_id, plan.migration.migration)
     appended = Appended(group.name, group.cut_id, multi, committed)
-    publish(plan, group.name, ports, appended.snapshots, at, by=plan.run_key)
+    publish(plan, group.name, ports, appended.snapshots, at, by=plan.run_key, window=_window_cut(plan, group, ports))
     progress(f"append {group.name}", len(commits), len(commits))
     return appended
 
 
+def _window_cut(plan: Plan, group: GroupPlan, ports: Ports) -> WindowCut | None:
+    """What the pointer tells of a window in a phased migration; None in others."""
+    if not isinstance(plan.migration, Phased):
+        return None
+    manifest = read_manifest(ports.store, plan, group)
+    spec = next(g.window for g in plan.migration.groups if g.name == group.name)
+    main = group.windowing.table if group.windowing else ""
+    ended = group.window == WHOLE or spec is None
+    if spec is not None and not ended:
+        ended = has_ended(parse(group.window), spec, plan.migration.calendar, manifest.taken_at, group.top)
+    return WindowCut(
+        cut_id=group.cut_id,
+        rows=sum(t.rows for t in manifest.tables if main in {"", t.table}),
+        bytes=sum(f.bytes for t in manifest.tables for f in t.files),
+        seconds=manifest.seconds,
+        ended=ended,
+    )
+
+
+def _landed_before(group: GroupPlan, staged: Staged, pointer: Pointer, ports: Ports) -> Appended:
+    """A window that readers see."""
+    names = [*(t.name for t in group.lake_tables), group.quarantine]
+    pins = {name: pointer.content[ports.lake.qualified(name)] for name in names}
+    tables = tuple(
+        Committed(name, batch_id(group.cut_id, name), pins[name], staged.table(name).rows, already=True)
+        for name in names
+    )
+    return Appended(group.name, group.cut_id, multi=False, tables=tables)
+
+
 def _commits(group: GroupPlan, staged: Staged) -> tuple[TableCommit, ...]:
-    tables = (*group.lake_tables, quarantine_table(group))
-    return tuple(TableCommit(t, batch_id(group.cut_id, t.name), WHOLE, staged.table(t.name).files) for t in tables)
+    commits = [
+        TableCommit(
+            t,
+            batch_id(group.cut_id, t.name),
+            group.window if t.name in group.sliced else WHOLE,
+            staged.table(t.name).files,
+        )
+        for t in group.lake_tables
+    ]
+    aside = quarantine_table(group)
+    files = staged.table(aside.name).files
+    beside = (WHOLE,) if group.windowing else ()
+    return (*commits, TableCommit(aside, batch_id(group.cut_id, aside.name), group.window, files, beside))
 
 
 def _check_pointer(plan: Plan, group: GroupPlan, ports: Ports) -> None:
@@ -49,11 +97,13 @@ def _check_pointer(plan: Plan, group: GroupPlan, ports: Ports) -> None:
     The tables know the newer cut only as long as its snapshot is kept, the landing's manifest knows it always.
     """
     found = find_pointer(ports.store, plan, group)
-    if found is None or found[0].cut_id == group.cut_id:
+    if found is None or found[0].shows(group.cut_id):
         return
     require_legacy(found[0])
     ours = read_manifest(ports.store, plan, group)
-    theirs = manifest_of(ports.store, ours.migration, group.name, found[0].cut_id) if found[0].cut_id else None
+    last = found[0].windows[group.window].cut_id if group.window in found[0].windows else ""
+    last = last if group.windowing else found[0].cut_id
+    theirs = manifest_of(ports.store, ours.migration, group.name, last) if last else None
     if theirs and theirs.taken_at > ours.taken_at:
         raise LakeError(
             f"Group {group.name}: cut {theirs.cut_id}, taken at {theirs.taken_at.isoformat()}, is published; cut {group.cut_id} "

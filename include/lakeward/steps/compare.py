@@ -42,7 +42,7 @@ def compare(
     group = plan.group(group_name)
     manifest = read_manifest(ports.store, plan, group)
     pointer = resolve(ports.store, plan.migration.migration, group.name)
-    if pointer.cut_id != group.cut_id:
+    if not pointer.shows(group.cut_id):
         raise LakeError(
             f"Group {group.name} is published at cut {pointer.cut_id}; this run's cut is {group.cut_id}.",
             todo="Compare in the run whose cut is published, or publish this one again.",
@@ -57,7 +57,7 @@ def compare(
     total = len(resolved) + len(tables) + 1
     for n, r in enumerate(resolved):
         progress(f"compare {r.spec.name}", n, total)
-        verdicts.append(_at_cut(case, ports, manifest, staged, r, pointer, failures))
+        verdicts.append(_at_cut(case, ports, group, manifest, staged, r, pointer, failures))
     for n, (table, lake) in enumerate(tables, len(resolved)):
         progress(f"compare rows of {lake.name}", n, total)
         verdicts.append(_rows_at_cut(case, proof, table, lake, manifest, staged, failures))
@@ -94,6 +94,7 @@ def kpi_subject(r: kpi.ResolvedKpi, ports: Ports, pointer: Pointer) -> dict[str,
 def _at_cut(
     case: Case,
     ports: Ports,
+    group: GroupPlan,
     manifest: Manifest,
     staged: Staged,
     r: kpi.ResolvedKpi,
@@ -105,7 +106,7 @@ def _at_cut(
 
     def work(stem: str) -> Verdict:
         taken = source_figures(ports.store, manifest, r)
-        lake = lake_inputs(ports, r, pointer.tables)
+        lake = lake_inputs(ports, r, pointer.tables, group)
         landing = None if r.hand else landed_inputs(ports, r, manifest)
         aside = staged.table(r.plan.name).quarantined
         measured = measure(ports, r, taken, lake, stem, landing=landing, aside=aside, at=manifest.taken_at)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from lakeward.domain.evidence import Finding, Outcome, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, LakeTable
-from lakeward.domain.file_facts import Manifest, Staged
+from lakeward.domain.file_facts import FileSet, Manifest, Staged
 from lakeward.domain.guards import applied
 from lakeward.domain.voiding import inputs_of
 from lakeward.ports import Ports
-from lakeward.steps.measure import Case
+from lakeward.steps.measure import Case, cut_files
 
 
 def counts_basis(
@@ -34,7 +34,7 @@ def count_rows(
     """Source = landing = lake + quarantine, for every table; for child tables, items read = lake + quarantine."""
     inputs = inputs_of("counts", counts_basis(ports, group, manifest, staged, pointer.content))
     snapshots = pointer.tables
-    findings = tuple(f for table in group.lake_tables for f in _check(table, ports, manifest, staged, snapshots))
+    findings = tuple(f for table in group.lake_tables for f in _check(table, group, ports, manifest, staged, snapshots))
     tables = len(group.lake_tables)
     aside = sum(staged.table(t.name).quarantined for t in group.lake_tables)
     summary = f"rows of {tables} tables add up, {aside} in quarantine; a sanity check, no proof"
@@ -51,11 +51,16 @@ def count_rows(
 
 
 def _check(
-    table: LakeTable, ports: Ports, manifest: Manifest, staged: Staged, snapshots: Mapping[str, int]
+    table: LakeTable,
+    group: GroupPlan,
+    ports: Ports,
+    manifest: Manifest,
+    staged: Staged,
+    snapshots: Mapping[str, int],
 ) -> Iterator[Finding]:
     taken = staged.table(table.name)
-    pin = snapshots.get(ports.lake.qualified(table.name))
-    lake = _count(table, ports, pin) if pin is not None else 0
+    pinned = ports.lake.qualified(table.name) in snapshots
+    lake = _count(ports, cut_files(ports, group, table, snapshots)) if pinned else 0
     landed = {t.table: t for t in manifest.tables}.get(table.name)
     if landed is not None:
         yield from _unequal(
@@ -74,6 +79,5 @@ def _unequal(table: LakeTable, leg: str, expected: int, found: int, said: str, t
         yield Finding(table.name, leg, "total", None, {}, str(expected), str(found), message)
 
 
-def _count(table: LakeTable, ports: Ports, snapshot_id: int) -> int:
-    files = ports.lake.snapshot(table, snapshot_id)
+def _count(ports: Ports, files: FileSet) -> int:
     return int(ports.engine.table("SELECT count(*) AS n FROM lake", {"lake": files}).to_pylist()[0]["n"])

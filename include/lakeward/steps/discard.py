@@ -8,7 +8,7 @@ from lakeward.domain.evidence import Pointer
 from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.identity import WHOLE, batch_id, discarded_key, pointer_key
 from lakeward.domain.stored import to_json
-from lakeward.errors import ConflictError
+from lakeward.errors import ConflictError, GateError
 from lakeward.ports import Ports, Progress, silent
 from lakeward.steps.claim import last_claim
 from lakeward.steps.publish import find_pointer, require_legacy
@@ -35,6 +35,11 @@ def discard(
     :raises ConflictError: a transition is under way, or somebody moved the pointer.
     """
     group = plan.group(group_name)
+    if group.windowing:
+        raise GateError(
+            f"Group {group.name} is moved in windows, and one of them can't be taken out by itself.",
+            todo="Read it again: `lakeward run FILE --window W --again` replaces its rows.",
+        )
     _check(plan, group, ports)
     names = (*(table.name for table in group.lake_tables), group.quarantine)
     found = [_look(ports, group, name) for name in names]

@@ -79,7 +79,7 @@ def drill(plan: Plan, group: GroupPlan, r: kpi.ResolvedKpi, cell: Finding, ports
     pointer = resolve(ports.store, plan.migration.migration, group.name)
     date = r.reached[r.spec.date] if r.spec.date else None
     subject = Subject(r.plan, r.table, r.followed, r.calendar, date)
-    files = lake_inputs(ports, r, pointer.tables)
+    files = lake_inputs(ports, r, pointer.tables, None if now else group)
     lake = Side(_in_cell(r, subject.lake(), cell), local(ports.engine, files))
     if now:
         side = Side(_in_cell(r, subject.source(), cell), ports.source.query)

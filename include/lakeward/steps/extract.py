@@ -14,7 +14,7 @@ from lakeward.domain.file_facts import FileFact, LandedTable, Manifest
 from lakeward.domain.identity import landing_prefix
 from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.oversize import cut_short, too_large
-from lakeward.domain.sql import ident, where
+from lakeward.domain.sql import ident
 from lakeward.domain.zone_rules import ZONE, needs_rules, rules_sql
 from lakeward.errors import SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
@@ -134,7 +134,7 @@ def _too_large(cut: CutReader, table: TablePlan) -> dict[str, int]:
         return {}
     listed = ", ".join(f"count(*) FILTER (WHERE {too_large(table, n)}) AS c{i}" for i, n in enumerate(table.nested))
     source = f"{ident(table.schema)}.{ident(table.table)}"
-    row = cut.query(f"SELECT {listed} FROM {source} {where(table.filter, ident)}").to_pylist()[0]
+    row = cut.query(f"SELECT {listed} FROM {source} {table.where()}").to_pylist()[0]
     return {n.source: int(row[f"c{i}"]) for i, n in enumerate(table.nested)}
 
 

@@ -9,7 +9,9 @@ from lakeward.domain.facts import LakeTable, Plan, TablePlan
 from lakeward.domain.file_facts import Manifest, Staged, StagedFile, StagedTable
 from lakeward.domain.flatten import MISFIT, table_sql
 from lakeward.domain.flatten_checks import quarantine_sql
+from lakeward.domain.identity import WHOLE
 from lakeward.domain.quarantine import quarantine_table
+from lakeward.domain.windows import token
 from lakeward.errors import DataError
 from lakeward.ports import Input, Ports, Progress, silent
 from lakeward.steps.artifacts import check_landing, find_staged, read_manifest, write_staged
@@ -28,6 +30,8 @@ def flatten(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
     group = plan.group(group_name)
     if staged := find_staged(ports.store, plan, group):
         return staged
+    if group.windowing:
+        attempt = f"{token(group.window)}{attempt}"
     started = time.monotonic()
     manifest = read_manifest(ports.store, plan, group)
     check_landing(ports.store, manifest)
@@ -86,12 +90,20 @@ def _stage(
 
 
 def _stage_quarantine(landing: SetAside, ports: Ports, attempt: str, progress: Progress) -> StagedTable:
-    table = quarantine_table(landing.group)
-    plans = [plan for plan in landing.group.tables if plan.name in landing.bad]
-    sql = " UNION ALL ".join(quarantine_sql(plan, landing.group.cut_id) for plan in plans)
-    total = sum(landing.bad[plan.name].num_rows for plan in plans)
-    files = _write(table, sql, landing.inputs(*(p.name for p in plans)), total, ports, attempt, progress)
-    return StagedTable(table.name, files, sum(f.rows for f in files), total, 0)
+    group = landing.group
+    table = quarantine_table(group)
+    followed = group.windowing.tables if group.windowing else ()
+    bad = [plan for plan in group.tables if plan.name in landing.bad]
+    # Rows of tables that are read whole with every window must not pile up, window by window.
+    parts = {token(WHOLE) + attempt: [p for p in bad if p.name not in followed]} if group.windowing else {}
+    parts[attempt] = [p for p in bad if not group.windowing or p.name in followed]
+    files: list[StagedFile] = []
+    for name, plans in parts.items():
+        sql = " UNION ALL ".join(quarantine_sql(plan, group.cut_id) for plan in plans)
+        total = sum(landing.bad[plan.name].num_rows for plan in plans)
+        files += _write(table, sql, landing.inputs(*(p.name for p in plans)), total, ports, name, progress)
+    total = sum(landing.bad[plan.name].num_rows for plan in bad)
+    return StagedTable(table.name, tuple(files), sum(f.rows for f in files), total, 0)
 
 
 def _write(

@@ -136,7 +136,7 @@ def published(plan: Plan, group: GroupPlan, ports: Ports) -> Pointer:
     if found is None:
         raise GateError(f"Group {group.name} of {migration} is not published.", todo="Finish the append step.")
     pointer = found[0]
-    if pointer.cut_id != group.cut_id:
+    if not pointer.shows(group.cut_id):
         raise GateError(
             f"Group {group.name} of {migration} is published at cut {pointer.cut_id}, but the cut of run {plan.run_key!r} is "
             f"{group.cut_id}.",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from lakeward.domain.facts import TablePlan
 from lakeward.domain.guards import guard_condition, guard_key, is_refused, reason
-from lakeward.domain.sql import ident, where
+from lakeward.domain.sql import ident
 from lakeward.errors import DataError
 from lakeward.ports import CutReader
 
@@ -22,7 +22,7 @@ def count_guarded(cut: CutReader, table: TablePlan) -> dict[str, int]:
         names = list(found)[start : start + _TERMS]
         listed = ", ".join(f"count(*) FILTER (WHERE {found[name]}) AS c{n}" for n, name in enumerate(names))
         source = f"{ident(table.schema)}.{ident(table.table)}"
-        row = cut.query(f"SELECT {listed} FROM {source} {where(table.filter, ident)}").to_pylist()[0]
+        row = cut.query(f"SELECT {listed} FROM {source} {table.where()}").to_pylist()[0]
         counts |= {name: int(row[f"c{n}"]) for n, name in enumerate(names)}
     return counts
 

@@ -96,7 +96,7 @@ def _cut(
     used += [pointer.moved_at] if pointer and manifest else []
     used += [moved[manifest.run_key]] if manifest and manifest.run_key in moved else []
     use = LandingUse(
-        published=str(pointer.state) if pointer and pointer.cut_id == cut else "",
+        published=str(pointer.state) if pointer and pointer.shows(cut) else "",
         last_used=max(used),
         superseded=_superseded(store, migration, manifest, pointer),
         discarded=any(entry.key == discarded_key(migration, group, cut) for entry in entries),
@@ -106,7 +106,7 @@ def _cut(
 
 def _superseded(store: ObjectStore, migration: str, manifest: Manifest | None, pointer: Pointer | None) -> bool:
     """Whether a cut that was taken later is published: the append step refuses this one from then on."""
-    if manifest is None or pointer is None or pointer.cut_id in {"", manifest.cut_id}:
+    if manifest is None or pointer is None or not pointer.cut_id or pointer.shows(manifest.cut_id):
         return False
     newer = manifest_of(store, migration, manifest.group, pointer.cut_id)
     return newer is not None and newer.taken_at > manifest.taken_at

@@ -9,12 +9,13 @@ from datetime import date, datetime
 from lakeward.domain import kpi
 from lakeward.domain.closing import open_from
 from lakeward.domain.evidence import Finding, Outcome, Verdict
-from lakeward.domain.facts import LakeTable
+from lakeward.domain.facts import GroupPlan, LakeTable
 from lakeward.domain.file_facts import FileFact, FileSet, Manifest
 from lakeward.domain.identity import digest
 from lakeward.domain.kpi_compare import Opened
 from lakeward.domain.kpi_landing import landing_sql
 from lakeward.domain.sides import LAKE
+from lakeward.domain.windows import is_of
 from lakeward.domain.words import counted
 from lakeward.errors import LakeError, LakewardError, redact
 from lakeward.ports import Input, Ports
@@ -87,10 +88,22 @@ def table_files(ports: Ports, table: LakeTable, snapshots: Mapping[str, int]) ->
     return ports.lake.snapshot(table, snapshots[name])
 
 
-def lake_inputs(ports: Ports, r: kpi.ResolvedKpi, snapshots: Mapping[str, int]) -> dict[str, Input]:
-    """The files of a KPI's table, by the name ``LAKE``, and of those that it reaches."""
+def cut_files(ports: Ports, group: GroupPlan, table: LakeTable, snapshots: Mapping[str, int]) -> FileSet:
+    """As ``table_files``; of a table that holds several windows only the files of the group's."""
+    files = table_files(ports, table, snapshots)
+    if table.name not in group.sliced:
+        return files
+    return replace(files, urls=tuple(url for url in files.urls if is_of(url, group.window)))
+
+
+def lake_inputs(
+    ports: Ports, r: kpi.ResolvedKpi, snapshots: Mapping[str, int], cut: GroupPlan | None = None
+) -> dict[str, Input]:
+    """The files of a KPI's table, by the name ``LAKE``, and of those that it reaches; those of a window alone at its ``cut``."""
     views = {table.name: kpi.lake_view(table.name) for _, table in r.tables} | {r.table.name: LAKE}
-    return {views[table.name]: table_files(ports, table, snapshots) for _, table in r.tables}
+    if cut is None:
+        return {views[table.name]: table_files(ports, table, snapshots) for _, table in r.tables}
+    return {views[table.name]: cut_files(ports, cut, table, snapshots) for _, table in r.tables}
 
 
 def landed_inputs(ports: Ports, r: kpi.ResolvedKpi, manifest: Manifest) -> dict[str, Input]:

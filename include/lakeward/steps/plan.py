@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from lakeward import __version__
@@ -18,11 +19,12 @@ from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.references import plan_references
 from lakeward.domain.source_facts import SourceTable
 from lakeward.domain.stored import from_json
+from lakeward.domain.windowing import judged_later, plan_windowing
 from lakeward.errors import GateError, SpecError
 from lakeward.ports import Ports, Progress, silent
 from lakeward.spec.document import Path
 from lakeward.spec.load import LoadedMigration
-from lakeward.spec.models import GroupSpec, KpiSpec, LiftAndShift, TableSpec
+from lakeward.spec.models import GroupSpec, KpiSpec, LiftAndShift, Phased, PhasedGroup, TableSpec
 from lakeward.steps.artifacts import freeze_plan, read_plan
 
 SAMPLE = 2000
@@ -50,8 +52,10 @@ def make_plan(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime,
 def preview(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime, progress: Progress = silent) -> Plan:
     """Plan a run without writing anything; every problem of the file is named at once."""
     spec = loaded.spec
-    if not isinstance(spec, LiftAndShift):
-        raise SpecError(f"{loaded.path}: the pattern {spec.pattern} is not there yet.", todo="Use lift_and_shift.")
+    if not isinstance(spec, LiftAndShift | Phased):
+        raise SpecError(
+            f"{loaded.path}: the pattern {spec.pattern} is not there yet.", todo="Use lift_and_shift or phased."
+        )
     faults = Faults()
     matched = match_tables(spec.groups, ports.source.describe(wanted_tables(spec.groups)), faults)
     home = _homes(matched, faults)
@@ -88,7 +92,7 @@ def _homes(matched: Sequence[tuple[GroupSpec, list[Match]]], faults: Faults) -> 
 
 
 def _plan_group(
-    spec: LiftAndShift,
+    spec: LiftAndShift | Phased,
     number: int,
     matches: list[Match],
     elsewhere: dict[str, str],
@@ -117,14 +121,20 @@ def _plan_group(
         references, notes = plan_references(
             group, tables, sources, elsewhere, whole=whole and len(tables) == len(matches)
         )
-    return GroupPlan(
+    windowing = None
+    if isinstance(group, PhasedGroup) and group.window:
+        with faults.at("groups", number, "window"):
+            windowing = plan_windowing(group.window, spec.calendar, tables, sources, references)
+    planned_group = GroupPlan(
         name=group.name,
         cut_id=cut_id(spec.migration, group.name, WHOLE, run_key),
         tables=tuple(tables),
         references=references,
         max_quarantine_share=group.quarantine.max_share,
         notes=(*notes, *inheritance_notes(matches, {*elsewhere, *(source.label for source in sources)})),
+        windowing=windowing,
     )
+    return replace(planned_group, notes=(*planned_group.notes, *judged_later(planned_group)))
 
 
 def _plan_table(table: TableSpec, source: SourceTable, sample: Sample, at: Path, faults: Faults) -> TablePlan | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from lakeward.domain.evidence import Pointer, State
+from lakeward.domain.evidence import Pointer, State, WindowCut
 from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.identity import pointer_key
 from lakeward.domain.stored import from_json, to_json
@@ -32,10 +32,19 @@ def require_legacy(pointer: Pointer) -> None:
         )
 
 
-def publish(plan: Plan, group_name: str, ports: Ports, snapshots: Mapping[str, int], at: datetime, by: str) -> Pointer:
+def publish(
+    plan: Plan,
+    group_name: str,
+    ports: Ports,
+    snapshots: Mapping[str, int],
+    at: datetime,
+    by: str,
+    window: WindowCut | None = None,
+) -> Pointer:
     """Move the group's pointer to these snapshots, its state unchanged; moving it to where it is does nothing.
 
     :param snapshots: lake table (the plan's name) to snapshot id.
+    :param window: what is to be known of the group's window, in a phased migration.
     :raises GateError: the group was already cut over.
     :raises ConflictError: others kept moving the pointer.
     """
@@ -45,7 +54,7 @@ def publish(plan: Plan, group_name: str, ports: Ports, snapshots: Mapping[str, i
     for _ in range(_TRIES):
         found = find_pointer(ports.store, plan, group)
         if found is None:
-            pointer = _first(plan, group, tables, at, by)
+            pointer = _first(plan, group, tables, at, by, window)
             if ports.store.put_new(key, to_json(pointer)):
                 return pointer
             continue
@@ -53,8 +62,14 @@ def publish(plan: Plan, group_name: str, ports: Ports, snapshots: Mapping[str, i
         if there.cut_id == group.cut_id and there.content == tables:  # compacted since, perhaps
             return there
         require_legacy(there)
-        made = _first(plan, group, tables, later(at, there), by)
-        pointer = replace(made, state=there.state, version=there.version + 1, previous=there.previous)
+        first = _first(plan, group, tables, later(at, there), by, window)
+        pointer = replace(
+            first,
+            state=there.state,
+            version=there.version + 1,
+            previous=there.previous,
+            windows=there.windows | first.windows if window else {},
+        )
         if ports.store.put_if(key, to_json(pointer), etag):
             return pointer
     raise ConflictError(
@@ -67,7 +82,29 @@ def later(at: datetime, there: Pointer) -> datetime:
     return max(at, there.moved_at + timedelta(microseconds=1))
 
 
-def _first(plan: Plan, group: GroupPlan, tables: dict[str, int], at: datetime, by: str) -> Pointer:
+def judged(plan: Plan, group_name: str, ports: Ports, gate: str, seconds: float) -> None:
+    """Keep what the gate said of the group's window, and how long all of it took; nothing when another cut has taken its place.
+
+    :raises ConflictError: others kept moving the pointer.
+    """
+    group = plan.group(group_name)
+    for _ in range(_TRIES):
+        if (found := find_pointer(ports.store, plan, group)) is None:
+            return
+        pointer, etag = found
+        cut = pointer.windows.get(group.window)
+        if cut is None or cut.cut_id != group.cut_id or cut.gate == gate:
+            return
+        windows = pointer.windows | {group.window: replace(cut, gate=gate, seconds=round(seconds, 1))}
+        moved = replace(pointer, version=pointer.version + 1, windows=windows)
+        if ports.store.put_if(pointer_key(plan.migration.migration, group.name), to_json(moved), etag):
+            return
+    raise ConflictError(f"The pointer of group {group.name} was moved by others {_TRIES} times.", todo="Run it again.")
+
+
+def _first(
+    plan: Plan, group: GroupPlan, tables: dict[str, int], at: datetime, by: str, window: WindowCut | None
+) -> Pointer:
     return Pointer(
         migration=plan.migration.migration,
         group=group.name,
@@ -79,4 +116,6 @@ def _first(plan: Plan, group: GroupPlan, tables: dict[str, int], at: datetime, b
         moved_at=at,
         moved_by=by,
         why=f"cut {group.cut_id} published by run {plan.run_key}",
+        windows={group.window: window} if window else {},
+        basis=group.windowing.basis if group.windowing else "",
     )

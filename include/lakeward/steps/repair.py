@@ -47,12 +47,17 @@ def repair(
     :param why: kept with the repair and the pointer, for those who look back.
     :param tables: names of lake tables whose differences are followed, default all; child rows go with their parents.
     :raises UnsupportedError: rows of a table without a key differ.
-    :raises GateError: readers or writers use the lake already.
+    :raises GateError: readers or writers use the lake already, or the group is moved in windows.
     :raises ConflictError: the lake, the pointer or the files were changed by others; nothing of this repair landed.
     :raises DataError: a row can't be carried as declared, or would not be equal afterwards; nothing was changed.
     :raises LakeError, SourceError: one of them did not answer.
     """
     group = plan.group(group_name)
+    if group.windowing:
+        raise GateError(
+            f"Group {group.name} is moved in windows: its rows are not repaired one by one.",
+            todo="Read the windows again that hold them: `lakeward run FILE --window W --again`.",
+        )
     pointer = _published(plan, group, ports)
     if unfinished := _unfinished(group, pointer, ports):
         if dry_run:

@@ -24,7 +24,7 @@ from lakeward.domain.words import counted
 from lakeward.ports import CutReader, Input, Ports, silent
 from lakeward.steps.figures import SHOWN, take_figures, taken_figures, write_figures
 from lakeward.steps.locate import Located, Side, local, locate
-from lakeward.steps.measure import Case, table_files
+from lakeward.steps.measure import Case, cut_files, table_files
 from lakeward.steps.set_aside import SetAside, landing_of, set_aside
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def prove_cut(
     """The verdict on a table's rows at the cut; a difference is followed from the landing into the lake, down to cells."""
     ports, subject = proof.ports, proof.subject(table, lake)
     source = taken_figures(ports.store, manifest, f"/rows/{lake.name}.parquet", f"rows of {lake.name}")
-    files = table_files(ports, lake, proof.pointer.tables)
+    files = cut_files(ports, proof.group, lake, proof.pointer.tables)
     taken = take_figures(ports, figures_sql(subject.lake()), {LAKE: files}, f"{stem}-lake.parquet")
     inputs = inputs_of("rows", rows_basis(manifest, staged, lake, ports, proof.pointer))
     rows, differing = _beside(ports, source, taken)
@@ -105,7 +105,7 @@ def prove_cut(
     good = Side(subject.landing(aside.rows(table.name)), landed)
     blank = Finding(lake.name, "landing-lake", table=lake.name)
     located = locate(good, lake_side, ports.engine, table, proof.known(lake), blank)
-    kept = less_quarantine(proof, table, located.findings)
+    kept = less_quarantine(proof, table, located.findings, case.cut_id if proof.group.windowing else "")
     early = _early(ports, table, lake, source, landed(figures_sql(subject.landing())), aside, differing)
     return said.verdict(Located((*early, *kept), located.whole, 0), (source, taken), looked=True)
 
@@ -263,14 +263,17 @@ def _early(
     )
 
 
-def less_quarantine(proof: Proof, table: TablePlan, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Findings without the rows that the lake lacks because they are in quarantine."""
+def less_quarantine(
+    proof: Proof, table: TablePlan, findings: tuple[Finding, ...], cut_id: str = ""
+) -> tuple[Finding, ...]:
+    """Findings without the rows that the lake lacks because they are in quarantine (of one cut)."""
     aside = quarantine_table(proof.group)
     pin = proof.pointer.tables.get(proof.ports.lake.qualified(aside.name))
     if pin is None or not any(f.kind == "missing" for f in findings):
         return findings
     files = proof.ports.lake.snapshot(aside, pin)
     sql = f"SELECT row_key FROM {ident(aside.name)} WHERE table_name = {text(table.name)}"
+    sql += f" AND cut_id = {text(cut_id)}" if cut_id else ""
     keys = [row["row_key"] for row in proof.ports.engine.table(sql, {aside.name: files}).to_pylist()]
     if not table.lake[0].key:
         missing = sum(f.times for f in findings)

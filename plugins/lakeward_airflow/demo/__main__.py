@@ -30,7 +30,9 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("Interrupted; what was started has been ended.")
         return 130
-    demo.say("[bold green]Moved, proved, approved, cut over.[/]")
+    demo.say(
+        f"[bold green]{'Moved and proved.' if given.pattern == 'phased' else 'Moved, proved, approved, cut over.'}[/]"
+    )
     return 0
 
 

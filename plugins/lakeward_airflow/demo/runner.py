@@ -21,7 +21,8 @@ from lakeward_airflow.demo.servers import DemoError, running
 from lakeward_airflow.demo.settings import CLONE, USER, AirflowHome
 from lakeward_airflow.runs import home as lakeward_home
 
-PATTERNS = {"lift_and_shift": "retail"}
+PATTERNS = {"lift_and_shift": "retail", "phased": "retail_phased"}
+_RUNS = 20
 _PATIENCE = 1800.0
 """Seconds without any task moving after which a run is given up."""
 
@@ -54,8 +55,11 @@ class Demo:
                 with AirflowApi(airflow) as api:
                     api.wait_for_dag(self.dag_id)
                     self._cut_back(lab, api)
-                    self._migrate(api)
-                    self._tell(api, airflow)
+                    if self.pattern == "phased":
+                        self._move_in_phases(api)
+                    else:
+                        self._migrate(api)
+                        self._tell(api, airflow)
                 if keep:
                     self._keep(airflow)
 
@@ -112,6 +116,28 @@ class Demo:
         if (state := api.run_state(self.dag_id, self.run_id)) != "success":
             raise DemoError(f"The run ended as {state}.")
 
+    def _move_in_phases(self, api: AirflowApi) -> None:
+        """Run after run, each within its budget, until every window is done; then all of it is compared once more."""
+        from lakeward_airflow.demo.phased import prove, told
+
+        first = self.run_id
+        for number in range(1, _RUNS):
+            self.run_id, self.known = f"{first}_{number}", {}
+            self.say(f"triggering [bold]{self.dag_id}[/], run {self.run_id}")
+            api.trigger(self.dag_id, self.run_id)
+            self._follow(api)
+            if (state := api.run_state(self.dag_id, self.run_id)) != "success":
+                raise DemoError(f"The run ended as {state}.")
+            lines, complete = told(self.file, self.run_id, self.home)
+            for line in lines:
+                self.say(escape(line))
+            if complete:
+                break
+        else:
+            raise DemoError(f"{_RUNS} runs did not suffice.", todo="Give `budget` more rows.")
+        self.console.print()
+        prove(self.console, self.file, self.run_id, self.home)
+
     def _follow(self, api: AirflowApi, until: str | None = None) -> None:
         """Tell of every task that ends; return when the run has ended, or when task ``until`` waits for an answer."""
         known = self.known
@@ -138,6 +164,8 @@ class Demo:
             self.say(f"{escape(task.label):<28} [yellow]is tried again[/]")
         elif task.state == "up_for_reschedule":
             self.say(f"{escape(task.label):<28} [yellow]waits[/], without a slot")
+        elif task.state == "skipped" and self.pattern == "phased":
+            self.say(f"{escape(task.label):<28} [yellow]not yet[/]: the budget of this run is spent")
         elif task.state in {"failed", "skipped"}:
             log = api.log(dag_id or self.dag_id, self.run_id, task)
             self.console.print(f"[red]{escape(task.label)} {task.state}[/]; the end of its log:\n{escape(log)}")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow.sdk import AssetAlias
-
-from lakeward_airflow.assets import table_asset
+from lakeward_airflow.assets import update_assets
 from lakeward_airflow.links import EvidenceLink
 from lakeward_airflow.operators.base import GroupOperator
 from lakeward_airflow.runs import now
@@ -35,7 +32,7 @@ class AppendIcebergOperator(GroupOperator):
             entry.rows = sum(table.rows for table in appended.tables)
             names = {table.table: ports.lake.qualified(table.table) for table in appended.tables}
             connection = plan.migration.target.connection
-        self._update_assets(context, connection, {names[t.table]: t.snapshot_id for t in appended.tables})
+        update_assets(context, self.outlets, connection, {names[t.table]: t.snapshot_id for t in appended.tables})
         return {
             "cut": appended.cut_id,
             "one_commit": appended.multi,
@@ -43,9 +40,3 @@ class AppendIcebergOperator(GroupOperator):
             "snapshots": {names[t.table]: str(t.snapshot_id) for t in appended.tables},
             "landed_before": [t.table for t in appended.tables if t.already],
         }
-
-    def _update_assets(self, context: Context, connection: str, snapshots: Mapping[str, int]) -> None:
-        events: Any = context["outlet_events"]
-        for alias in (outlet for outlet in self.outlets if isinstance(outlet, AssetAlias)):
-            for table, snapshot in snapshots.items():
-                events[alias].add(table_asset(connection, table), extra={"snapshot": str(snapshot)})

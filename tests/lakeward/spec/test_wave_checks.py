@@ -100,6 +100,7 @@ def test_schedules_that_cron_knows(tmp_path: Path, schedule: str) -> None:
         ("groups: [sales]}", "groups: [sales], after: [second]}", "comes after itself"),
         ("name: second", "name: first", "there are two waves called `first`"),
         ("kpis:", "compaction: {mode: rewrite}\nkpis:", "could not be replaced by itself"),
+        ("kpis:", "gate: {closed_periods: {day: 3}}\nkpis:", "each window is put to the gate by itself"),
         ("budget: {time: 2h", "budget: {tim: 2h", "Did you mean `time`?"),
         ("schedule:", "schedul:", "Did you mean `schedule`?"),
         ("pattern: phased", "pattern: lift_and_shift", "unknown key `window`"),

@@ -166,6 +166,22 @@ def replace_rows(
     return _made(table, producer, files)
 
 
+def replace_some(
+    table: Table, old: list[ManifestEntry], files: Iterable[DataFile], summary: Mapping[str, str]
+) -> Change:
+    """A snapshot with these files in the place of some live ones, beside all others; without old ones nothing is rewritten.
+
+    :raises LakeError: the janitor has given one of the files up.
+    """
+    if old:
+        return exchange_rows(table, old, files, summary)
+    return _made(
+        table,
+        _FastAppendFiles(Operation.APPEND, _Unstaged(table), table.io, uuid.uuid4(), dict(summary)),  # type: ignore[arg-type]
+        files,
+    )
+
+
 def same_files(table: Table, summary: Mapping[str, str]) -> Change:
     """A snapshot with the very files of the current one: main moves, and what readers see does not."""
     kind = _SameFiles if table.current_snapshot() else _FastAppendFiles

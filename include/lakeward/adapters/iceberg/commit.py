@@ -17,17 +17,19 @@ from pyiceberg import exceptions as iceberg
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.table import Table
-from pyiceberg.table.snapshots import ancestors_of
+from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from sqlalchemy.exc import SQLAlchemyError
 
 from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.change import Change
 from lakeward.adapters.iceberg.files import data_files
-from lakeward.adapters.iceberg.read import BATCH, DROPPED, WINDOW, batches, live_entries, origin, pinned
+from lakeward.adapters.iceberg.read import BATCH, DROPPED, SLICE, WINDOW, WINDOWS, batches, live_entries, origin, pinned
 from lakeward.adapters.iceberg.schema import MIGRATION, differences
+from lakeward.adapters.iceberg.slices import sliced, total_rows
 from lakeward.domain.file_facts import Committed
 from lakeward.domain.identity import WHOLE, tag_name
-from lakeward.errors import ConflictError, LakeError, UnsupportedError
+from lakeward.domain.windows import fold
+from lakeward.errors import ConflictError, LakeError
 from lakeward.ports import TableCommit
 
 CUT = "lakeward.cut-id"
@@ -72,12 +74,6 @@ class Landing:
         *,
         together: bool,
     ) -> None:
-        for commit in commits:
-            if commit.window != WHOLE:
-                raise UnsupportedError(
-                    f"Table {commit.table}: window {commit.window!r} can't be replaced by itself yet.",
-                    todo=f"Land the whole table (window {WHOLE!r}).",
-                )
         self._catalog, self._load, self._commits = catalog, load, commits
         self._cut, self._migration, self._together = cut_id, migration, together
         self._made: set[int] = set()
@@ -139,11 +135,22 @@ class Landing:
         if batch == commit.batch_id:
             summary = pinned(table, snapshot_id).summary
             return Landed(snapshot_id, int((summary and summary[TOGETHER]) or 1))
+        if commit.window != WHOLE and (found := self._last_of(table, commit)):
+            batch, snapshot = found
+            if batch == commit.batch_id:
+                return Landed(snapshot.snapshot_id, int((snapshot.summary and snapshot.summary[TOGETHER]) or 1))
         if tag_name(self._cut) in table.metadata.refs or self._in_history(table, commit.batch_id):
             raise LakeError(
                 f"Table {'.'.join(table.name())}: cut {self._cut} landed before, and {batch or 'something else'} took its place.",
                 todo="Start a new run if this state of the source is wanted again; an old cut never replaces a newer one.",
             )
+        return None
+
+    def _last_of(self, table: Table, commit: TableCommit) -> tuple[str, Snapshot] | None:
+        """The batch that landed last in a window, and its snapshot; None when it is behind what was expired."""
+        for snapshot in ancestors_of(table.current_snapshot(), table.metadata):
+            if snapshot.summary and snapshot.summary[SLICE] == commit.window:
+                return str(snapshot.summary[BATCH]), snapshot
         return None
 
     def _in_history(self, table: Table, batch: str) -> bool:
@@ -162,19 +169,28 @@ class Landing:
                 f"{'; '.join(altered)}. Nothing was committed to it.",
                 todo="Find out who did that. Give the table back the layout of the plan, or drop it, and start a new run.",
             )
-        live = live_entries(table, table.current_snapshot())
-        _refuse_strangers(table, sum(entry.data_file.record_count for entry in live))
-        files = data_files(table, commit.files)  # at every try: the janitor may have been here since the last one
         summary = {
             CUT: self._cut,
             BATCH: commit.batch_id,
             MIGRATION: self._migration,
             TOGETHER: str(together if self._together else 1),
         }
-        change = asking.replace_rows(table, live, files, summary)
+        record = {MIGRATION: self._migration}
+        gone = [WINDOW + window for window in batches(table) if window != commit.window]
+        if commit.window == WHOLE:
+            live = live_entries(table, table.current_snapshot())
+            _refuse_strangers(table, sum(entry.data_file.record_count for entry in live))
+            # Files are looked at, at every try: the janitor may have been here since the last one.
+            change = asking.replace_rows(table, live, data_files(table, commit.files), summary)
+            gone.append(WINDOWS)
+        else:
+            old = sliced(table, commit)
+            _refuse_strangers(table, total_rows(table))
+            change = asking.replace_some(table, old, data_files(table, commit.files), summary | {SLICE: commit.window})
+            record[WINDOWS] = fold(table.properties.get(WINDOWS, ""), [commit.window])
         self._made.add(change.snapshot_id)
-        record = {WINDOW + commit.window: f"{commit.batch_id}:{change.snapshot_id}", MIGRATION: self._migration}
-        return asking.with_tag(asking.with_properties(change, record), tag_name(self._cut))
+        record[WINDOW + commit.window] = f"{commit.batch_id}:{change.snapshot_id}"
+        return asking.with_tag(asking.with_properties(change, record, gone), tag_name(self._cut))
 
     def _result(self, found: dict[str, Landed | None]) -> tuple[bool, tuple[Committed, ...]]:
         landed = {table: one for table, one in found.items() if one}

@@ -16,7 +16,12 @@ from lakeward.errors import LakeError
 from lakeward.ports import FileStatistics, TableState
 
 WINDOW = "lakeward.window."
+"""Begins the property with the batch that landed last in a window; of a sliced table only the last window has one."""
+WINDOWS = "lakeward.windows"
+"""Of a sliced table: every window that has landed, as few intervals."""
 BATCH = "lakeward.batch-id"
+SLICE = "lakeward.window"
+"""In a snapshot: the window that it has brought, of a sliced table."""
 DROPPED = "lakeward.dropped-cut"
 REPAIR = "lakeward.repair"
 """In a snapshot, the repair that made it; as a property of the table, the last one and its snapshot."""

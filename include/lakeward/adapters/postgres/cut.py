@@ -20,7 +20,7 @@ from lakeward.adapters.postgres.session import Session, milliseconds
 from lakeward.domain.facts import LandedColumn, TablePlan
 from lakeward.domain.file_facts import FileFact, StorageAccess
 from lakeward.domain.source_facts import SourceTable
-from lakeward.domain.sql import ident, text, where
+from lakeward.domain.sql import ident, text
 from lakeward.errors import LakeError, SourceError, redact
 from lakeward.ports import Progress
 
@@ -212,10 +212,7 @@ def _padded(name: str, width: int) -> str:
 def _select(table: TablePlan, extra: str) -> str:
     """The source's own SELECT, with exact expressions, wrapped for DuckDB."""
     columns = ", ".join(f"{c.expression} AS {ident(c.source)}" for c in table.columns)
-    condition = " AND ".join(c for c in (where(table.filter, ident).removeprefix("WHERE "), extra) if c)
-    inner = f"SELECT {columns} FROM {ident(table.schema)}.{ident(table.table)}" + (
-        f" WHERE {condition}" if condition else ""
-    )
+    inner = f"SELECT {columns} FROM {ident(table.schema)}.{ident(table.table)} {table.where(extra)}"
     return f"SELECT * FROM postgres_query('src', {text(inner)})"
 
 

@@ -30,7 +30,7 @@ from lakeward.adapters.connections import Connection
 from lakeward.adapters.iceberg import IcebergLake, properties_from
 from lakeward.domain.facts import LakeTable
 from lakeward.domain.identity import batch_id
-from lakeward.errors import LakeError, LakewardError, SpecError, UnsupportedError
+from lakeward.errors import LakeError, LakewardError, SpecError
 
 
 def test_a_group_lands_tagged_and_recorded_empty_tables_too(lake: IcebergLake) -> None:
@@ -191,11 +191,6 @@ def test_a_staged_file_that_was_changed_in_its_place_is_refused(lake: IcebergLak
     assert files[0].url in told.value.what
     assert "Nothing was committed" in told.value.what
     assert lake._open("orders").metadata.snapshots == []
-
-
-def test_other_windows_are_refused_by_name(lake: IcebergLake) -> None:
-    with pytest.raises(UnsupportedError, match="window '2026-01' can't be replaced by itself yet"):
-        lake.commit([replace(batch("c1", ()), window="2026-01")], "c1", MIGRATION)
 
 
 @pytest.mark.usefixtures("lab")

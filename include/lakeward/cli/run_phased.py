@@ -1,0 +1,91 @@
+"""`lakeward run` of a phased migration: the next windows, wave by wave, within a budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import typer
+
+from lakeward.cli.console import note, progressing, say
+from lakeward.cli.session import now
+from lakeward.errors import LakewardError, SpecError
+from lakeward.spec.scalars import Span
+from lakeward.spec.wave_checks import waves_of
+
+if TYPE_CHECKING:
+    from lakeward.domain.facts import Plan
+    from lakeward.domain.progress import GroupProgress
+    from lakeward.ports import Ports
+    from lakeward.spec.load import LoadedMigration
+    from lakeward.spec.models import Phased
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for."""
+
+    group: str
+    budget: str
+    window: str
+    again: bool
+
+
+def run_phased(loaded: LoadedMigration, spec: Phased, ports: Ports, wanted: Wanted) -> None:
+    """Move windows; exits 3 when a gate is held. What goes wrong with one group is told when the others are through."""
+    from lakeward.steps.plan import preview
+    from lakeward.steps.waves import shut
+
+    if wanted.again and not wanted.window:
+        raise SpecError("--again needs --window.", todo="Name the window that is to be read again.")
+    with progressing() as progress:
+        plan = preview(loaded, ports, f"cli-{now():%Y%m%dT%H%M%S}-{uuid4().hex[:6]}", now(), progress)
+    note(f"run {plan.run_key} of {spec.migration}")
+    deadline = _deadline(spec, wanted)
+    found: dict[str, GroupProgress] = {}
+    failed: list[LakewardError] = []
+    waves = waves_of(spec)
+    for wave in waves:
+        groups = [g for g in wave.groups if wanted.group in {"", g}]
+        if groups and not wanted.group and (why := shut(wave, found, waves)):
+            say(f"Wave {wave.name} is not open: {why}")
+            continue
+        for group in groups:
+            try:
+                found[group] = _move(plan, spec, group, ports, wanted, deadline)
+            except LakewardError as error:
+                failed.append(error)
+                note(f"{group}: failed. The next `lakeward run` goes on where it was.")
+    for one in found.values():
+        say(f"{one.group}: {one.told(spec.budget, now())}")
+    if failed:
+        raise failed[0]
+    if any(one.held for one in found.values()):
+        raise typer.Exit(3)
+
+
+def _deadline(spec: Phased, wanted: Wanted) -> timedelta | None:
+    if not wanted.budget:
+        return spec.budget.time.delta if spec.budget.time else None
+    try:
+        return Span(wanted.budget).delta
+    except ValueError as error:
+        raise SpecError(f"--budget {error}", todo="Write it as `2h`.") from None
+
+
+def _move(plan: Plan, spec: Phased, group: str, ports: Ports, wanted: Wanted, limit: timedelta | None) -> GroupProgress:
+    from lakeward.steps.waves import Order, by_word, move_group
+    from lakeward.steps.window_run import Means
+
+    order = Order(
+        holder=plan.run_key,
+        budget=spec.budget,
+        deadline=plan.planned_at + limit if limit is not None else None,
+        choose=by_word(wanted.window) if wanted.window else None,
+        again=wanted.again,
+    )
+    with progressing() as progress:
+        means = Means(now, lambda: f"cli-{uuid4().hex[:12]}", progress, note)
+        return move_group(plan, group, ports, order, means)
