@@ -158,6 +158,10 @@ def hand_of(spec: HandSpec, group: GroupPlan, main: tuple[TablePlan, LakeTable])
 
 def check_side(spec: HandSpec, side: str, group: GroupPlan) -> None:
     """Refuse a SELECT that is none, reads what it may not, or does not give the declared columns."""
+    if group.windowing:
+        raise KpiError(
+            f"sql.{side} reads whole tables, but the group {group.name} is read window by window; write the figure as a `measure`"
+        )
     tree, _ = read(getattr(spec, side), side, group)
     given = [name if name in spec.columns else name.lower() for name in tree.named_selects]
     if sorted(given) != sorted(spec.columns):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import duckdb
@@ -12,6 +13,7 @@ from kpi_support import ZURICH, Both, both, spec
 from test_kpi_joins import GROUP, TABLES
 
 from lakeward.domain import kpi
+from lakeward.domain.facts import Windowing
 from lakeward.domain.sql import ident
 from lakeward.lab import Lab
 
@@ -149,3 +151,11 @@ def test_measure_and_dimensions_are_over_the_declared_columns(more: dict[str, ob
     with pytest.raises(kpi.KpiError) as error:
         written(**more)  # type: ignore[arg-type]
     assert said in str(error.value)
+
+
+def test_whole_tables_are_not_compared_with_windows() -> None:
+    sql = {"source": SOURCE, "lake": LAKE, "columns": COLUMNS}
+    windowed = replace(GROUP, windowing=Windowing("orders", "id", "key", "UTC", ()))
+    found = list(kpi.kpi_troubles(spec("sum(doubled)", table="orders", sql=sql), windowed, ZURICH))
+    assert [t.path for t in found] == [("sql", "source"), ("sql", "lake")]
+    assert all("window by window; write the figure as a `measure`" in t.reason for t in found)
