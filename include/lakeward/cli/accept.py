@@ -32,7 +32,7 @@ def accept(
     group: Annotated[str, typer.Option("--group", "-g", help="The entity group, if several have such a table.")] = "",
     period: Annotated[
         list[str],
-        typer.Option("--period", help="Only this period, of the shortest grain; `none`: rows without a date."),
+        typer.Option("--period", help="Only the period that begins on this day; `none`: rows without a date."),
     ] = [],  # noqa: B006 - typer reads it
     dimension: Annotated[
         list[str], typer.Option("--dimension", metavar="NAME=VALUE", help="Only this value; `NAME` alone: null.")
