@@ -84,6 +84,11 @@ class Verdict:
     open_from: dict[str, str] = field(default_factory=dict)
     basis: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def differences_file(self) -> FileFact | None:
+        """Of a KPI: the cells that differ, when any do."""
+        return next((file for file in self.files if file.url.endswith("-differences.parquet")), None)
+
 
 class State(StrEnum):
     """Which system readers and writers use."""

@@ -44,7 +44,7 @@ def differences_of(plan: Plan, verdict: Verdict, ports: Ports) -> tuple[tuple[Di
     """What a failed verdict found, finest cells or rows, and whether that is all of it."""
     if verdict.kind == "rows":
         return tuple(map(of_row, findings_of(ports, verdict))), verdict.whole
-    file = next((f for f in verdict.files if f.url.endswith("-differences.parquet")), None)
+    file = verdict.differences_file
     if file is None:
         return (), False
     r = resolved_kpi(plan, plan.group(verdict.group), verdict.subject)

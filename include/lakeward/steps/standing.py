@@ -126,7 +126,7 @@ def streaks_of(
 
 def _failed(r: kpi.ResolvedKpi, verdict: Verdict, ports: Ports) -> frozenset[tuple[str, str]]:
     """Grain and first day of every closed period in which a cell differs."""
-    file = next((f for f in verdict.files if f.url.endswith("-differences.parquet") and "-landing-" not in f.url), None)
+    file = verdict.differences_file
     if file is None:
         return frozenset()
     differences = FileSet((file.url,), ports.store.access, kpi.difference_columns(r))
