@@ -51,8 +51,7 @@ def show_rows(verdict: Verdict, findings: Sequence[Finding]) -> None:
 def show_differing(title: str, rows: Sequence[Finding]) -> None:
     """Rows that differ, with both values."""
     shown = [
-        (f.named_key, f.kind, f.column, *_sides(f), f.period or "", ", ".join(f.kpis), _lost(f))
-        for f in rows[:_SHOWN]
+        (f.named_key, f.kind, f.column, *_sides(f), f.period or "", ", ".join(f.kpis), _lost(f)) for f in rows[:_SHOWN]
     ]
     columns = ("key", "is", "column", "source", "lake", "day", "figures", "values")
     table(columns, shown, title=f"{title}: {len(rows):,} rows and values differ")

@@ -113,7 +113,7 @@ class Word(str):
     def _no_number(cls, value: object) -> object:
         """A number without its unit would be no better in quotes."""
         if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-            raise ValueError(f"{str(value)!r} is not of the form {cls.example}{cls.parts}")
+            raise ValueError(f"{str(value)!r} is not of the form {cls.example}{cls.parts}")  # noqa: TRY004 - pydantic's
         return value
 
     @classmethod

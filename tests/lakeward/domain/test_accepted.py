@@ -16,7 +16,13 @@ from lakeward.spec.models import GateSpec
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = date(2026, 3, 31)
 CELL = Difference(
-    "figure", "day", "2026-02-03", (("status", "paid"), ("country", None)), expected="10.00", found="10.01", marks=("1", "2")
+    "figure",
+    "day",
+    "2026-02-03",
+    (("status", "paid"), ("country", None)),
+    expected="10.00",
+    found="10.01",
+    marks=("1", "2"),
 )
 ROW = Difference("changed_value", "", "2026-02-03", (), ("7",), "amount", "10.00", "10.01")
 

@@ -482,7 +482,8 @@ assert min(took) < 0.05, took
 def test_a_fiscal_calendar_that_can_not_be_read_makes_no_grain_wrong(calendar: str, told: str, tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_text(
-        changed("    date: ordered_at", "    date: d\n    grains: [fiscal_month]") + f"calendar: {{fiscal: {calendar}}}\n"
+        changed("    date: ordered_at", "    date: d\n    grains: [fiscal_month]")
+        + f"calendar: {{fiscal: {calendar}}}\n"
     )
     with pytest.raises(SpecError) as refused:
         load(file)
