@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from lakeward.domain.decision import GateDecision
 from lakeward.domain.evidence import Evidence, Finding, Outcome, Verdict
+from lakeward.domain.words import spelled
 from lakeward_airflow.figures import Total
 from lakeward_airflow.links import dossier_url, evidence_url, sealed_url
 
@@ -105,15 +106,15 @@ def _warnings(evidence: Evidence, decision: GateDecision) -> Iterator[str]:
 
 
 def _finding(verdict: Verdict, finding: Finding) -> tuple[str, ...]:
-    dimensions = ", ".join(f"{name}={value}" for name, value in sorted(finding.dimensions.items()))
+    dimensions = ", ".join(f"{name}={spelled(value)}" for name, value in sorted(finding.dimensions.items()))
     period = f"{finding.grain} {finding.period or ''}".strip()
     return (
         verdict.group,
         finding.subject,
         period,
         dimensions,
-        finding.expected or "",
-        finding.found or "",
+        spelled(finding.expected, ""),
+        spelled(finding.found, ""),
         finding.message,
     )
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakeward.cli.console import exits, progressing, say, table
+from lakeward.cli.verdicts import dimensions
+from lakeward.domain.words import spelled
 from lakeward.errors import LakeError, SpecError
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def accept(
     group: Annotated[str, typer.Option("--group", "-g", help="The entity group, if several have such a table.")] = "",
     period: Annotated[
         list[str],
-        typer.Option("--period", help="Only this period, of the shortest grain; `none`: rows without a date."),
+        typer.Option("--period", help="Only the period that begins on this day; `none`: rows without a date."),
     ] = [],  # noqa: B006 - typer reads it
     dimension: Annotated[
         list[str], typer.Option("--dimension", metavar="NAME=VALUE", help="Only this value; `NAME` alone: null.")
@@ -140,9 +142,12 @@ def _plan(loaded: LoadedMigration, ports: Ports, kpi: str, rows: str, group: str
 
 
 def _accept(plan: Plan, wanted: Acceptance, ports: Ports, *, confirm: bool) -> None:
+    from lakeward.cli.scope import misnamed
     from lakeward.steps.accept import keep_acceptance, propose
     from lakeward.steps.compare import compare
 
+    if wrong := next(misnamed(plan, wanted), None):
+        raise SpecError(wrong[0], todo=wrong[1])
     with progressing() as progress:
         verdicts = compare(plan, wanted.group, ports, wanted.at, progress)
     verdict = next((v for v in verdicts if (v.kind, v.subject) == (wanted.rule, wanted.subject)), None)
@@ -164,13 +169,12 @@ def _accept(plan: Plan, wanted: Acceptance, ports: Ports, *, confirm: bool) -> N
 def _show(title: str, differences: Sequence[Difference], count: int) -> None:
     rows = [
         (
-            ", ".join("null" if part is None else part for part in d.place),
+            ", ".join(spelled(part) for part in d.place),
             f"{d.grain} {d.period or ''}".strip(),
-            ", ".join(f"{name}={'null' if value is None else value}" for name, value in d.dimensions),
+            dimensions(d.dimensions),
             d.kind,
             d.column,
-            d.expected or "-",
-            d.found or "-",
+            *(spelled(value, "null" if d.column else "-") for value in (d.expected, d.found)),
         )
         for d in differences[:_SHOWN]
     ]

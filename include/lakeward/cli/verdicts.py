@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lakeward.cli.console import say, table
+from lakeward.domain.words import spelled
 
 if TYPE_CHECKING:
     from lakeward.domain.accepted import Explanations
@@ -31,7 +32,7 @@ def show_verdicts(verdicts: Sequence[Verdict]) -> None:
 def show_findings(title: str, findings: Sequence[Finding], failed: int) -> None:
     """The first differences, with both figures."""
     rows = [
-        (f.grain or "total", f.period or "", _dimensions(f), f.expected or "-", f.found or "-", f.leg, f.message)
+        (f.grain or "total", f.period or "", dimensions(f.dimensions.items()), *_sides(f), f.leg, f.message)
         for f in findings[:_SHOWN]
     ]
     columns = ("grain", "period", "of", "source", "lake", "leg", "")
@@ -50,8 +51,7 @@ def show_rows(verdict: Verdict, findings: Sequence[Finding]) -> None:
 def show_differing(title: str, rows: Sequence[Finding]) -> None:
     """Rows that differ, with both values."""
     shown = [
-        (f.named_key, f.kind, f.column, f.expected or "", f.found or "", f.period or "", ", ".join(f.kpis), _lost(f))
-        for f in rows[:_SHOWN]
+        (f.named_key, f.kind, f.column, *_sides(f), f.period or "", ", ".join(f.kpis), _lost(f)) for f in rows[:_SHOWN]
     ]
     columns = ("key", "is", "column", "source", "lake", "day", "figures", "values")
     table(columns, shown, title=f"{title}: {len(rows):,} rows and values differ")
@@ -123,13 +123,20 @@ def finding_json(verdict: Verdict, finding: Finding, known: Explanations = Mappi
     }
 
 
-def _dimensions(finding: Finding) -> str:
-    return ", ".join(f"{name}={'null' if value is None else value}" for name, value in finding.dimensions.items())
+def dimensions(named: Iterable[tuple[str, str | None]]) -> str:
+    """Names and values, told apart: null, empty, blanks."""
+    return ", ".join(f"{name}={spelled(value)}" for name, value in named)
+
+
+def _sides(finding: Finding) -> tuple[str, str]:
+    """Both values of a column, where null is one; both figures, or nothing of a row that one side lacks."""
+    absent = "null" if finding.column else "" if finding.values else "-"
+    return spelled(finding.expected, absent), spelled(finding.found, absent)
 
 
 def _lost(finding: Finding) -> str:
     """The values of a row that one side lacks."""
     if finding.column:
         return ""
-    found = ", ".join(f"{name}={'null' if value is None else value}" for name, value in finding.values.items())
+    found = dimensions(finding.values.items())
     return f"{found} ({finding.times} times)" if finding.times > 1 else found

@@ -13,7 +13,8 @@ class Difference:
     """One difference of a figure's finest cell, or of a row: where it stands, and how far both sides are apart.
 
     Values are exact text, None where a side has none. ``rows`` is by how many rows a cell's sides differ, or how often a row is
-    missing or there too often. ``place`` of a row without a key is a digest of its values.
+    missing or there too often. ``place`` of a row without a key is a digest of its values. ``marks`` tell apart what the values don't: the
+    fingerprints of a cell's rows on both sides.
     """
 
     kind: str
@@ -25,6 +26,7 @@ class Difference:
     expected: Word = None
     found: Word = None
     rows: int = 0
+    marks: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Acceptance:
 
     ``rule`` is ``kpi`` or ``rows``, ``subject`` the KPI or the lake table. ``periods``, ``dimensions``, ``keys`` and ``column``
     narrow it down; those that are empty narrow nothing. ``covers`` are the differences as they were found when it was made; without an ``amount`` it covers
-    these alone, with one any in its scope whose values are no further apart, in as many rows on both sides.
+    these alone, with one any in its scope whose values are no further apart, in as many rows on both sides; errors that cancel out
+    have no amount.
     """
 
     migration: str

@@ -115,7 +115,7 @@ def covers(acceptance: Acceptance, difference: Difference) -> bool:
         return difference in acceptance.covers
     apart = _apart(difference, absent=Decimal(0) if acceptance.rule == "kpi" else None)
     within = apart is not None and apart <= Decimal(acceptance.amount)
-    return within and not difference.rows
+    return within and not difference.rows and difference.kind != "offsetting"
 
 
 def in_scope(acceptance: Acceptance, difference: Difference) -> bool:
@@ -129,8 +129,8 @@ def in_scope(acceptance: Acceptance, difference: Difference) -> bool:
     )
 
 
-def of_cell(finding: Finding, rows: tuple[int | None, int | None]) -> Difference:
-    """A differing cell of a KPI; ``rows`` are counted on both sides."""
+def of_cell(finding: Finding, rows: tuple[int | None, int | None], marks: tuple[str | None, ...] = ()) -> Difference:
+    """A differing cell of a KPI; ``rows`` are counted, and ``marks`` their fingerprints, on both sides."""
     return Difference(
         kind=finding.kind,
         grain=finding.grain,
@@ -139,6 +139,7 @@ def of_cell(finding: Finding, rows: tuple[int | None, int | None]) -> Difference
         expected=finding.expected,
         found=finding.found,
         rows=abs((rows[0] or 0) - (rows[1] or 0)),
+        marks=marks,
     )
 
 

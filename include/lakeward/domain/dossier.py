@@ -12,6 +12,7 @@ from lakeward.domain.chain import Record
 from lakeward.domain.decision import GateDecision
 from lakeward.domain.evidence import Approval, Evidence, Finding, Outcome, Transition
 from lakeward.domain.facts import Plan
+from lakeward.domain.words import spelled
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -114,5 +115,6 @@ def _template() -> Template:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = lambda value: f"{value:,}"
+    environment.filters["spelled"] = spelled
     environment.filters["instant"] = lambda value: value.isoformat(sep=" ", timespec="seconds")
     return environment.from_string(files("lakeward.domain").joinpath("dossier.html").read_text("utf-8"))

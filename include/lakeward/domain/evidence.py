@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from lakeward.domain.acceptance import Acceptance
 from lakeward.domain.file_facts import FileFact
+from lakeward.domain.words import spelled
 
 
 class Outcome(StrEnum):
@@ -51,7 +52,7 @@ class Finding:
     def named_key(self) -> str:
         """The key as people read it: ``id=7, line=null``."""
         named = zip(self.values, self.key, strict=False)
-        return ", ".join(f"{name}={'null' if part is None else part}" for name, part in named)
+        return ", ".join(f"{name}={spelled(None if part is None else str(part))}" for name, part in named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,11 @@ class Verdict:
     open_failed: int = 0
     open_from: dict[str, str] = field(default_factory=dict)
     basis: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def differences_file(self) -> FileFact | None:
+        """Of a KPI: the cells that differ, when any do."""
+        return next((file for file in self.files if file.url.endswith("-differences.parquet")), None)
 
 
 class State(StrEnum):

@@ -13,7 +13,7 @@ from lakeward.domain.evidence import Finding
 from lakeward.domain.kpi_resolve import INEXACT, MAX_DIGITS, ResolvedKpi
 from lakeward.domain.kpi_sql import figure_columns, figure_keys
 from lakeward.domain.sql import text
-from lakeward.spec.models import KpiSpec
+from lakeward.spec.models import Grain, KpiSpec
 
 EXPECTED, FOUND = "expected", "found"
 """Names of the two inputs: figures of the side that is trusted, and of the side that is checked."""
@@ -117,6 +117,30 @@ def finest_sql(r: ResolvedKpi, limit: int) -> str:
         f"SELECT * FROM differences WHERE NOT open QUALIFY {depth} = max({depth}) OVER () "
         f"ORDER BY abs(difference) DESC NULLS FIRST, {', '.join(figure_keys(r))} LIMIT {limit}"
     )
+
+
+def deciding_sql(r: ResolvedKpi, limit: int) -> str:
+    """Of stored differences, those that decide over most dimensions, of all periods that are not made of shorter ones: the others follow from them.
+
+    Of figures with a tolerance none follows: what each day may be off adds up.
+    """
+    grains = ", ".join(text(grain) for grain in _unmade(r))
+    finest = f" AND grain IN ({grains}) QUALIFY length(dims) = max(length(dims)) OVER ()"
+    inexact = any(part.value_type == INEXACT for part in r.parts or (r,))
+    return (
+        f"SELECT * FROM differences WHERE NOT open{'' if inexact else finest} "
+        f"ORDER BY abs(difference) DESC NULLS FIRST, {', '.join(figure_keys(r))} LIMIT {limit}"
+    )
+
+
+def _unmade(r: ResolvedKpi) -> tuple[str, ...]:
+    """The grains of which none is made of others: days; without them weeks, months and the shortest fiscal periods."""
+    if not r.spec.date:
+        return ("total",)
+    if Grain.DAY in r.spec.grains:
+        return (Grain.DAY.value,)
+    fiscal = [grain for grain in reversed(COARSE_TO_FINE) if grain.fiscal and grain in r.spec.grains]
+    return tuple(grain.value for grain in (Grain.WEEK, Grain.MONTH, *fiscal[:1]) if grain in r.spec.grains)
 
 
 def same_cells_sql(r: ResolvedKpi) -> str:

@@ -106,7 +106,7 @@ def parents(plan: TablePlan, table: LakeTable) -> tuple[str, ...]:
     if not main.key:
         raise UnsupportedError(
             f"{plan.label} has no key, so that rows of {table.name} that differ can't be replaced one by one.",
-            todo="Start a new run: it lands the whole table anew.",
+            todo="Start a new run, which lands the whole table anew; `lakeward repair FILE --table NAME` mends other tables.",
         )
     if table.kind == "main":
         return main.key

@@ -50,6 +50,8 @@ def streak(
             passed += 1
             continue
         break
+    if not latest:
+        why = "none that the calendar lists is the latest closed one: list its periods up to now"
     return Streak(group, kpi, grain.value, passed, wanted, latest, why if passed < wanted else "")
 
 

@@ -13,6 +13,7 @@ from lakeward.spec.problems import Trouble
 
 _AT: Path = ("calendar", "fiscal")
 _LISTS = {Grain.FISCAL_YEAR: "years", Grain.FISCAL_QUARTER: "quarters", Grain.FISCAL_MONTH: "months"}
+_IN_A_YEAR = {Grain.FISCAL_YEAR: 1, Grain.FISCAL_QUARTER: 4, Grain.FISCAL_MONTH: 12}
 _LONGEST = timedelta(days=3650)
 _WEEKS = (52 * 7, 53 * 7)
 
@@ -35,6 +36,8 @@ def check_calendar(spec: Migration) -> Iterator[Trouble]:
         if grain not in used:
             todo = "Add it to the `grains` of a KPI with a `date`, or leave it out here."
             yield Trouble(("gate", "closed_periods", grain.value), f"no KPI has the grain `{grain.value}`", todo)
+        elif fiscal is not None and grain.fiscal:
+            yield from _enough(grain, spec.gate.closed_periods[grain], fiscal)
 
 
 def _form(fiscal: FiscalSpec) -> Iterator[Trouble]:
@@ -86,7 +89,21 @@ def _declared(grain: Grain, fiscal: FiscalSpec | None, at: Path) -> Iterator[Tro
         return
     if fiscal is None:
         reason, todo = f"`{grain.value}` without `calendar.fiscal`", "Declare fiscal periods, or use day, week, month."
-        yield Trouble(at, reason, todo, because=(("calendar",),))
-    elif fiscal.month_starts is None and not fiscal.weeks and not getattr(fiscal, _LISTS[grain]):
+        yield Trouble(at, reason, todo, because=(_AT,))
+    elif any(getattr(fiscal, name) for name in _LISTS.values()) and not fiscal.weeks:
         name = _LISTS[grain]
-        yield Trouble(at, f"`{grain.value}` without `calendar.fiscal.{name}`", f"List the first days of `{name}`.")
+        if not getattr(fiscal, name):
+            reason, todo = f"`{grain.value}` without `calendar.fiscal.{name}`", f"List the first days of `{name}`."
+            yield Trouble(at, reason, todo, because=tuple((*_AT, other) for other in ("month_starts", "weeks", name)))
+
+
+def _enough(grain: Grain, wanted: int, fiscal: FiscalSpec) -> Iterator[Trouble]:
+    """The gate asks for no more periods than are listed."""
+    if fiscal.month_starts is not None:
+        return
+    name, times = ("years", _IN_A_YEAR[grain]) if fiscal.weeks else (_LISTS[grain], 1)
+    days = getattr(fiscal, name)
+    if days and (there := (len(days) - 1) * times) < wanted:
+        reason = f"`{grain.value}: {wanted}`, but `calendar.fiscal` tells of {there}: the gate could never open"
+        todo = f"Ask for fewer, or list more of `{name}`."
+        yield Trouble(("gate", "closed_periods", grain.value), reason, todo, because=((*_AT, name),))

@@ -93,7 +93,7 @@ def diagnose(root: Node, errors: Iterable[ErrorDetails], model: type[BaseModel])
     for error in errors:
         missing = error["type"] == "missing"
         path, place, node, skipped = locate(root, error["loc"][:-1] if missing else error["loc"])
-        if error["type"] != "extra_forbidden" and node is not None:
+        if error["type"] != "extra_forbidden" and error["loc"][-1:] != ("[key]",) and node is not None:
             place = _shown(place, node)
         found.append((path, skipped and not missing, place, error))
     unions = [path for path, skipped, _, _ in found if skipped]

@@ -104,8 +104,17 @@ class Word(str):
     def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate as a string, then check."""
         return core_schema.no_info_after_validator_function(
-            cls, core_schema.str_schema(), serialization=core_schema.plain_serializer_function_ser_schema(str)
+            cls,
+            core_schema.no_info_before_validator_function(cls._no_number, core_schema.str_schema()),
+            serialization=core_schema.plain_serializer_function_ser_schema(str),
         )
+
+    @classmethod
+    def _no_number(cls, value: object) -> object:
+        """A number without its unit would be no better in quotes."""
+        if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+            raise ValueError(f"{str(value)!r} is not of the form {cls.example}{cls.parts}")  # noqa: TRY004 - pydantic's
+        return value
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

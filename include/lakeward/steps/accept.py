@@ -25,7 +25,7 @@ from lakeward.domain.evidence import Outcome, Verdict
 from lakeward.domain.facts import Plan
 from lakeward.domain.file_facts import FileSet
 from lakeward.domain.identity import acceptance_key, digest
-from lakeward.domain.kpi_compare import finding, finest_sql
+from lakeward.domain.kpi_compare import deciding_sql, finding
 from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import LakewardError, SpecError, UnreadableError
 from lakeward.ports import Ports
@@ -44,13 +44,20 @@ def differences_of(plan: Plan, verdict: Verdict, ports: Ports) -> tuple[tuple[Di
     """What a failed verdict found, finest cells or rows, and whether that is all of it."""
     if verdict.kind == "rows":
         return tuple(map(of_row, findings_of(ports, verdict))), verdict.whole
-    file = next((f for f in verdict.files if f.url.endswith("-differences.parquet")), None)
+    file = verdict.differences_file
     if file is None:
         return (), False
     r = resolved_kpi(plan, plan.group(verdict.group), verdict.subject)
     files = FileSet((file.url,), ports.store.access, kpi.difference_columns(r))
-    listed = ports.engine.table(finest_sql(r, LOOKED_AT + 1), {"differences": files}).to_pylist()
-    cells = [of_cell(finding(r.spec, "", one), (one["expected_n"], one["found_n"])) for one in listed]
+    listed = ports.engine.table(deciding_sql(r, LOOKED_AT + 1), {"differences": files}).to_pylist()
+    cells = [
+        of_cell(
+            finding(r.spec, "", one),
+            (one["expected_n"], one["found_n"]),
+            tuple(None if one[name] is None else str(one[name]) for name in ("expected_fp", "found_fp")),
+        )
+        for one in listed
+    ]
     return tuple(cells[:LOOKED_AT]), len(cells) <= LOOKED_AT
 
 

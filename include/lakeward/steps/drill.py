@@ -54,7 +54,7 @@ def drill_kpi(plan: Plan, verdict: Verdict, ports: Ports, *, now: bool, cells: i
     """The rows behind the finest cells of a KPI that differ, largest difference first; a cell itself where it has none."""
     group = plan.group(verdict.group)
     r = resolved_kpi(plan, group, verdict.subject)
-    file = next((f for f in verdict.files if f.url.endswith("-differences.parquet")), None)
+    file = verdict.differences_file
     if file is None:
         return ()
     differences = FileSet((file.url,), ports.store.access, kpi.difference_columns(r))

@@ -26,7 +26,7 @@ from lakeward.steps.counts import counts_basis
 from lakeward.steps.extract import kpis_of
 from lakeward.steps.publish import find_pointer
 from lakeward.steps.rows import proven, rows_basis
-from lakeward.steps.standing import CUT_OVER, broken_snapshots, looks, streaks_of
+from lakeward.steps.standing import CUT_OVER, begun_repair, broken_snapshots, looks, streaks_of
 
 KINDS = ("counts", "kpi", "records", "rows")
 """Verdicts that the gate looks at; figures of ``now`` are not among them."""
@@ -61,6 +61,7 @@ def judge(plan: Plan, ports: Ports, evidence: Evidence, at: datetime | None = No
     streaks: list[Streak] = []
     for group in plan.groups:
         against += broken_snapshots(group, pointers[group.name], ports)
+        against += begun_repair(group, pointers[group.name], ports)
         if pointers[group.name].state in CUT_OVER:
             against += looks(group, pointers[group.name], ports.store)
         streaks += streaks_of(plan, group, ports, evidence, checks, known)

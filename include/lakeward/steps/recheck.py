@@ -118,7 +118,7 @@ class _Look:
 
     def kpi(self, verdict: Verdict, rows: dict[str, Verdict], stem: str) -> Verdict:
         """A verdict on a figure: cells that differ again. When all rows of its tables are equal by now, so is every figure."""
-        file = next((f for f in verdict.files if f.url.endswith("-differences.parquet")), None)
+        file = verdict.differences_file
         if file is None or verdict.outcome not in {"fail", "warn"}:
             return verdict
         ports, r = self.proof.ports, resolved_kpi(self.proof.plan, self.proof.group, verdict.subject)

@@ -59,7 +59,7 @@ def repair(
             todo="Read the windows again that hold them: `lakeward run FILE --window W --again`.",
         )
     pointer = _published(plan, group, ports)
-    if unfinished := _unfinished(group, pointer, ports):
+    if unfinished := unfinished_repair(group, pointer, ports):
         if dry_run:
             return Report(group.name, unfinished.findings, unfinished.mended, resumed=True)
         require_key(ports, plan.migration.migration)
@@ -130,7 +130,7 @@ def _require_legacy(pointer: Pointer) -> None:
         )
 
 
-def _unfinished(group: GroupPlan, pointer: Pointer, ports: Ports) -> Repair | None:
+def unfinished_repair(group: GroupPlan, pointer: Pointer, ports: Ports) -> Repair | None:
     """A repair that has landed in a table and was not recorded as done."""
     states = (ports.lake.state(table.name) for table in group.lake_tables)
     for ident in sorted({state.repair for state in states if state and state.repair}):

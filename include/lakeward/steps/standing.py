@@ -20,6 +20,7 @@ from lakeward.domain.voiding import is_gone, moved_on
 from lakeward.ports import ObjectStore, Ports
 from lakeward.steps.artifacts import read_manifest
 from lakeward.steps.extract import kpis_of
+from lakeward.steps.repair import unfinished_repair
 
 CUT_OVER = frozenset({State.READERS, State.WRITERS})
 """States in which readers use the lake and there is a way back."""
@@ -44,6 +45,14 @@ def broken_snapshots(group: GroupPlan, pointer: Pointer, ports: Ports) -> Iterat
             snapshot, at = moved
             told = f"{group.name}: {name}: snapshot {snapshot} has changed rows on top of the cut's: what was proved is void for who reads `main`"
             yield Reason(told, group.name, subject=table.name, since=at, todo=_NEW_CUT)
+
+
+def begun_repair(group: GroupPlan, pointer: Pointer, ports: Ports) -> Iterator[Reason]:
+    """A repair that was killed after its commit: readers may see its rows, and its record rules nobody has looked at."""
+    if begun := unfinished_repair(group, pointer, ports):
+        told = f"{group.name}: repair {begun.repair}, begun by {begun.by}, is not finished: record rules were not put to its rows"
+        todo = "`lakeward repair FILE --confirm` finishes it; then `lakeward parity FILE --at cut`."
+        yield Reason(told, group.name, since=begun.at, todo=todo)
 
 
 def looks(group: GroupPlan, pointer: Pointer, store: ObjectStore) -> Iterator[Reason]:
@@ -117,7 +126,7 @@ def streaks_of(
 
 def _failed(r: kpi.ResolvedKpi, verdict: Verdict, ports: Ports) -> frozenset[tuple[str, str]]:
     """Grain and first day of every closed period in which a cell differs."""
-    file = next((f for f in verdict.files if f.url.endswith("-differences.parquet") and "-landing-" not in f.url), None)
+    file = verdict.differences_file
     if file is None:
         return frozenset()
     differences = FileSet((file.url,), ports.store.access, kpi.difference_columns(r))

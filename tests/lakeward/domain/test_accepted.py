@@ -16,7 +16,13 @@ from lakeward.spec.models import GateSpec
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = date(2026, 3, 31)
 CELL = Difference(
-    "figure", "day", "2026-02-03", (("status", "paid"), ("country", None)), expected="10.00", found="10.01"
+    "figure",
+    "day",
+    "2026-02-03",
+    (("status", "paid"), ("country", None)),
+    expected="10.00",
+    found="10.01",
+    marks=("1", "2"),
 )
 ROW = Difference("changed_value", "", "2026-02-03", (), ("7",), "amount", "10.00", "10.01")
 
@@ -43,6 +49,7 @@ def test_without_an_amount_only_what_was_found_is_covered(difference: Difference
         replace(difference, column="tax"),
         replace(difference, kind="missing"),
         replace(difference, rows=1),
+        replace(difference, marks=("1", "3")),
         replace(difference, dimensions=(("status", "open"), ("country", None))),
     ):
         assert is_open(acceptance, other), other
@@ -61,6 +68,7 @@ def test_an_amount_bounds_both_ways_and_never_covers_rows() -> None:
         replace(CELL, period=None),
         replace(CELL, dimensions=(("status", None), ("country", None))),
         replace(CELL, found="a text"),
+        replace(CELL, kind="offsetting", found="10.00", marks=("1", "2")),  # of what size, an equal sum does not tell
     ):
         assert is_open(figure, other), other
     row = accepted("rows", ROW, amount="0.01", keys=(("7",),), column="amount")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -14,7 +15,16 @@ from kpi_support import plan_of, spec
 
 from lakeward.domain import kpi
 from lakeward.domain.closing import open_from, period_of
-from lakeward.domain.kpi_compare import EXPECTED, FOUND, difference_columns, differences_sql, finding, totals_sql
+from lakeward.domain.kpi_compare import (
+    EXPECTED,
+    FOUND,
+    deciding_sql,
+    difference_columns,
+    differences_sql,
+    finding,
+    totals_sql,
+)
+from lakeward.domain.kpi_resolve import INEXACT
 from lakeward.spec.calendar import CalendarSpec, FiscalSpec, Grain
 
 COLUMNS = {"id": "long", "amount": "decimal(12,2)", "on": "date", "status": "string"}
@@ -122,3 +132,39 @@ def test_the_first_open_periods_hold_the_first_day_that_is_not_closed() -> None:
     assert OPENED["day"] == "2025-03-10"
     running = datetime(2025, 3, 10).date()  # noqa: DTZ001 - a day has no zone
     assert {grain.value: period_of(grain, running, CALENDAR) for grain in Grain} == OPENED
+
+
+@pytest.mark.parametrize(
+    ("grains", "deciding"),
+    [
+        (("day", "week", "month"), {("day", "2025-01-31"), ("day", "2025-02-01")}),
+        # A row that has moved from January to February leaves the week's figure as it was.
+        (("week", "month"), {("week", "2025-01-27"), ("month", "2025-01-01"), ("month", "2025-02-01")}),
+        (("month", "fiscal_month", "fiscal_year"), {("month", "2025-01-01"), ("month", "2025-02-01"), ("fiscal_month", "2025-01-26")}),
+        (("fiscal_quarter", "fiscal_year"), {("fiscal_quarter", "2025-01-26")}),
+    ],
+)  # fmt: skip
+def test_periods_that_are_not_made_of_shorter_ones_are_accepted_by_themselves(
+    duck: duckdb.DuckDBPyConnection, grains: tuple[str, ...], deciding: set[tuple[str, str]]
+) -> None:
+    r = resolved(grains=grains, dimensions=("status",))
+    both: Row = (2, "7.00", "2025-02-01", "paid")
+    _, cells = compared(
+        duck, r, [(1, "5.00", "2025-01-31", "paid"), both], [(1, "5.00", "2025-02-01", "paid"), both], {}
+    )
+    assert cells
+    duck.execute(f"CREATE OR REPLACE TABLE differences AS {differences_sql(r)}")
+    found = duck.execute(deciding_sql(r, 100)).to_arrow_table().to_pylist()
+    assert {(cell["grain"], cell["period"]) for cell in found} == deciding
+    assert {cell["dims"] for cell in found} == {"d1"}
+
+
+def test_of_figures_with_a_tolerance_every_cell_is_accepted_by_itself(duck: duckdb.DuckDBPyConnection) -> None:
+    r = resolved(dimensions=("status",))
+    both: Row = (2, "7.00", "2025-02-01", "paid")
+    _, cells = compared(
+        duck, r, [(1, "5.00", "2025-01-31", "paid"), both], [(1, "5.01", "2025-01-31", "paid"), both], {}
+    )
+    duck.execute(f"CREATE OR REPLACE TABLE differences AS {differences_sql(r)}")
+    assert len(duck.execute(deciding_sql(r, 100)).fetchall()) == 1
+    assert len(duck.execute(deciding_sql(replace(r, value_type=INEXACT), 100)).fetchall()) == len(cells) == 8

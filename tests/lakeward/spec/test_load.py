@@ -191,6 +191,17 @@ WRONG = [
             ("day", "calendar: {fiscal: {months: [1, 2]}}", "a date is expected here, not `1`"),
             ("day", "calendar: {closed_after: 999999d}", "no period of the last ten years would be closed"),
             ("day", "calendar: {closed_after: 2 days}", "is not of the form"),
+            (
+                "fiscal_month",
+                "calendar: {fiscal: {months: [2025-01-01, 2025-02-01]}}\ngate: {closed_periods: {fiscal_month: 2}}",
+                "but `calendar.fiscal` tells of 1: the gate could never open. Ask for fewer, or list more of `months`.",
+            ),
+            (
+                "fiscal_quarter",
+                "calendar: {fiscal: {weeks: 4-4-5, years: [2025-02-02, 2026-02-01]}}\ngate: {closed_periods: {fiscal_quarter: 5}}",
+                "tells of 4: the gate could never open. Ask for fewer, or list more of `years`.",
+            ),
+            ("day", "calendar: {closed_after: 36}", "'36' is not of the form 2h: a whole number from 1, then s, m, h"),
             ("day", "gate: {closed_periods: {week: 2}}", "no KPI has the grain `week`"),
             ("day", "gate: {closed_periods: {dya: 2}}", "`dya` is not known here; known: day, week"),
             ("day", "gate: {closed_periods: {day: 0}}", "must be at least 1, not `0`"),
@@ -455,3 +466,26 @@ assert min(took) < 0.05, took
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("calendar", "told"),
+    [
+        ("{month_starts: 29}", "must be at most 28"),
+        ("{weeks: 5-5-4, years: [2025-02-02, 2026-02-01]}", "Did you mean `4-5-4`"),
+        ("{months: [2025-01-01, 2025-02-30]}", "day is out of range"),
+        ("{months: [20250101, 2025-02-01]}", "a date is expected here"),
+        ("{}", "declares no period"),
+        ("[1]", "a mapping"),
+    ],
+)
+def test_a_fiscal_calendar_that_can_not_be_read_makes_no_grain_wrong(calendar: str, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(
+        changed("    date: ordered_at", "    date: d\n    grains: [fiscal_month]")
+        + f"calendar: {{fiscal: {calendar}}}\n"
+    )
+    with pytest.raises(SpecError) as refused:
+        load(file)
+    assert told in str(refused.value)
+    assert "1 problem." in str(refused.value)

@@ -111,3 +111,22 @@ def test_nothing_is_accepted_in_advance(shop: World) -> None:
             propose(shop.plan, verdicts["rows sales"], wanted("rows", "sales", **scope), shop.ports)
     with pytest.raises(SpecError, match="is pass, with no difference"):
         propose(shop.plan, verdicts["kpi fees"], wanted("kpi", "fees"), shop.ports)
+
+
+def test_errors_that_cancel_out_are_open_again_when_they_grow(shop: World) -> None:
+    def shifted(by: str) -> tuple[Verdict, ...]:
+        sql = f"""SELECT * REPLACE (CASE WHEN id = 11 THEN payload_shipping_cost + {by} WHEN id = 12 THEN payload_shipping_cost - {by}
+            ELSE payload_shipping_cost END AS payload_shipping_cost) FROM rows"""
+        shop.publish({"sales": sql}, f"{next(RUNS):04}")
+        return tuple(v for v in compare(shop.plan, "shop", shop.ports, AT) if v.subject == "shipping")
+
+    (verdict,) = shifted("0.01")
+    with pytest.raises(SpecError, match="is within --amount 9"):
+        propose(shop.plan, verdict, wanted("kpi", "shipping", amount="9"), shop.ports)
+    made, found = propose(shop.plan, verdict, wanted("kpi", "shipping"), shop.ports)
+    assert {d.kind for d in made.covers} == {"offsetting"}
+    assert found.settled
+    keep_acceptance(shop.ports, made)
+    assert is_settled(explain_verdicts(shop.plan, [verdict], shop.ports, AT), verdict)
+    (grown,) = shifted("5.00")
+    assert not is_settled(explain_verdicts(shop.plan, [grown], shop.ports, AT), grown)

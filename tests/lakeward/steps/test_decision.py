@@ -46,7 +46,7 @@ migration: parity
 pattern: lift_and_shift
 source: {connection: retail_source}
 target: {connection: lakehouse, namespace: decision_ns}
-landing: {path: ./landing}
+landing: {path: ./the-landing-zone}  # a name that is part of the names of files, too
 groups: [{name: shop, tables: [{table: parity.sales, prove_rows: false}]}]
 kpis: [{name: revenue, table: sales, measure: sum(amount), date: sold_at}]
 calendar: {closed_after: 1d}

@@ -193,3 +193,14 @@ def test_a_broken_chain_has_no_dossier(shop: World) -> None:
         assert "could not be made: The chain of records is broken" in try_dossier(shop.plan, shop.ports)
     finally:
         store.put(key, found[0])
+
+
+def test_values_that_differ_look_different(collected: Dossier) -> None:
+    found = next(one for one in collected.differences if one.rows)
+    rows = tuple(
+        replace(found.rows[0], expected=a, found=b)
+        for a, b in ((None, ""), ("tailed ", "tailed"), ("null", "caf\u00e9"))
+    )
+    said = Page(render(replace(collected, differences=(replace(found, rows=rows),)))).text
+    for told in ("null ''", "'tailed ' tailed", "'null' caf\u00e9"):
+        assert told in said, said

@@ -17,8 +17,10 @@ from lakeward.lab import Lab
 from lakeward.reader import resolve
 from lakeward.steps.append import append
 from lakeward.steps.artifacts import read_plan
+from lakeward.steps.compare import compare
 from lakeward.steps.discard import discard
 from lakeward.steps.evidence import verify
+from lakeward.steps.gate import collect_evidence, judge
 from lakeward.steps.repair import repair
 
 CHANGE = "UPDATE parity.sales SET amount = amount + 1 WHERE id BETWEEN 10 AND 20"
@@ -67,6 +69,15 @@ def mend(chain: Chain) -> None:
         assert verify(ports.store, signer=ports.signer).wrong == ()
 
 
+def held(chain: Chain) -> None:
+    """The gate waits for a repair that readers see, and whose record rules nobody has looked at."""
+    with chain.ports() as ports:
+        plan, now = read_plan(ports.store, chain.loaded.spec.migration, "run1"), datetime.now(UTC)
+        compare(plan, "shop", ports, now)
+        told = judge(plan, ports, collect_evidence(plan, ports), now).reasons
+        assert any("is not finished" in one for one in told), told
+
+
 def places(calls: list[Call]) -> list[tuple[Call, str]]:
     """Before and after every call that writes."""
     return [(call, when) for call in calls if (call.port, call.name) in WRITES for when in ("before", "after")]
@@ -83,6 +94,8 @@ def test_a_repair_that_is_killed_is_finished_or_made_anew(chain: Chain, *, whole
     for call, when in chosen:
         change()
         assert killed(chain, Kill("repair", call, when)), (call, when)
+        if (call, when) == every[moved + 1]:
+            held(chain)
         mend(chain)
 
 
