@@ -150,7 +150,7 @@ class _Mover:
         except _NOTHING_LANDED:
             self._held.finish()
             raise
-        except LakewardError:
+        except Exception:  # also what nobody foresaw: else the window would be met again for ever
             self._held.failed()
             raise
         self._held.finish()
@@ -225,7 +225,9 @@ def measure_windows(group: GroupPlan, how: Windowing, spec: WindowSpec, ports: P
     """Rows by day or slice of keys, counted by the source at one instant; with ``lost`` also those that follow nobody."""
     with ports.source.cut() as cut:
         rows = cut.query(counts_sql(group, how, spec)).to_pylist()
-        found = [Count(row["at"], int(row["side"]), int(row["n"])) for row in rows]
+        found = [
+            Count(int(at) if isinstance(at := row["at"], str) else at, int(row["side"]), int(row["n"])) for row in rows
+        ]
         if lost and how.followers and not any(count.at is None for count in found):  # else they have a window anyway
             found.append(Count(None, 0, int(cut.query(lost_sql(group, how)).to_pylist()[0]["n"])))
     return found
