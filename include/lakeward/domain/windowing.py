@@ -137,7 +137,9 @@ def leaves_window(group: GroupPlan, reference: ReferencePlan) -> bool:
     """Whether a row may name one of another window: only the very reference that it follows by leads to its own for sure."""
     if reference.to not in group.sliced or reference.origin == "parent":
         return False
-    follower = next((f for f in group.windowing.followers if f.table == reference.table), None) if group.windowing else None
+    follower = (
+        next((f for f in group.windowing.followers if f.table == reference.table), None) if group.windowing else None
+    )
     if follower is None or follower.to != reference.to:
         return True
     by_name = {t.name: t for t in group.tables}

@@ -55,7 +55,12 @@ GROUP = group_of()
     [
         ("clients", ("client_id",), "client_id.country", ""),
         ("clients", ("payer_id",), "payer_id.client_id.country", "no reference of table clients"),
-        ("clients", ("client_id",), "payer_id.country", r"orders to clients \(payer_id\) may lead to a row of another window"),
+        (
+            "clients",
+            ("client_id",),
+            "payer_id.country",
+            r"orders to clients \(payer_id\) may lead to a row of another window",
+        ),
         ("orders", (), "client_id.country", ""),
         ("orders", (), "parent_id.total", r"orders to orders \(parent_id\) may lead to a row of another window"),
     ],
