@@ -135,8 +135,8 @@ class _Mover:
         done = {window.name for window in listing.done}
         wanted = tuple(w for w in found if self._order.again or w.name not in done)
         if not wanted:
-            what = "is done already" if found else "there is none of that name with rows in it"
-            self._means.say(f"{self._name}: of the windows asked for, {what}")
+            what = "are done already" if found else "hold no rows"
+            self._means.say(f"{self._name}: the windows asked for {what}")
         return wanted
 
     def _move(self, window: Window, run_key: str, listing: Listing | None = None) -> bool:
