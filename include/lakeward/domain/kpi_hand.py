@@ -173,8 +173,11 @@ def _check_columns(tree: Query, side: str, known: Known) -> None:
     for (db, name), (plan, table) in known.items():
         names = _source_columns(plan) if side == "source" else [c.name.lower() for c in table.columns]
         schema.add_table(exp.table_(name, db=db or None), dict.fromkeys(names, "text"))
+    whole = tree.copy()
+    for node in _read_tables(whole):
+        node.set("alias", node.args.get("alias") or _alias(node.name))
     try:
-        whole = qualify(tree.copy(), dialect=dialect, schema=schema, expand_stars=False, quote_identifiers=False)
+        whole = qualify(whole, dialect=dialect, schema=schema, expand_stars=False, quote_identifiers=False)
     except OptimizeError as error:
         raise KpiError(
             f"sql.{side}: {str(error).split('. Line')[0]}; only columns of the group's tables may be read, by name, and none that is masked"
@@ -194,6 +197,8 @@ def _may_stand(node: Expr) -> bool:
     match node:
         case exp.Star():
             return isinstance(node.parent, exp.Count)
+        case exp.Column():
+            return not node.args.get("db")
         case exp.With():
             return not node.recursive
         case exp.DataType():

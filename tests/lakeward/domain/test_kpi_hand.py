@@ -10,7 +10,7 @@ from decimal import Decimal
 import duckdb
 import psycopg
 import pytest
-from kpi_support import ZURICH, Both, both, spec
+from kpi_support import ZURICH, Both, both, plan_of, spec
 from test_kpi_joins import GROUP, TABLES
 
 from lakeward.domain import kpi
@@ -118,6 +118,8 @@ def test_a_value_that_is_not_of_its_declared_type_is_an_error(world: Both, side:
         'WITH "/tmp/x.csv" AS (SELECT country FROM "/tmp/x.csv") SELECT country FROM "/tmp/x.csv"',
         "SELECT o.row_to_json AS country FROM {orders} o",
         "SELECT o.computed AS country FROM {orders} o",
+        "SELECT {orders}.computed AS country FROM {orders}",
+        "SELECT main.orders.computed AS country FROM {orders}",
         "SELECT o AS country FROM {orders} o",
         "SELECT country FROM {orders} o(country)",
         "SELECT xmin AS client FROM {orders}",
@@ -141,6 +143,23 @@ def test_what_is_no_plain_select_of_the_groups_tables_is_refused(side: str, text
     with pytest.raises(kpi.KpiError, match=rf"^\('sql', '{side}'\) sql\.{side}") as error:
         written("count()", **refused)  # type: ignore[arg-type]
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'SELECT o."Net Total" AS net FROM "Sales"."Order" o',
+        'SELECT "Order"."Net Total" AS net FROM "Sales"."Order" WHERE "Net Total" > 3',
+        'WITH x(net) AS (SELECT "Net Total" FROM "Sales"."Order") SELECT net FROM x',
+        'SELECT a."Net Total" AS net FROM "Sales"."Order" a JOIN "Sales"."Order" b USING ("Net Total")',
+        'SELECT sum("Net Total") AS net FROM "Sales"."Order" o WHERE EXISTS (SELECT 1 FROM "Sales"."Order" i WHERE i."Net Total" = o."Net Total")',
+    ],
+)
+def test_names_that_are_quoted_are_found(text: str) -> None:
+    group = plan_of("orders", {"Net Total": "decimal(14,2)"}, schema="Sales")
+    group = replace(group, tables=(replace(group.tables[0], table="Order"),))
+    sql = {"source": text, "lake": 'SELECT "net total" AS net FROM orders', "columns": {"net": "decimal(14,2)"}}
+    assert not list(kpi.kpi_troubles(spec("sum(net)", table="orders", sql=sql), group, ZURICH))
 
 
 def test_a_masked_column_is_not_read_at_the_source() -> None:
