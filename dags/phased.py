@@ -61,7 +61,7 @@ def phased(file: Path, spec: Phased) -> DAG:
     return dag
 
 
-WINDOW = "Only this window: its name, its first day or key, a month or a year. Empty: the next ones within the budget."
+WINDOW = "Only this window: its name, its first key, or any day, month or year in it. Empty: the next ones within the budget."
 AGAIN = "Read the window again though it is done; its rows are replaced."
 
 good, _ = read_migrations(Path(__file__).parent)

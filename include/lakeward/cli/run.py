@@ -51,7 +51,9 @@ def run(
     budget: Annotated[str, typer.Option(metavar="TIME", help="Phased: no window is begun after it, as `2h`.")] = "",
     window: Annotated[
         str,
-        typer.Option(metavar="W", help="Phased: only this window, by its name, its first day or key, a month or year."),
+        typer.Option(
+            metavar="W", help="Phased: only this window, by its name, its first key, or any day, month or year in it."
+        ),
     ] = "",
     again: Annotated[bool, typer.Option("--again", help="Phased: read the window again, though it is done.")] = False,
 ) -> None:

@@ -18,6 +18,7 @@ from lakeward.spec.wave_checks import waves_of
 if TYPE_CHECKING:
     from lakeward.domain.facts import Plan
     from lakeward.domain.progress import GroupProgress
+    from lakeward.domain.windows import Listing, Window
     from lakeward.ports import Ports
     from lakeward.spec.load import LoadedMigration
     from lakeward.spec.models import Phased
@@ -45,6 +46,7 @@ def run_phased(loaded: LoadedMigration, spec: Phased, ports: Ports, wanted: Want
     note(f"run {plan.run_key} of {spec.migration}")
     deadline = _deadline(spec, wanted)
     found: dict[str, GroupProgress] = {}
+    met: list[bool] = []  # whether a group has the window that is wanted
     failed: list[LakewardError] = []
     waves = waves_of(spec)
     for wave in waves:
@@ -54,7 +56,7 @@ def run_phased(loaded: LoadedMigration, spec: Phased, ports: Ports, wanted: Want
             continue
         for group in groups:
             try:
-                found[group] = _move(plan, spec, group, ports, wanted, deadline)
+                found[group] = _move(plan, spec, group, ports, wanted, deadline, met)
             except LakewardError as error:
                 failed.append(error)
                 note(f"{group}: failed. The next `lakeward run` goes on where it was.")
@@ -62,6 +64,10 @@ def run_phased(loaded: LoadedMigration, spec: Phased, ports: Ports, wanted: Want
         say(f"{one.group}: {one.told(spec.budget, now())}")
     if failed:
         raise failed[0]
+    if met and not any(met):
+        raise SpecError(
+            f"No group has a window {wanted.window!r} with rows in it.", todo="`lakeward plan FILE` lists the windows."
+        )
     if any(one.held for one in found.values()):
         raise typer.Exit(3)
 
@@ -75,15 +81,28 @@ def _deadline(spec: Phased, wanted: Wanted) -> timedelta | None:
         raise SpecError(f"--budget {error}", todo="Write it as `2h`.") from None
 
 
-def _move(plan: Plan, spec: Phased, group: str, ports: Ports, wanted: Wanted, limit: timedelta | None) -> GroupProgress:
+def _move(
+    plan: Plan,
+    spec: Phased,
+    group: str,
+    ports: Ports,
+    wanted: Wanted,
+    limit: timedelta | None,
+    met: list[bool],
+) -> GroupProgress:
     from lakeward.steps.waves import Order, by_word, move_group
     from lakeward.steps.window_run import Means
+
+    def choose(listing: Listing) -> tuple[Window, ...]:
+        windows = by_word(wanted.window)(listing)
+        met.append(bool(windows))
+        return windows
 
     order = Order(
         holder=plan.run_key,
         budget=spec.budget,
         deadline=plan.planned_at + limit if limit is not None else None,
-        choose=by_word(wanted.window) if wanted.window else None,
+        choose=choose if wanted.window else None,
         again=wanted.again,
     )
     with progressing() as progress:

@@ -13,6 +13,7 @@ from lakeward.domain.facts import GroupPlan, LakeColumn, LakeTable, ReferencePla
 from lakeward.domain.kpi_measure import KpiError
 from lakeward.domain.kpi_text import Dialect, has_text, is_number, ordered
 from lakeward.domain.sql import ident
+from lakeward.domain.windowing import leaves_window
 from lakeward.spec.paths import ROOT, format_path, parse_path
 from lakeward.spec.problems import meant
 
@@ -154,6 +155,11 @@ def _step(group: GroupPlan, table: LakeTable, word: str, wanted: str) -> Step:
     plan, to = find_table(group, one.to)
     _check_key(one, to)
     _check_types(one, table, to)
+    if leaves_window(group, one):
+        raise KpiError(
+            f"the reference of {one.table} to {one.to} ({', '.join(one.columns)}) may lead to a row of another window, which is read "
+            "at another cut, so that neither side could tell its column; leave it out, or move the group without a `window`"
+        )
     return Step(word, one, plan, to)
 
 

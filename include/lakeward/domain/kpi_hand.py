@@ -17,73 +17,13 @@ from lakeward.spec.scalars import LakeType
 if TYPE_CHECKING:
     from sqlglot.expressions import Expr, Expression, Query, Table
 
-PERMITTED = frozenset(
-    [
-        "select",
-        "from",
-        "join",
-        "where",
-        "group",
-        "having",
-        "with",
-        "cte",
-        "subquery",
-        "union",
-        "table",
-        "tablealias",
-        "alias",
-        "column",
-        "identifier",
-        "literal",
-        "null",
-        "boolean",
-        "paren",
-        "and",
-        "or",
-        "not",
-        "eq",
-        "neq",
-        "gt",
-        "gte",
-        "lt",
-        "lte",
-        "is",
-        "in",
-        "between",
-        "like",
-        "nullsafeeq",
-        "nullsafeneq",
-        "exists",
-        "case",
-        "if",
-        "coalesce",
-        "nullif",
-        "add",
-        "sub",
-        "mul",
-        "neg",
-        "sum",
-        "count",
-        "min",
-        "max",
-        "distinct",
-        "cast",
-        "datatype",
-        "datatypeparam",
-        "lower",
-        "upper",
-        "trim",
-        "concat",
-        "dpipe",
-        "substring",
-        "length",
-        "abs",
-        "greatest",
-        "least",
-        "attimezone",
-        "star",
-    ]
-)
+_QUERY = ("select", "from", "join", "where", "group", "having", "with", "cte", "subquery", "union", "distinct", "star")
+_NAMES = ("table", "tablealias", "alias", "column", "identifier", "literal", "null", "boolean", "paren")
+_CONDITIONS = ("and", "or", "not", "eq", "neq", "gt", "gte", "lt", "lte", "is", "in", "between", "like", "exists")
+_CHOICES = ("nullsafeeq", "nullsafeneq", "case", "if", "coalesce", "nullif", "greatest", "least")
+_NUMBERS = ("add", "sub", "mul", "neg", "abs", "sum", "count", "min", "max", "cast", "datatype", "datatypeparam")
+_TEXTS = ("lower", "upper", "trim", "concat", "dpipe", "substring", "length", "attimezone")
+PERMITTED = frozenset(_QUERY + _NAMES + _CONDITIONS + _CHOICES + _NUMBERS + _TEXTS)
 """Kinds of nodes; everything else is refused: other statements, locks, INTO, functions that are not here, windows, limits, division."""
 _CASTS = (
     "SMALLINT",
@@ -105,6 +45,10 @@ _TYPES = {  # PostgreSQL's name, DuckDB's
     "timestamptz": ("timestamptz", "TIMESTAMP WITH TIME ZONE"),
     "uuid": ("uuid", "UUID"),
 }
+
+
+Known = Mapping[tuple[str, str], tuple[TablePlan, LakeTable]]
+"""Tables that a text may read, by schema (none in the lake) and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +137,58 @@ def read(sql: str, side: str, group: GroupPlan) -> tuple[Query, list[tuple[Table
                 f"sql.{side}: {node.sql()[:60]!r} ({node.key}) may not stand there; only columns by name, joins, conditions, arithmetic "
                 "without division, grouping with sum, count, min and max, and plain functions"
             )
-    made = {cte.alias for cte in tree.find_all(exp.CTE)}
     known = _known(side, group)
-    return tree, [
-        (node, _table(node, side, known, made)) for node in tree.find_all(exp.Table) if node.name not in made or node.db
-    ]
+    for cte in tree.find_all(exp.CTE):
+        if any(cte.alias == name for _, name in known):
+            raise KpiError(f"sql.{side}: WITH may not give {cte.alias} another meaning")
+    found = [(node, _table(node, side, known)) for node in _read_tables(tree)]
+    for node, _ in found:
+        if side == "source":
+            node.set("db", _quoted(node.db or "public"))
+            node.set("this", _quoted(node.name))
+    _check_columns(tree, side, known)
+    return tree, found
+
+
+def _read_tables(tree: Query) -> list[Table]:
+    """Every table that is none of the query's own: a name given by WITH means that only where it is in sight."""
+    from sqlglot import exp
+    from sqlglot.optimizer.scope import traverse_scope
+
+    scopes = traverse_scope(tree)
+    made = {
+        id(node) for scope in scopes for node, of in scope.selected_sources.values() if not isinstance(of, exp.Table)
+    }
+    return [node for node in tree.find_all(exp.Table) if id(node) not in made]
+
+
+def _check_columns(tree: Query, side: str, known: Known) -> None:
+    """Every column is one of its table's: ``o.total`` may be a function of rows of ``o`` to PostgreSQL, and ``o`` a whole row."""
+    from sqlglot import exp
+    from sqlglot.errors import OptimizeError
+    from sqlglot.optimizer.qualify import qualify
+    from sqlglot.schema import MappingSchema
+
+    dialect, schema = ("postgres" if side == "source" else "duckdb"), MappingSchema(normalize=False)
+    for (db, name), (plan, table) in known.items():
+        names = _source_columns(plan) if side == "source" else [c.name.lower() for c in table.columns]
+        schema.add_table(exp.table_(name, db=db or None), dict.fromkeys(names, "text"))
+    whole = tree.copy()
+    for node in _read_tables(whole):
+        node.set("alias", node.args.get("alias") or _alias(node.name))
+    try:
+        whole = qualify(whole, dialect=dialect, schema=schema, expand_stars=False, quote_identifiers=False)
+    except OptimizeError as error:
+        raise KpiError(
+            f"sql.{side}: {str(error).split('. Line')[0]}; only columns of the group's tables may be read, by name, and none that is masked"
+        ) from None
+    for column in whole.find_all(exp.Column):
+        if not column.table:
+            raise KpiError(f"sql.{side}: {column.sql()!r} is no column of the tables that are read there")
+
+
+def _source_columns(plan: TablePlan) -> list[str]:
+    return [*(c.column for c in plan.columns if not c.mask), *plan.dropped]
 
 
 def _may_stand(node: Expr) -> bool:
@@ -206,6 +197,8 @@ def _may_stand(node: Expr) -> bool:
     match node:
         case exp.Star():
             return isinstance(node.parent, exp.Count)
+        case exp.Column():
+            return not node.args.get("db")
         case exp.With():
             return not node.recursive
         case exp.DataType():
@@ -214,24 +207,23 @@ def _may_stand(node: Expr) -> bool:
             return node.key in PERMITTED
 
 
-def _known(side: str, group: GroupPlan) -> Mapping[tuple[str, str], LakeTable]:
+def _known(side: str, group: GroupPlan) -> Known:
     if side == "lake":
-        return {("", table.name): table for table in group.lake_tables}
-    return {(plan.schema, plan.table): plan.lake[0] for plan in group.tables}
+        return {("", table.name): (plan, table) for plan in group.tables for table in plan.lake}
+    return {(plan.schema, plan.table): (plan, plan.lake[0]) for plan in group.tables}
 
 
-def _table(node: Table, side: str, known: Mapping[tuple[str, str], LakeTable], made: set[str]) -> LakeTable:
+def _table(node: Table, side: str, known: Known) -> LakeTable:
     schema = node.db or ("public" if side == "source" else "")
-    table = None if node.args.get("catalog") else known.get((schema, node.name))
-    if table is None:
+    found = None if node.args.get("catalog") else known.get((schema, node.name))
+    if found is None:
         names = ", ".join(".".join(filter(None, name)) for name in known)
         raise KpiError(f"sql.{side} reads {node.sql()}, which is no table of the group; it may read {names}")
-    if table.name in made or node.name in made:
-        raise KpiError(f"sql.{side}: WITH may not give {node.name} another meaning")
-    if side == "source":
-        node.set("db", _quoted(schema))
-        node.set("this", _quoted(node.name))
-    return table
+    if (alias := node.args.get("alias")) and alias.columns:
+        raise KpiError(
+            f"sql.{side}: {node.sql()!r} gives columns other names; call them by their own, and rename by AS"
+        )
+    return found[1]
 
 
 def _quoted(name: str) -> Expression:

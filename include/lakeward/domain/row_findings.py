@@ -135,8 +135,10 @@ def attribution(findings: Sequence[Finding], known: Known) -> str:
     told = []
     changed = {f.column for f in findings}
     for name in sorted((known.dimensions | known.references) - changed):
-        values = {f.values.get(name) for f in rows.values()}
-        if len(values) == 1:
+        values = {f.values[name] for f in rows.values() if name in f.values}
+        if len(values) == 1 and all(
+            name in f.values for f in rows.values()
+        ):  # a column of another table may not be there
             told.append(f"{name} {_said(values.pop())}")
     days = sorted({f.period for f in rows.values() if f.period})
     if days:

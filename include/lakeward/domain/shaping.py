@@ -27,8 +27,10 @@ def find_column(columns: Sequence[LakeColumn], name: str, where: str) -> LakeCol
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """``did you mean`` over the known names, or all of them when none is near."""
+    """``did you mean`` over the known names, or all of them when none is near; also where there is none at all."""
     names = sorted(known)
+    if not names:
+        return "there is none."
     near = difflib.get_close_matches(name, names, 3, 0.6)
     return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names[:40])}."
 

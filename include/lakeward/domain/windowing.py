@@ -128,27 +128,34 @@ def in_window(
     )
     if not name:
         return replace(group, tables=tables)
-    lake = {table.name: t.name for t in group.tables for table in t.lake}
-    kept = tuple(r for r in group.references if lake[r.to] not in sliced or _is_inside(r, how))
+    kept = tuple(r for r in group.references if not leaves_window(group, r))
     cut = cut_id(migration, group.name, name, run_key)
     return replace(group, tables=tables, references=kept, window=name, top=top, cut_id=cut)
 
 
-def _is_inside(reference: ReferencePlan, how: Windowing) -> bool:
-    """Whether a row and what it names are always in the same window."""
-    return reference.origin == "parent" or any(
-        (reference.table, reference.to) == (f.table, f.to) for f in how.followers
+def leaves_window(group: GroupPlan, reference: ReferencePlan) -> bool:
+    """Whether a row may name one of another window: only the very reference that it follows by leads to its own for sure."""
+    if reference.to not in group.sliced or reference.origin == "parent":
+        return False
+    follower = (
+        next((f for f in group.windowing.followers if f.table == reference.table), None) if group.windowing else None
     )
+    if follower is None or follower.to != reference.to:
+        return True
+    by_name = {t.name: t for t in group.tables}
+    sides = ((by_name[follower.table], reference.columns), (by_name[follower.to], reference.to_columns))
+    named = zip(*(_at_source(table, names) for table, names in sides), strict=False)
+    return set(named) != set(zip(follower.columns, follower.to_columns, strict=True))
 
 
 def followed(group: GroupPlan) -> str:
     """Which tables follow, and which are read whole, in words."""
     if (how := group.windowing) is None:
         return "read whole"
-    follow = ", ".join(f.table for f in how.followers)
+    follow = ", ".join(f"{f.table} (by {', '.join(f.columns)})" for f in how.followers)
     whole = ", ".join(t.name for t in group.tables if t.name not in how.tables)
     told = [
-        f"{follow} follow{'s' if ',' not in follow else ''}" if follow else "",
+        f"{follow} follow{'s' if len(how.followers) == 1 else ''}" if follow else "",
         f"{whole} read whole with each window" if whole else "",
     ]
     return ", ".join(part for part in told if part) or "nothing follows"
@@ -156,13 +163,11 @@ def followed(group: GroupPlan) -> str:
 
 def judged_later(group: GroupPlan) -> tuple[str, ...]:
     """References between windows, in words."""
-    if (how := group.windowing) is None:
-        return ()
-    lake = {table.name: t.name for t in group.tables for table in t.lake}
     return tuple(
-        f"{r.table} to {r.to}: rows of other windows may be named; not checked window by window, the comparison of all rows is what proves it"
+        f"{r.table} to {r.to} (by {', '.join(r.columns)}): rows of other windows may be named; not checked window by window, "
+        "the comparison of all rows is what proves it"
         for r in group.references
-        if lake[r.to] in how.tables and not _is_inside(r, how)
+        if leaves_window(group, r)
     )
 
 
@@ -229,12 +234,12 @@ def local_day(how: Windowing, column: str) -> str:
 
 
 def counts_sql(group: GroupPlan, how: Windowing, spec: WindowSpec) -> str:
-    """Rows by day, or by slice of keys, in one reading: ``at`` (null without a place), ``side`` and ``n``."""
+    """Rows by day, or by slice of keys, in one reading: ``at`` (a date, digits, or null without a place), ``side`` and ``n``."""
     table = next(t for t in group.tables if t.name == how.table)
     column = ident(how.column)
     if how.kind == "key":
         value = column
-        at = f"CAST(floor(CAST({column} AS numeric) / {spec.size.number}) AS bigint) * {spec.size.number}"
+        at = f"CAST(floor(CAST({column} AS numeric) / {spec.size.number}) * {spec.size.number} AS text)"  # may lie before any int8
     else:
         at = value = local_day(how, column)
     before = f"WHEN {value} < {literal(spec.from_)} THEN -1 " if spec.from_ is not None else ""

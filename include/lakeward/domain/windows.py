@@ -192,10 +192,25 @@ def has_ended(window: Window, spec: WindowSpec, calendar: CalendarSpec, taken_at
 
 
 def chosen(word: str, listing: Listing) -> tuple[Window, ...]:
-    """The windows that a word of the command line means: a name, its beginning, a month or a year; or nothing."""
+    """The windows that a word of the command line means: by name or beginning, or those that hold some of a day, month or year."""
     every = (*listing.left, *listing.done)
-    exact = tuple(w for w in every if word in {w.name, str(w.low)})
-    return exact or tuple(w for w in every if isinstance(w.low, date) and str(w.low).startswith(f"{word}-"))
+    span = _span(word)
+    return tuple(w for w in every if word in {w.name, str(w.low)}) or tuple(
+        w
+        for w in every
+        if span and isinstance(w.low, date) and w.low < span[1] and span[0] < w.high  # type: ignore[operator]
+    )
+
+
+def _span(word: str) -> tuple[date, date] | None:
+    """The days of ``2024``, ``2024-03`` or ``2024-03-15``, half-open."""
+    found = re.fullmatch(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?", word)
+    year, month, day = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    try:
+        low = date(year, month or 1, day or 1)
+    except ValueError:
+        return None
+    return low, _day(low.toordinal() + 1) if day else _month(year * 12 + (month or 12))
 
 
 def overlapping(listing: Listing, first: datetime, last: datetime, zone: str) -> tuple[Window, ...]:

@@ -135,8 +135,8 @@ class _Mover:
         done = {window.name for window in listing.done}
         wanted = tuple(w for w in found if self._order.again or w.name not in done)
         if not wanted:
-            what = "is done already" if found else "there is none of that name with rows in it"
-            self._means.say(f"{self._name}: of the windows asked for, {what}")
+            what = "are done already" if found else "hold no rows"
+            self._means.say(f"{self._name}: the windows asked for {what}")
         return wanted
 
     def _move(self, window: Window, run_key: str, listing: Listing | None = None) -> bool:
@@ -150,7 +150,7 @@ class _Mover:
         except _NOTHING_LANDED:
             self._held.finish()
             raise
-        except LakewardError:
+        except Exception:  # also what nobody foresaw: else the window would be met again for ever
             self._held.failed()
             raise
         self._held.finish()
@@ -225,7 +225,9 @@ def measure_windows(group: GroupPlan, how: Windowing, spec: WindowSpec, ports: P
     """Rows by day or slice of keys, counted by the source at one instant; with ``lost`` also those that follow nobody."""
     with ports.source.cut() as cut:
         rows = cut.query(counts_sql(group, how, spec)).to_pylist()
-        found = [Count(row["at"], int(row["side"]), int(row["n"])) for row in rows]
+        found = [
+            Count(int(at) if isinstance(at := row["at"], str) else at, int(row["side"]), int(row["n"])) for row in rows
+        ]
         if lost and how.followers and not any(count.at is None for count in found):  # else they have a window anyway
             found.append(Count(None, 0, int(cut.query(lost_sql(group, how)).to_pylist()[0]["n"])))
     return found

@@ -29,7 +29,7 @@ class MoveWindowsOperator(GroupOperator):
 
     :param group: name of the entity group. (templated)
     :param budget: of one run; its time counts from the run's beginning.
-    :param window: only this one, by its name, its first day or key, a month or a year. (templated)
+    :param window: only this one, by its name, its first key, or any day, month or year in it. (templated)
     :param again: ``True`` reads it again. (templated)
     """
 

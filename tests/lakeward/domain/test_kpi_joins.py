@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kpi_support import ZURICH, Both, Figures, both, plan_of, reckon, spec, unique, without
 
 from lakeward.domain import kpi
-from lakeward.domain.facts import GroupPlan, ReferencePlan
+from lakeward.domain.facts import Follower, GroupPlan, ReferencePlan, Windowing
 from lakeward.domain.kpi_landing import landing_sql
 from lakeward.domain.sql import ident
 from lakeward.lab import Lab
@@ -48,6 +48,32 @@ def group_of(references: Sequence[ReferencePlan] = REFERENCES, **keys: tuple[str
 
 
 GROUP = group_of()
+
+
+@pytest.mark.parametrize(
+    ("root", "follows", "name", "said"),
+    [
+        ("clients", ("client_id",), "client_id.country", ""),
+        ("clients", ("payer_id",), "payer_id.client_id.country", "no reference of table clients"),
+        (
+            "clients",
+            ("client_id",),
+            "payer_id.country",
+            r"orders to clients \(payer_id\) may lead to a row of another window",
+        ),
+        ("orders", (), "client_id.country", ""),
+        ("orders", (), "parent_id.total", r"orders to orders \(parent_id\) may lead to a row of another window"),
+    ],
+)
+def test_a_column_of_another_window_is_refused(root: str, follows: tuple[str, ...], name: str, said: str) -> None:
+    followers = (Follower("orders", follows, "clients", ("id",)),) if follows else ()
+    group = replace(GROUP, windowing=Windowing(root, "id", "key", "UTC", followers))
+    found = spec("count()", table="orders", dimensions=(name,))
+    if not said:
+        assert kpi.resolve(found, group, ZURICH).reached[name].column.name == "country"
+        return
+    with pytest.raises(kpi.KpiError, match=said):
+        kpi.resolve(found, group, ZURICH)
 
 
 def resolved(measure: str, **more: object) -> kpi.ResolvedKpi:

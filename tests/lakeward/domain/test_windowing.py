@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import psycopg
 import pytest
 
 from lakeward.domain.facts import GroupPlan, LakeColumn, LakeTable, LandedColumn, ReferencePlan, TablePlan
@@ -9,6 +12,7 @@ from lakeward.domain.faults import FaultsError
 from lakeward.domain.source_facts import SourceColumn, SourceTable
 from lakeward.domain.windowing import counts_sql, in_window, judged_later, lost_sql, plan_windowing
 from lakeward.domain.windows import parse
+from lakeward.lab import Lab
 from lakeward.spec.models import CalendarSpec, WindowSpec
 
 CALENDAR = CalendarSpec.model_validate({"time_zone": "Europe/Zurich"})
@@ -61,6 +65,7 @@ REFERENCES = (
     ReferencePlan("line", ("order",), "order", ("id",), "source"),
     ReferencePlan("order", ("customer",), "customer", ("id",), "source"),
     ReferencePlan("order", ("old",), "order", ("id",), "source"),
+    ReferencePlan("line", ("n",), "order", ("id",), "file"),  # a second one; lines follow by the first
     ReferencePlan("customer", ("last",), "order", ("id",), "file"),
     ReferencePlan("note", ("n",), "line", ("n",), "file"),  # not to a key: a note could follow several lines
 )
@@ -96,9 +101,10 @@ def test_only_references_that_a_window_can_judge_are_left() -> None:
     made = in_window("m", whole, (parse("2024-03-01/2024-04-01"),), "2024-03-01/2024-04-01", "run")
     assert [(r.table, r.to) for r in made.references] == [("pick", "line"), ("line", "order"), ("order", "customer")]
     assert [line.partition(":")[0] for line in judged_later(whole)] == [
-        "order to order",
-        "customer to order",
-        "note to line",
+        "order to order (by old)",
+        "line to order (by n)",
+        "customer to order (by last)",
+        "note to line (by n)",
     ]
     assert made.sliced == {"order", "line", "pick"}
     assert made.cut_id != in_window("m", whole, (), "2024-04-01/2024-05-01", "run").cut_id
@@ -155,3 +161,16 @@ def test_a_column_that_gives_no_windows_is_refused(column: str, size: str, told:
     with pytest.raises(FaultsError) as refused:
         group(column, size)
     assert any(told in f"{t.reason} {t.todo}" for t in refused.value.troubles)
+
+
+def test_the_outermost_keys_are_counted(lab: Lab) -> None:
+    plan, source = table("Key", {"ID": "int8"}, "id")
+    plan, wanted = replace(plan, schema="pg_temp"), spec("ID", "100000 keys", table="pg_temp.Key")
+    how = plan_windowing(wanted, CALENDAR, [plan], [source], ())
+    assert how
+    with psycopg.connect(lab.env()["LAKEWARD_LAB_POSTGRES"]) as connection:
+        connection.execute('CREATE TEMP TABLE "Key" ("ID" bigint)')
+        connection.execute('INSERT INTO "Key" VALUES (-9223372036854775808), (9223372036854775807), (-1), (0), (NULL)')
+        counts = connection.execute(counts_sql(GroupPlan("g", "cut", (plan,), (), 0.01), how, wanted)).fetchall()
+    slices = [-9223372036854800000, -100000, 0, 9223372036854700000]
+    assert set(counts) == {(None, 0, 1), *((str(at), 0, 1) for at in slices)}

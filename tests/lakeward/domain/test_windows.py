@@ -130,9 +130,14 @@ def test_windows_are_named_by_what_people_type() -> None:
     assert names(chosen("2024-03-01", listing)) == ["2024-03-01/2024-04-01"]
     assert names(chosen("2024-03-01/2024-04-01", listing)) == ["2024-03-01/2024-04-01"]
     assert len(chosen("2024", listing)) == 3
-    assert chosen("202", listing) == ()
+    assert names(chosen("2024-02-29", listing)) == ["2024-02-01/2024-03-01"], "any day of it, as findings tell them"
+    for word in ("202", "2024-2", "2024-13", "2024-02-30", "2023", "0000", "x"):
+        assert chosen(word, listing) == ()
+    wide = list_windows(spec("3 months"), ZURICH, [Count(date(2023, 12, 1), 0, 1), *counts], {})
+    assert names(chosen("2024-02", wide)) == ["2024-01-01/2024-04-01"]
     keys = list_windows(spec("10 keys"), ZURICH, [Count(0, 0, 1), Count(100, 0, 1)], {})
     assert names(chosen("100", keys)) == ["100/110"]
+    assert chosen("109", keys) == (), "a number of four digits is a year"
 
 
 @given(st.lists(st.integers(-50, 50), max_size=40), st.integers(1, 7))

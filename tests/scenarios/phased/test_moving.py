@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.kill import Call, watched
 
 from lakeward.errors import DataError
 from lakeward.lab import Lab
@@ -86,6 +87,19 @@ def test_rows_that_do_not_fit_stop_their_window_alone_and_a_new_cut_takes_them(s
     shop.source("UPDATE orders SET payload = '{}' WHERE order_id = 303")
     assert shop.move(window="2024-03").moved == (MARCH,)
     assert len(shop.lake("orders")) == 23
+
+
+def test_what_nobody_foresaw_is_tried_again_at_its_cut_and_then_read_anew(shop: Shop) -> None:
+    def fail(call: Call, when: str) -> None:
+        if call.port == "engine":
+            raise RuntimeError(f"{call.name} {when}")
+
+    for _ in range(3):
+        with shop.ports() as ports, pytest.raises(RuntimeError):
+            shop.move("stock", ports=watched(ports, fail))
+    cuts = {line.rpartition(" ")[2] for line in shop.said if "rows, cut" in line}
+    assert shop.move("stock", window="-10").moved == ("-10/0",)
+    assert (len(cuts), shop.pointer("stock").windows["-10/0"].cut_id in cuts) == (1, False)
 
 
 def test_a_held_window_holds_its_group_until_it_is_read_again(shop: Shop) -> None:

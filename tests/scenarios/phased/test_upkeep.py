@@ -6,7 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from lakeward.cli.app import app
 from lakeward.lab import Lab
 from lakeward.spec.models import BudgetSpec
 from lakeward.steps import propose
@@ -52,3 +54,12 @@ def test_windows_and_waves_are_proposed_from_rows_that_were_counted(
         lines = propose.propose(shop.plan(ports, "p"), ports)
     assert "    window: {table: public.orders, column: placed_at, size: 1 week}" in lines
     assert lines[-2:] == ["    - {name: stock, groups: [stock]}", "    - {name: sales, groups: [sales]}"]
+
+
+def test_a_window_that_no_group_has_is_told_by_the_exit_code(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEWARD_HOME", str(shop.home))
+    done = CliRunner().invoke(app, ["run", str(shop.file), "--window", "2031-05"])
+    assert done.exit_code == 1
+    assert "No group has a window '2031-05' with rows in it" in done.output
+    assert CliRunner().invoke(app, ["run", str(shop.file), "--window", "2024-04-30"]).exit_code == 0
+    assert list(shop.pointer().windows) == ["2024-04-01/2024-05-01"]

@@ -88,6 +88,10 @@ _ADVICE = (
     ),
     ("terminating connection", "The server ended the session; the step can be run again."),
     ("out of range", "A value does not fit the declared type: give it a wider one under `types`."),
+    (
+        "invalid input syntax for type",
+        "A value is not of the type that is asked of it: mend it at the source, or declare another one (under `types`, or the KPI's `sql.columns`).",
+    ),
     ("overflow", "A value does not fit the declared type: give it a wider one under `types`."),
 )
 
