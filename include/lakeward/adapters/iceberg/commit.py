@@ -1,28 +1,17 @@
-"""Landing batches exactly once.
-
-Every try reloads the tables, looks whether the batch is recorded, builds a change on condition that main is where it was
-then, and asks once. The record is part of the change, so a batch that is not recorded has not landed; and of two askers who
-saw the same main only one is granted. An answer that never came is learned from the tables, never by asking again blindly.
-"""
+"""Landing batches exactly once, as once.py tells: the record of a batch is part of the change that brings it."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
-import requests
-from pydantic import ValidationError
-from pyiceberg import exceptions as iceberg
 from pyiceberg.catalog import Catalog
-from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
-from sqlalchemy.exc import SQLAlchemyError
 
 from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.change import Change
 from lakeward.adapters.iceberg.files import data_files
+from lakeward.adapters.iceberg.once import REFUSED, TOGETHER, WAITS, Landed, Once
 from lakeward.adapters.iceberg.read import BATCH, DROPPED, SLICE, WINDOW, WINDOWS, batches, live_entries, origin, pinned
 from lakeward.adapters.iceberg.schema import MIGRATION, differences
 from lakeward.adapters.iceberg.slices import sliced, total_rows
@@ -33,36 +22,10 @@ from lakeward.errors import ConflictError, LakeError
 from lakeward.ports import TableCommit
 
 CUT = "lakeward.cut-id"
-TOGETHER = "lakeward.tables-in-commit"
-WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
-"""Seconds between tries."""
-UNKNOWN = (
-    iceberg.CommitStateUnknownException,
-    iceberg.ServerError,
-    iceberg.ServiceUnavailableError,
-    requests.RequestException,
-    SQLAlchemyError,
-    ValidationError,
-)
-"""What leaves open whether the commit landed."""
-REFUSED = (iceberg.CommitFailedException, iceberg.TooManyRequestsError)
-"""What says that it did not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """A recorded batch: its snapshot, and how many tables were committed with it."""
-
-    snapshot_id: int
-    tables: int
-
-
-class Landing:
-    """One group's batches on their way into the lake.
-
-    :param load: gives a table by the plan's name, as it is now.
-    :param together: whether the catalog commits several tables at once.
-    """
+class Landing(Once[TableCommit]):
+    """One group's batches on their way into the lake; parameters as of ``Once``."""
 
     def __init__(
         self,
@@ -74,10 +37,9 @@ class Landing:
         *,
         together: bool,
     ) -> None:
-        self._catalog, self._load, self._commits = catalog, load, commits
-        self._cut, self._migration, self._together = cut_id, migration, together
+        super().__init__(catalog, load, commits, together=together)
+        self._cut, self._migration = cut_id, migration
         self._made: set[int] = set()
-        self._sent = False
 
     def run(self) -> tuple[bool, tuple[Committed, ...]]:
         """Land every batch that has not landed.
@@ -85,49 +47,18 @@ class Landing:
         :raises ConflictError: others kept moving the tables; nothing of the last try was changed.
         :raises LakeError: a table holds rows of somebody else, or the outcome could not be learned.
         """
-        refused: list[Change] = []
-        last: Exception | None = None
-        for wait in (*WAITS, None):
-            try:
-                tables = {c.table: self._load(c.table) for c in self._commits}
-            except UNKNOWN as error:
-                if not self._sent:
-                    raise
-                last = error
-            else:
-                clean_up(refused, tables.values())
-                found = {c.table: self._find(tables[c.table], c) for c in self._commits}
-                refused, last = self._ask(tables, found)
-                if last is None:
-                    return self._result(found)
-            if wait:
-                time.sleep(wait)
-        raise self._gave_up(last) from last
-
-    def _ask(self, tables: dict[str, Table], found: dict[str, Landed | None]) -> tuple[list[Change], Exception | None]:
-        """Ask for what has not landed and enter it into ``found``; what certainly did not land, and the error."""
-        pending = [c for c in self._commits if found[c.table] is None]
-        changes = [self._change(tables[c.table], c, len(pending)) for c in pending]
-        steps = [changes] if self._together else [[change] for change in changes]
-        for n, step in enumerate(steps):
-            if not step:
-                continue
-            try:
-                self._sent = True
-                self._commit(step)
-            except REFUSED as error:
-                return [c for rest in steps[n:] for c in rest], error
-            except UNKNOWN as error:
-                return [c for rest in steps[n + 1 :] for c in rest], error
-            for change, commit in zip(step, pending if self._together else [pending[n]], strict=True):
-                found[commit.table] = Landed(change.snapshot_id, len(step))
-        return [], None
-
-    def _commit(self, step: list[Change]) -> None:
-        if len(step) > 1 and isinstance(self._catalog, RestCatalog):
-            asking.commit_together(self._catalog, step)
-        else:
-            asking.commit_one(self._catalog, step[0])
+        landed = self._land()
+        committed = tuple(
+            Committed(
+                table=c.table,
+                batch_id=c.batch_id,
+                snapshot_id=landed[c.table].snapshot_id,
+                rows=sum(file.rows for file in c.files),
+                already=landed[c.table].snapshot_id not in self._made,
+            )
+            for c in self._items
+        )
+        return all(one.tables == len(self._items) for one in landed.values()), committed
 
     def _find(self, table: Table, commit: TableCommit) -> Landed | None:
         """The batch in the table's record; LakeError when it landed once and was replaced since."""
@@ -192,22 +123,8 @@ class Landing:
         record[WINDOW + commit.window] = f"{commit.batch_id}:{change.snapshot_id}"
         return asking.with_tag(asking.with_properties(change, record, gone), tag_name(self._cut))
 
-    def _result(self, found: dict[str, Landed | None]) -> tuple[bool, tuple[Committed, ...]]:
-        landed = {table: one for table, one in found.items() if one}
-        committed = tuple(
-            Committed(
-                table=c.table,
-                batch_id=c.batch_id,
-                snapshot_id=landed[c.table].snapshot_id,
-                rows=sum(file.rows for file in c.files),
-                already=landed[c.table].snapshot_id not in self._made,
-            )
-            for c in self._commits
-        )
-        return all(one.tables == len(self._commits) for one in landed.values()), committed
-
     def _gave_up(self, last: Exception | None) -> LakeError:
-        tables = ", ".join(c.table for c in self._commits)
+        tables = ", ".join(c.table for c in self._items)
         if isinstance(last, REFUSED):
             return ConflictError(
                 f"Cut {self._cut} could not be committed to {tables}: others moved the tables {len(WAITS) + 1} times.",
@@ -217,14 +134,6 @@ class Landing:
             f"Whether cut {self._cut} landed in {tables} is not known: the catalog gave no clear answer ({type(last).__name__}).",
             todo="Run the append step again when the catalog is well: it looks first, and lands nothing twice.",
         )
-
-
-def clean_up(refused: Iterable[Change], tables: Iterable[Table]) -> None:
-    """Delete manifests of refused changes, unless a refusal was of a repeated request and the first one had landed."""
-    known = {s.snapshot_id for table in tables for s in table.metadata.snapshots}
-    for change in refused:
-        if change.snapshot_id not in known:
-            change.discard()
 
 
 def _refuse_strangers(table: Table, rows: int) -> None:

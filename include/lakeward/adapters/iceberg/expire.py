@@ -11,7 +11,7 @@ from pyiceberg.table.refs import SnapshotRefType
 from pyiceberg.table.snapshots import Operation, Snapshot
 
 from lakeward.adapters.iceberg import change as asking
-from lakeward.adapters.iceberg.commit import REFUSED, UNKNOWN
+from lakeward.adapters.iceberg.once import REFUSED, UNKNOWN
 from lakeward.adapters.iceberg.read import batches
 from lakeward.domain.maintenance import Expiry, SnapshotFact, TableHistory
 from lakeward.errors import ConflictError, LakeError

@@ -18,8 +18,8 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
 from lakeward.adapters.iceberg import change as asking
-from lakeward.adapters.iceberg.commit import REFUSED, UNKNOWN, WAITS
 from lakeward.adapters.iceberg.condemned import CONDEMNED, condemned, stem
+from lakeward.adapters.iceberg.once import REFUSED, UNKNOWN, WAITS
 from lakeward.adapters.iceberg.read import ORIGIN, origin
 from lakeward.domain.maintenance import LakeFile
 from lakeward.errors import ConflictError

@@ -1,23 +1,21 @@
 """Exchanging files of live tables for others with other rows, once for each repair, in one commit where the catalog has it.
 
-As in commit.py every try reloads the tables and asks once, on condition that main is where it was; the repair's id is part of
-the change. A table whose rows or files are not those that the patch was made for is left alone.
+The repair's id is part of the change, as once.py tells. A table whose rows or files are not those that the patch was made for is left alone.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
 from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.change import Change
-from lakeward.adapters.iceberg.commit import CUT, REFUSED, TOGETHER, UNKNOWN, WAITS, clean_up
+from lakeward.adapters.iceberg.commit import CUT
 from lakeward.adapters.iceberg.files import data_files
+from lakeward.adapters.iceberg.once import REFUSED, TOGETHER, WAITS, Found, Landed, Once
 from lakeward.adapters.iceberg.read import BATCH, REPAIR, WINDOW, batches, last_repair, live_entries, origin, readable
 from lakeward.adapters.iceberg.schema import MIGRATION
 from lakeward.domain.identity import WHOLE, compacted_tag, tag_name
@@ -25,11 +23,8 @@ from lakeward.domain.repair import Patch
 from lakeward.errors import ConflictError, LakeError
 
 
-class Patching:
-    """The patches of one repair on their way into the lake.
-
-    :param load: gives a table by the plan's name, as it is now.
-    """
+class Patching(Once[Patch]):
+    """The patches of one repair on their way into the lake; parameters as of ``Once``."""
 
     def __init__(
         self,
@@ -41,9 +36,8 @@ class Patching:
         *,
         together: bool,
     ) -> None:
-        self._catalog, self._load, self._patches = catalog, load, patches
-        self._repair, self._cut, self._together = repair, cut_id, together
-        self._sent = False
+        super().__init__(catalog, load, patches, together=together)
+        self._repair, self._cut = repair, cut_id
 
     def run(self) -> dict[str, int]:
         """Table to its new snapshot; tables that others have changed are not in it once another one has landed.
@@ -51,55 +45,19 @@ class Patching:
         :raises ConflictError: nothing was changed: others were quicker.
         :raises LakeError: the outcome could not be learned.
         """
-        refused: list[Change] = []
-        last: Exception | None = None
-        for wait in (*WAITS, None):
-            try:
-                tables = {p.table: self._load(p.table) for p in self._patches}
-            except UNKNOWN as error:
-                if not self._sent:
-                    raise
-                last = error
-            else:
-                clean_up(refused, tables.values())
-                landed = {
-                    n: at
-                    for n, t in tables.items()
-                    if (found := last_repair(t))[0] == self._repair and (at := found[1])
-                }
-                refused, last = self._ask(tables, landed)
-                if last is None:
-                    return landed
-            if wait:
-                time.sleep(wait)
-        raise self._gave_up(last) from last
+        return {table: landed.snapshot_id for table, landed in self._land().items()}
 
-    def _ask(self, tables: dict[str, Table], landed: dict[str, int]) -> tuple[list[Change], Exception | None]:
-        """Ask for what has not landed and enter it into ``landed``; what certainly did not land, and the error."""
-        pending = [p for p in self._patches if p.table not in landed]
+    def _find(self, table: Table, item: Patch) -> Landed | None:  # noqa: ARG002
+        repair, snapshot_id = last_repair(table)
+        return Landed(snapshot_id, 1) if repair == self._repair and snapshot_id else None
+
+    def _changes(self, tables: dict[str, Table], pending: Sequence[Patch], found: Found) -> list[Change]:
         try:
-            changes = [self._change(tables[p.table], p, len(pending)) for p in pending]
+            return super()._changes(tables, pending, found)
         except ConflictError:
-            if landed:  # table by table: what landed stands, and the caller sees what did not
-                return [], None
+            if found:  # table by table: what landed stands, and the caller sees what did not
+                return []
             raise
-        for n, step in enumerate([changes] if self._together else [[change] for change in changes]):
-            try:
-                self._sent = True
-                self._commit(step)
-            except REFUSED as error:
-                return changes[n:], error
-            except UNKNOWN as error:
-                return changes[n + len(step) :], error
-            named = pending if self._together else [pending[n]]
-            landed |= {p.table: change.snapshot_id for p, change in zip(named, step, strict=True)}
-        return [], None
-
-    def _commit(self, step: Sequence[Change]) -> None:
-        if len(step) > 1 and isinstance(self._catalog, RestCatalog):
-            asking.commit_together(self._catalog, step)
-        elif step:
-            asking.commit_one(self._catalog, step[0])
 
     def _change(self, table: Table, patch: Patch, together: int) -> Change:
         current = table.current_snapshot()
@@ -125,7 +83,7 @@ class Patching:
         return asking.with_tag(change, stale, remove=True) if stale in table.metadata.refs else change
 
     def _gave_up(self, last: Exception | None) -> LakeError:
-        names = ", ".join(p.table for p in self._patches)
+        names = ", ".join(p.table for p in self._items)
         if isinstance(last, REFUSED):
             return ConflictError(
                 f"Repair {self._repair} could not be committed to {names}: others moved the tables {len(WAITS) + 1} times.",

@@ -11,8 +11,8 @@ from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
 from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.change import Change
-from lakeward.adapters.iceberg.commit import REFUSED, UNKNOWN, WAITS
 from lakeward.adapters.iceberg.leftovers import delete_file, unnamed
+from lakeward.adapters.iceberg.once import REFUSED, UNKNOWN, WAITS
 from lakeward.adapters.iceberg.read import BATCH, DROPPED, REPAIR, WINDOW, batches, live_entries, origin
 from lakeward.domain.identity import WHOLE, compacted_tag, tag_name
 from lakeward.errors import ConflictError, LakeError

@@ -1,6 +1,6 @@
 """Putting new files in the place of old ones with the same rows, beside whoever else writes to the table.
 
-As in commit.py every try reloads the table and asks once, on condition that main is where it was. Before it asks it makes sure
+As in once.py every try reloads the table and asks once, on condition that main is where it was. Before it asks it makes sure
 that every file it replaces is still live and that no delete file hides rows of any: else those rows would come back.
 """
 
@@ -16,8 +16,8 @@ from pyiceberg.table.snapshots import Snapshot
 
 from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.change import Change
-from lakeward.adapters.iceberg.commit import REFUSED, UNKNOWN, WAITS, clean_up
 from lakeward.adapters.iceberg.files import data_files
+from lakeward.adapters.iceberg.once import REFUSED, UNKNOWN, WAITS, clean_up
 from lakeward.adapters.iceberg.read import ORIGIN, live_entries, origin
 from lakeward.adapters.iceberg.revert import delete_unreferenced
 from lakeward.domain.file_facts import LiveFile, StagedFile

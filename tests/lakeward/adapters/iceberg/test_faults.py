@@ -77,7 +77,7 @@ def test_whatever_the_answer_the_batch_lands_once(fault: str, mode: str) -> None
 def test_when_it_never_works_the_error_says_so_and_nothing_has_landed(
     fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lakeward.adapters.iceberg.commit.WAITS", (0.01, 0.01))
+    monkeypatch.setattr("lakeward.adapters.iceberg.once.WAITS", (0.01, 0.01))
     with behind_proxy("auto", *[fault] * 3) as (lake, direct, files, faults):
         with pytest.raises(
             ConflictError if fault.startswith("409") else LakeError, match="Run the append step again"

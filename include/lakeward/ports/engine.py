@@ -1,0 +1,28 @@
+"""The engine: rows, set-based."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from lakeward.domain.file_facts import FileSet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Input: TypeAlias = "FileSet | pa.Table"
+"""What SQL can read: Parquet files, or a small table in memory."""
+
+
+class Engine(Protocol):
+    """Reads, transforms and sorts rows set-based, in bounded memory. Inputs are seen by SQL as views of their name.
+
+    ``<name>#rows`` is the same input with the columns ``#file`` and ``#row``, which identify a row of its files.
+    """
+
+    def stream(self, sql: str, inputs: Mapping[str, Input]) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Run DuckDB SQL and hand out its rows in batches."""
+
+    def table(self, sql: str, inputs: Mapping[str, Input]) -> pa.Table:
+        """Run DuckDB SQL whose result is small."""

@@ -1,0 +1,144 @@
+"""The lake: an Iceberg catalog and one namespace in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from lakeward.domain.facts import LakeTable
+from lakeward.domain.file_facts import Committed, FileSet, LiveFile, StagedFile
+from lakeward.domain.maintenance import Expiry, LakeFile, TableHistory
+from lakeward.domain.repair import Patch
+from lakeward.ports.source import Progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """A lake table as it is. ``batches`` maps a window to the batch that landed last in it; ``repair`` is the last one that it took."""
+
+    table: str
+    snapshot_id: int | None
+    rows: int
+    files: int
+    bytes: int
+    batches: Mapping[str, str]
+    repair: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableCommit:
+    """What one table gets in a group's commit: files that replace the window's rows. ``plan`` is the table as it must be.
+
+    A window but ``WHOLE`` replaces the files whose names begin with its mark (``domain/windows.py``), and those of ``beside``.
+    """
+
+    plan: LakeTable
+    batch_id: str
+    window: str
+    files: tuple[StagedFile, ...]
+    beside: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> str:
+        """The plan's name."""
+        return self.plan.name
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatistics:
+    """Data files of a snapshot; ``largest_small_run`` is the largest count of small files in one partition."""
+
+    files: int
+    bytes: int
+    small_files: int
+    largest_small_run: int
+
+
+class Lake(Protocol):
+    """An Iceberg catalog and one namespace in it. Table names are the plan's; the adapter puts the prefix before them."""
+
+    def qualified(self, table: str) -> str:
+        """``namespace.prefix_table``."""
+
+    def check(self) -> dict[str, str]:
+        """What catalog and store can do (multi_table_commit: yes or no, ...), for doctor; LakeError when unreachable."""
+
+    def prepare(self, tables: Sequence[LakeTable], migration: str) -> tuple[str, ...]:
+        """Create namespace and missing tables, check the others; names created. LakeError lists every difference."""
+
+    def differences(self, tables: Sequence[LakeTable], migration: str) -> tuple[str, ...]:
+        """What ``prepare`` would refuse; writes nothing."""
+
+    def write(
+        self, table: LakeTable, batches: pa.RecordBatchReader, attempt: str, progress: Progress
+    ) -> tuple[StagedFile, ...]:
+        """Write rows, already ordered by partition and sort order, as data files that nobody can read yet."""
+
+    def staged(self, table: LakeTable, files: Sequence[StagedFile | LiveFile]) -> FileSet:
+        """Files, staged ones too, as something to read."""
+
+    def commit(self, commits: Sequence[TableCommit], cut_id: str, migration: str) -> tuple[bool, tuple[Committed, ...]]:
+        """Land each batch exactly once and tag the cut; True when it was one transaction over all tables.
+
+        LakeError, and nothing is landed, when a table or a file is not what was planned and staged.
+        """
+
+    def state(self, table: str) -> TableState | None:
+        """The table now, or None when there is none."""
+
+    def snapshot(self, table: LakeTable, snapshot_id: int) -> FileSet:
+        """The files of a pinned snapshot; LakeError when it is gone or has delete files."""
+
+    def statistics(self, table: str, small_file: int, snapshot_id: int | None = None) -> FileStatistics:
+        """File statistics of a snapshot (default: the current one)."""
+
+    def live_files(self, table: str) -> tuple[LiveFile, ...]:
+        """The data files of the current snapshot that are partitioned as the table is; LakeError when delete files hide rows."""
+
+    def replace_files(self, table: str, old: Sequence[LiveFile], new: Sequence[StagedFile], cut_id: str) -> int | None:
+        """Put new files with the same rows in the place of live ones, by one ``replace`` snapshot; its id.
+
+        None: some of the old files are live no more; nothing was changed and the new files are deleted. When the snapshot holds
+        exactly the cut's rows, it is tagged as the cut's compacted one.
+        :raises LakeError: delete files, or others who keep moving the table (the new files are deleted); or the outcome is not
+            known (they are left: they may be live).
+        """
+
+    def compacted(self, table: str, cut_id: str) -> int | None:
+        """The newest snapshot with the cut's rows in other files, tagged, whoever made it; None when there is none."""
+
+    def origin(self, table: str, snapshot_id: int) -> int | None:
+        """The snapshot whose rows a compacted one holds, itself when it is none; None when its history was expired."""
+
+    def patch(self, patches: Sequence[Patch], repair: str, cut_id: str) -> dict[str, int]:
+        """Exchange files of live tables for others, rows and all, in one commit over all tables where the catalog has it.
+
+        Each table lands once for a repair's id, and takes record and tag of the cut along. Table to its new snapshot.
+        :raises ConflictError: a table has other rows or other files than the patch was made for; none was changed.
+        """
+
+    def drop_batch(self, table: str, cut_id: str) -> bool:
+        """Take an unpublished cut back out in one commit; False when it is not the table's content."""
+
+    def unstage(self, files: Sequence[StagedFile]) -> None:
+        """Delete staged files that no snapshot names."""
+
+    def tables(self, migration: str) -> tuple[str, ...]:
+        """The tables of a migration that are there, sorted."""
+
+    def history(self, table: str) -> TableHistory:
+        """The snapshots of a table and what names them."""
+
+    def expire(self, history: TableHistory, expiry: Expiry) -> None:
+        """Forget snapshots and tags in one commit; ConflictError when a branch or tag has moved since ``history``."""
+
+    def leftovers(self, table: str, before: datetime, spared: Collection[str]) -> tuple[LakeFile, ...]:
+        """Files below a table that nothing in its metadata names, written before an instant, ``spared`` URLs left out."""
+
+    def remove(self, table: str, files: Sequence[LakeFile]) -> tuple[LakeFile, ...]:
+        """Delete leftovers so that no commit under way can name them afterwards; those that are gone now."""

@@ -1,0 +1,57 @@
+"""The ledger: operational history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from lakeward.domain.acceptance import Acceptance
+from lakeward.domain.evidence import Transition, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One execution of a step, for status and history."""
+
+    migration: str
+    run_key: str
+    group: str
+    step: str
+    outcome: str  # running, done, failed, held
+    started_at: datetime
+    seconds: float
+    rows: int
+    message: str = ""
+
+
+class Ledger(Protocol):
+    """Operational history. The pointer is the truth on the state; the ledger follows it."""
+
+    def record_step(self, record: StepRecord) -> None:
+        """Keep a step's execution (the last one of a run, group and step is shown)."""
+
+    def record_verdict(self, verdict: Verdict) -> None:
+        """Keep a verdict; the same inputs hash again changes nothing."""
+
+    def verdict(self, migration: str, group: str, kind: str, subject: str, inputs_hash: str) -> Verdict | None:
+        """The verdict for exactly these inputs, if it was ever reached; errors are never returned."""
+
+    def verdicts(self, migration: str, cut_id: str | None = None) -> tuple[Verdict, ...]:
+        """The newest verdict of every group, kind and subject (of one cut)."""
+
+    def record_transition(self, transition: Transition) -> None:
+        """Keep who moved what, when and why."""
+
+    def transitions(self, migration: str) -> tuple[Transition, ...]:
+        """All transitions, oldest first."""
+
+    def record_acceptances(self, migration: str, standing: Sequence[Acceptance]) -> None:
+        """Keep these as the acceptances of a migration that stand, and no others."""
+
+    def acceptances(self, migration: str) -> tuple[Acceptance, ...]:
+        """The acceptances that stand, expired ones too, oldest first."""
+
+    def steps(self, migration: str | None = None, run_key: str | None = None) -> tuple[StepRecord, ...]:
+        """The newest record of every migration, run, group and step, oldest first."""
