@@ -128,7 +128,7 @@ def test_types_without_exact_text_are_refused() -> None:
 def periods(world: Both, postgres: str, duck: str, calendar: CalendarSpec) -> list[str]:
     """Day, week and month of an instant on both sides, which must be the same."""
     found = []
-    for grain in Grain:
+    for grain in (Grain.DAY, Grain.WEEK, Grain.MONTH):
         sides = []
         for dialect, value in ((Dialect.POSTGRES, postgres), (Dialect.DUCKDB, duck)):
             first = canonical(period_sql(grain, "day", calendar), "date", dialect)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import psycopg
@@ -82,13 +82,13 @@ def check_half_published(chain: Chain) -> None:
         if found is None:
             return
         pointer, plan = from_json(Pointer, found[0]), planned(chain, ports)
-        assert isinstance(ports.lake, IcebergLake)
+        lake = cast("IcebergLake", ports.lake)
         group = plan.groups[0]
         names = [*(t.name for t in group.lake_tables), group.quarantine]
         assert pointer.cut_id == group.cut_id
         assert set(pointer.tables) == set(map(ports.lake.qualified, names))
         for name in names:
-            refs = ports.lake._open(name).metadata.refs
+            refs = lake._open(name).metadata.refs
             assert refs[tag_name(group.cut_id)].snapshot_id == pointer.tables[ports.lake.qualified(name)]
 
 
@@ -114,13 +114,13 @@ def _check_batches(ports: Ports, plan: Plan) -> None:
     group = plan.groups[0]
     staged, manifest = read_staged(ports.store, plan, group), read_manifest(ports.store, plan, group)
     landed = {t.table: t.rows for t in manifest.tables}
-    assert isinstance(ports.lake, IcebergLake)
+    lake = cast("IcebergLake", ports.lake)
     for table in (*group.lake_tables, quarantine_table(group)):
         taken, state = staged.table(table.name), ports.lake.state(table.name)
         assert state
         assert landed.get(table.name, taken.read) == taken.read == state.rows + taken.quarantined
         assert state.batches == {"all": batch_id(group.cut_id, table.name)}
-        summaries = [s.summary for s in ports.lake._open(table.name).metadata.snapshots]
+        summaries = [s.summary for s in lake._open(table.name).metadata.snapshots]
         assert [s["lakeward.batch-id"] for s in summaries if s] == [state.batches["all"]], f"{table.name}: landed twice"
     assert sum(t.quarantined for t in staged.tables) == 8  # four events, and their four tags
     assert {v.outcome for v in ports.ledger.verdicts("shop")} == {Outcome.PASS}
