@@ -125,10 +125,13 @@ def test_types_without_exact_text_are_refused() -> None:
         day_sql("x", "string", ZURICH)
 
 
+PLAIN = (Grain.DAY, Grain.WEEK, Grain.MONTH)
+
+
 def periods(world: Both, postgres: str, duck: str, calendar: CalendarSpec) -> list[str]:
     """Day, week and month of an instant on both sides, which must be the same."""
     found = []
-    for grain in (Grain.DAY, Grain.WEEK, Grain.MONTH):
+    for grain in PLAIN:
         sides = []
         for dialect, value in ((Dialect.POSTGRES, postgres), (Dialect.DUCKDB, duck)):
             first = canonical(period_sql(grain, "day", calendar), "date", dialect)
@@ -148,7 +151,7 @@ def test_periods_of_awkward_instants(world: Both, zone: str, first: str) -> None
         found = periods(world, f"timestamptz '{instant}+00'", f"TIMESTAMPTZ '{instant}+00'", calendar)
         moment = datetime.fromisoformat(instant).replace(tzinfo=UTC)
         if 10 < moment.year < 9999:  # Python's dates end where ours do not
-            assert found == [period_of(moment, grain, calendar) for grain in Grain], instant
+            assert found == [period_of(moment, grain, calendar) for grain in PLAIN], instant
     for instant in BEFORE_OUR_ERA:
         day, clock = instant.split(" ")
         periods(world, f"timestamptz '{instant}+00 BC'", f"TIMESTAMPTZ '{day} (BC) {clock}+00'", calendar)

@@ -21,7 +21,7 @@ from lakeward.domain.evidence import Outcome, Pointer
 from lakeward.domain.facts import LakeTable, Plan
 from lakeward.domain.identity import batch_id, pointer_key, tag_name
 from lakeward.domain.quarantine import quarantine_table
-from lakeward.domain.stored import from_json
+from lakeward.domain.stored import from_json, to_json
 from lakeward.ports import Ports
 from lakeward.reader import resolve
 from lakeward.steps.artifacts import read_manifest, read_plan, read_staged
@@ -132,7 +132,7 @@ def _check_ledger(ports: Ports) -> None:
     assert not wrong, wrong
     anew = MemoryLedger()
     rebuild("shop", ports.store, anew)
-    assert set(anew.verdicts("shop")) == set(ports.ledger.verdicts("shop"))
+    assert set(map(to_json, anew.verdicts("shop"))) == set(map(to_json, ports.ledger.verdicts("shop")))
     assert {t for t in anew.transitions("shop") if t.outcome == "done"} >= {
         t for t in ports.ledger.transitions("shop") if t.outcome == "done"
     }
