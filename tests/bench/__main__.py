@@ -43,6 +43,7 @@ class Bench:
         self.files = migrations.write(folder)
         self.taken: dict[str, Measured] = defaultdict(Measured)
         self.runs = 0
+        self.price: Decimal | None = None
 
     def rounds(self, count: int) -> None:
         """Every case ``count`` times; other cases lie between two rounds of one."""
@@ -79,13 +80,11 @@ class Bench:
 
     def _dearer(self, cents: int) -> None:
         """Make one price of lineitem so much larger than it was."""
-        row = "lineitem WHERE l_orderkey = 3000001 AND l_linenumber = 1"
+        where = b"WHERE l_orderkey = 1 AND l_linenumber = 1"
         with psycopg.connect(self.uri) as con:
-            con.execute(f"CREATE TABLE IF NOT EXISTS price AS SELECT l_extendedprice AS was FROM {row}".encode())
-            con.execute(
-                f"UPDATE {row.replace('WHERE', 'SET l_extendedprice = was + %s FROM price WHERE')}".encode(),
-                [Decimal(cents) / 100],
-            )
+            if self.price is None:
+                self.price = con.execute(b"SELECT l_extendedprice FROM lineitem " + where).fetchall()[0][0]
+            con.execute(b"UPDATE lineitem SET l_extendedprice = %s " + where, [self.price + Decimal(cents) / 100])
 
     def tpch(self) -> None:
         """All eight tables: moved, then proved."""
