@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SUITE := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder -m 'not soak'
 STAMP := $(VENV)/.ready
 DEMO_ORDERS ?= 20000
 PATTERN ?= lift_and_shift
@@ -32,13 +33,13 @@ ui: setup ## The demo, left running: prints Airflow's URL and login, ends on Ctr
 	@$(BIN)/python -m lakeward_airflow.demo --keep
 
 test: setup ## The whole suite, with real servers
-	@$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder -m 'not soak'
+	@$(SUITE)
 
 soak: setup ## The campaigns of faults in full length
 	@$(BIN)/pytest -n auto --dist loadgroup -m soak
 
 coverage: setup ## The suite with branch coverage of the core; fails below 95 %
-	@$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder -m 'not soak' --cov=lakeward --cov-report=term:skip-covered
+	@$(SUITE) --cov=lakeward --cov-report=term:skip-covered
 
 unit: setup ## The tests that need no server
 	@$(BIN)/pytest -m "not lab and not soak"

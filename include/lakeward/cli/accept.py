@@ -38,10 +38,10 @@ def accept(
     ] = [],  # noqa: B006 - typer reads it
     dimension: Annotated[
         list[str], typer.Option("--dimension", metavar="NAME=VALUE", help="Only this value; `NAME` alone: null.")
-    ] = [],  # noqa: B006
+    ] = [],  # noqa: B006 - typer reads it
     key: Annotated[
         list[str], typer.Option("--key", help="Only the row with this key; parts of a key parted by a comma.")
-    ] = [],  # noqa: B006
+    ] = [],  # noqa: B006 - typer reads it
     column: Annotated[str, typer.Option("--column", help="Only values of this column.")] = "",
     amount: Annotated[
         str, typer.Option("--amount", help="Up to this much apart; without it exactly what was found.")

@@ -12,7 +12,7 @@ import typer
 from lakeward.cli.console import exits, home, say, say_json, table
 from lakeward.cli.decision import decision_json, decision_now, show_decision
 from lakeward.cli.verdicts import verdict_json
-from lakeward.cli.windows import WINDOWS, show_windows
+from lakeward.cli.windows import show_windows
 
 if TYPE_CHECKING:
     from lakeward.domain.acceptance import Acceptance
@@ -66,16 +66,18 @@ def status(
 
 
 def _status(name: str, ledger: Ledger, pointers: tuple[Pointer, ...], gate: GateDecision | None) -> _Status:
+    from lakeward.domain.progress import STEP
+
     steps = ledger.steps(name)
-    newest = max((record for record in steps), key=lambda r: r.started_at, default=None)
+    newest = max(steps, key=lambda r: r.started_at, default=None)
     run = newest.run_key if newest else ""
     phased = max(
-        (r for r in steps if r.step == WINDOWS and run.startswith(r.run_key)), key=lambda r: r.run_key, default=None
+        (r for r in steps if r.step == STEP and run.startswith(r.run_key)), key=lambda r: r.run_key, default=None
     )
     mine = tuple(
         record
         for record in steps
-        if record.run_key == run or (phased and record.step == WINDOWS and record.run_key == phased.run_key)
+        if record.run_key == run or (phased and record.step == STEP and record.run_key == phased.run_key)
     )
     return _Status(
         name, pointers, mine, ledger.verdicts(name), ledger.transitions(name), ledger.acceptances(name), gate

@@ -14,16 +14,15 @@ if TYPE_CHECKING:
     from lakeward.ports import Ports, StepRecord
     from lakeward.spec.models import Phased
 
-WINDOWS = "windows"
-"""Name of the step that tells of a group's progress."""
 _SHOWN = 40
 
 
 def show_windows(pointers: Sequence[Pointer], steps: Sequence[StepRecord]) -> None:
     """Progress of every group that has windows, and which of them are held or will be read again."""
+    from lakeward.domain.progress import STEP
     from lakeward.domain.windows import fold
 
-    told = {record.group: record for record in steps if record.step == WINDOWS}
+    told = {record.group: record for record in steps if record.step == STEP}
     for pointer in (p for p in pointers if p.windows):
         rows = sum(cut.rows for cut in pointer.windows.values())
         spans = fold("", (name for name in pointer.windows if pointer.basis))

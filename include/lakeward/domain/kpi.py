@@ -6,7 +6,7 @@ from lakeward.domain.kpi_columns import joined
 from lakeward.domain.kpi_compare import difference_columns
 from lakeward.domain.kpi_lake import lake_rows, lake_view
 from lakeward.domain.kpi_measure import KpiError, Measure, parse_measure
-from lakeward.domain.kpi_resolve import ResolvedKpi, kpi_troubles, resolve
+from lakeward.domain.kpi_resolve import ResolvedKpi, kpi_troubles, resolve, resolve_all
 from lakeward.domain.kpi_source import source_rows
 from lakeward.domain.kpi_sql import figure_columns, figures_sql
 from lakeward.domain.kpi_terms import has_paths, lake_terms
@@ -28,6 +28,7 @@ __all__ = [
     "lake_view",
     "parse_measure",
     "resolve",
+    "resolve_all",
     "source_sql",
 ]
 

@@ -11,6 +11,8 @@ from lakeward.domain.windows import Listing, Window
 from lakeward.domain.words import counted
 from lakeward.spec.models import BudgetSpec
 
+STEP = "windows"
+"""The ledger's name of the step that tells of a group's progress."""
 RECENT = 10
 """Windows that the rate is told by."""
 

@@ -20,6 +20,7 @@ MOST = 10_000
 """Windows of one group."""
 
 Place = int | date
+"""A key or a day. The two are never mixed in one group, which types can't tell: hence the ignores where places are compared."""
 
 
 @dataclass(frozen=True, slots=True)

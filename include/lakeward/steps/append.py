@@ -28,28 +28,29 @@ def append(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Pr
     """
     group = plan.group(group_name)
     staged = read_staged(ports.store, plan, group)
-    _check_counts(group, read_manifest(ports.store, plan, group), staged)
-    _check_pointer(plan, group, ports)
-    if (there := find_pointer(ports.store, plan, group)) and group.window in there[0].windows:
-        cut = there[0].windows[group.window]
-        if cut.cut_id == group.cut_id:  # and other windows may have landed since
-            return _landed_before(group, staged, there[0], ports)
+    manifest = read_manifest(ports.store, plan, group)
+    _check_counts(group, manifest, staged)
+    if found := find_pointer(ports.store, plan, group):
+        pointer = found[0]
+        _check_pointer(group, pointer, manifest, ports)
+        cut = pointer.windows.get(group.window)
+        if cut and cut.cut_id == group.cut_id:  # and other windows may have landed since
+            return _landed_before(group, staged, pointer, ports)
     commits = _commits(group, staged)
     progress(f"append {group.name}", 0, len(commits))
     if ports.store.etag(discarded := discarded_key(plan.migration.migration, group.name, group.cut_id)):
         ports.store.delete([discarded])  # it is wanted again
     multi, committed = ports.lake.commit(commits, group.cut_id, plan.migration.migration)
     appended = Appended(group.name, group.cut_id, multi, committed)
-    publish(plan, group.name, ports, appended.snapshots, at, by=plan.run_key, window=_window_cut(plan, group, ports))
+    publish(plan, group.name, ports, appended.snapshots, at, by=plan.run_key, window=_window_cut(plan, group, manifest))
     progress(f"append {group.name}", len(commits), len(commits))
     return appended
 
 
-def _window_cut(plan: Plan, group: GroupPlan, ports: Ports) -> WindowCut | None:
+def _window_cut(plan: Plan, group: GroupPlan, manifest: Manifest) -> WindowCut | None:
     """What the pointer tells of a window in a phased migration; None in others."""
     if not isinstance(plan.migration, Phased):
         return None
-    manifest = read_manifest(ports.store, plan, group)
     spec = next(g.window for g in plan.migration.groups if g.name == group.name)
     main = group.windowing.table if group.windowing else ""
     ended = group.window == WHOLE or spec is None
@@ -91,18 +92,17 @@ def _commits(group: GroupPlan, staged: Staged) -> tuple[TableCommit, ...]:
     return (*commits, TableCommit(aside, batch_id(group.cut_id, aside.name), group.window, files, beside))
 
 
-def _check_pointer(plan: Plan, group: GroupPlan, ports: Ports) -> None:
+def _check_pointer(group: GroupPlan, pointer: Pointer, ours: Manifest, ports: Ports) -> None:
     """Before anything is committed. A group that was cut over at this very cut has nothing left to append.
 
     The tables know the newer cut only as long as its snapshot is kept, the landing's manifest knows it always.
     """
-    found = find_pointer(ports.store, plan, group)
-    if found is None or found[0].shows(group.cut_id):
+    if pointer.shows(group.cut_id):
         return
-    require_legacy(found[0])
-    ours = read_manifest(ports.store, plan, group)
-    last = found[0].windows[group.window].cut_id if group.window in found[0].windows else ""
-    last = last if group.windowing else found[0].cut_id
+    require_legacy(pointer)
+    last = pointer.cut_id
+    if group.windowing:
+        last = pointer.windows[group.window].cut_id if group.window in pointer.windows else ""
     theirs = manifest_of(ports.store, ours.migration, group.name, last) if last else None
     if theirs and theirs.taken_at > ours.taken_at:
         raise LakeError(

@@ -18,7 +18,6 @@ from lakeward.reader import resolve
 from lakeward.steps.artifacts import read_manifest, read_staged
 from lakeward.steps.chain import keep_verdict, standing_verdict
 from lakeward.steps.counts import count_rows, counts_basis
-from lakeward.steps.extract import kpis_of
 from lakeward.steps.figures import source_figures
 from lakeward.steps.measure import Case, judge, kpi_verdict, lake_inputs, landed_inputs, measure
 from lakeward.steps.rows import Proof, prove_cut, proven, rows_basis
@@ -48,7 +47,7 @@ def compare(
             todo="Compare in the run whose cut is published, or publish this one again.",
         )
     case = Case(plan.migration.migration, group.name, group.cut_id, at)
-    resolved = [kpi.resolve(k, group, plan.migration.calendar) for k in kpis_of(plan, group)]
+    resolved = kpi.resolve_all(plan, group)
     staged = read_staged(ports.store, plan, group)
     verdicts: list[Verdict] = []
     failures: Failures = []
@@ -64,8 +63,8 @@ def compare(
     progress("compare counts", total - 1, total)
     basis = counts_basis(ports, group, manifest, staged, pointer.content)
 
-    def count(_: str) -> Verdict:
-        return count_rows(case, group, ports, manifest, staged, pointer)
+    def count(_: str, inputs: str) -> Verdict:
+        return count_rows(case, group, ports, manifest, staged, pointer, inputs)
 
     verdicts.append(_once(case, ports, "counts", group.name, basis, count, failures))
     progress("compare", total, total)
@@ -104,14 +103,14 @@ def _at_cut(
     """The verdict on one KPI at the cut."""
     basis = kpi_basis(manifest, r, ports, pointer)
 
-    def work(stem: str) -> Verdict:
+    def work(stem: str, inputs: str) -> Verdict:
         taken = source_figures(ports.store, manifest, r)
         lake = lake_inputs(ports, r, pointer.tables, group)
         landing = None if r.hand else landed_inputs(ports, r, manifest)
         aside = staged.table(r.plan.name).quarantined
         measured = measure(ports, r, taken, lake, stem, landing=landing, aside=aside, at=manifest.taken_at)
         check_rules(ports, r, measured.differences, lambda: rules_at_cut(ports, manifest))
-        return kpi_verdict(case, r, inputs_of("kpi", basis), measured)
+        return kpi_verdict(case, r, inputs, measured)
 
     return _once(case, ports, "kpi", r.spec.name, basis, work, failures)
 
@@ -128,8 +127,8 @@ def _rows_at_cut(
     """The verdict on the rows of one table at the cut."""
     basis = rows_basis(manifest, staged, lake, proof.ports, proof.pointer)
 
-    def work(stem: str) -> Verdict:
-        return prove_cut(proof, case, table, lake, manifest, staged, stem)
+    def work(stem: str, inputs: str) -> Verdict:
+        return prove_cut(proof, case, table, lake, manifest, staged, stem, inputs)
 
     return _once(case, proof.ports, "rows", lake.name, basis, work, failures)
 
@@ -140,15 +139,20 @@ def _once(
     kind: str,
     subject: str,
     basis: dict[str, str],
-    work: Callable[[str], Verdict],
+    work: Callable[[str, str], Verdict],
     failures: Failures,
 ) -> Verdict:
-    """The verdict that was reached before on this basis, or a new one, stored and recorded."""
+    """The verdict that was reached before on this basis, or a new one, stored and recorded.
+
+    :param work: takes what its keys begin with, and the hash of the basis.
+    """
     inputs = inputs_of(kind, basis)
     if known := _known(case, ports, kind, subject, inputs):
         return known
     key = verdict_key(case.migration, case.group, case.cut_id, kind, subject, inputs)
-    verdict, error = judge(case, kind, subject, inputs, lambda: work(key.removesuffix(".json")), secrets_of(ports))
+    verdict, error = judge(
+        case, kind, subject, inputs, lambda: work(key.removesuffix(".json"), inputs), secrets_of(ports)
+    )
     failures += [(verdict, error)] if error else []
     return keep_verdict(ports, replace(verdict, basis=basis))
 

@@ -8,7 +8,6 @@ from lakeward.domain.evidence import Finding, Outcome, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, LakeTable
 from lakeward.domain.file_facts import FileSet, Manifest, Staged
 from lakeward.domain.guards import applied
-from lakeward.domain.voiding import inputs_of
 from lakeward.ports import Ports
 from lakeward.steps.measure import Case, cut_files
 
@@ -29,10 +28,9 @@ def counts_basis(
 
 
 def count_rows(
-    case: Case, group: GroupPlan, ports: Ports, manifest: Manifest, staged: Staged, pointer: Pointer
+    case: Case, group: GroupPlan, ports: Ports, manifest: Manifest, staged: Staged, pointer: Pointer, inputs: str
 ) -> Verdict:
     """Source = landing = lake + quarantine, for every table; for child tables, items read = lake + quarantine."""
-    inputs = inputs_of("counts", counts_basis(ports, group, manifest, staged, pointer.content))
     snapshots = pointer.tables
     findings = tuple(f for table in group.lake_tables for f in _check(table, group, ports, manifest, staged, snapshots))
     tables = len(group.lake_tables)

@@ -39,7 +39,7 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
     with ports.source.cut(group.tables) as cut, ThreadPoolExecutor(1, "figures") as beside:
         check_tables(plan, group, cut)
         counts = {t.name: beside.submit(_count, cut, t) for t in group.tables}
-        resolved = [kpi.resolve(k, group, plan.migration.calendar) for k in kpis_of(plan, group)]
+        resolved = kpi.resolve_all(plan, group)
         figures = [
             beside.submit(take_source, ports, f"{prefix}/figures/{r.spec.name}.parquet", cut, r, most) for r in resolved
         ]

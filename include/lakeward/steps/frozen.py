@@ -14,7 +14,6 @@ from lakeward.domain.rows import FIGURES, differing_sql
 from lakeward.domain.rows import FOUND as FOUND_ROWS
 from lakeward.ports import CutReader, Input, Ports
 from lakeward.steps.artifacts import read_manifest
-from lakeward.steps.extract import kpis_of
 from lakeward.steps.figures import as_input, source_figures, taken_figures
 from lakeward.steps.guards import count_guarded, refused
 from lakeward.steps.measure import place
@@ -38,7 +37,7 @@ def changes_at_source(plan: Plan, ports: Ports) -> tuple[str, ...]:
             bent = {table.name: tuple(refused(table, counts[table.name])) for table in group.tables}
             found += [told for name in bent for told in bent[name]]
             found += _counts(group, manifest, counts)
-            for r in (kpi.resolve(spec, group, plan.migration.calendar) for spec in kpis_of(plan, group)):
+            for r in kpi.resolve_all(plan, group):
                 found += () if any(bent[plan.name] for plan, _ in r.tables) else _figures(r, manifest, ports, now)
             for table, lake in proven(group):
                 found += () if bent[table.name] else _rows(plan, table, lake, manifest, ports, now)

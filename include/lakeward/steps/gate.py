@@ -23,7 +23,6 @@ from lakeward.steps.artifacts import read_manifest, read_staged
 from lakeward.steps.chain import chain_of, keep, objections, records_of, verdict_in
 from lakeward.steps.compare import kpi_basis
 from lakeward.steps.counts import counts_basis
-from lakeward.steps.extract import kpis_of
 from lakeward.steps.publish import find_pointer
 from lakeward.steps.rows import proven, rows_basis
 from lakeward.steps.standing import CUT_OVER, begun_repair, broken_snapshots, looks, streaks_of
@@ -163,9 +162,8 @@ def _checks(plan: Plan, group: GroupPlan, ports: Ports) -> Iterator[Check]:
     staged = read_staged(ports.store, plan, group)
     yield Check(group.name, "records", RECORDS)
     yield _check(group, "counts", group.name, counts_basis(ports, group, manifest, staged, pointer.content))
-    for spec in kpis_of(plan, group):
-        resolved = kpi.resolve(spec, group, plan.migration.calendar)
-        yield _check(group, "kpi", spec.name, kpi_basis(manifest, resolved, ports, pointer))
+    for r in kpi.resolve_all(plan, group):
+        yield _check(group, "kpi", r.spec.name, kpi_basis(manifest, r, ports, pointer))
     for _, lake in proven(group):
         yield _check(group, "rows", lake.name, rows_basis(manifest, staged, lake, ports, pointer))
 

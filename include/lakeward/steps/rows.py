@@ -19,7 +19,6 @@ from lakeward.domain.rows import EXPECTED, FIGURES, FOUND, differing_sql, figure
 from lakeward.domain.sides import LAKE, Subject, whole
 from lakeward.domain.sql import ident, text
 from lakeward.domain.stored import to_json
-from lakeward.domain.voiding import inputs_of
 from lakeward.domain.words import counted
 from lakeward.ports import CutReader, Input, Ports, silent
 from lakeward.steps.figures import SHOWN, take_figures, taken_figures, write_figures
@@ -87,14 +86,20 @@ def rows_basis(manifest: Manifest, staged: Staged, lake: LakeTable, ports: Ports
 
 
 def prove_cut(
-    proof: Proof, case: Case, table: TablePlan, lake: LakeTable, manifest: Manifest, staged: Staged, stem: str
+    proof: Proof,
+    case: Case,
+    table: TablePlan,
+    lake: LakeTable,
+    manifest: Manifest,
+    staged: Staged,
+    stem: str,
+    inputs: str,
 ) -> Verdict:
     """The verdict on a table's rows at the cut; a difference is followed from the landing into the lake, down to cells."""
     ports, subject = proof.ports, proof.subject(table, lake)
     source = taken_figures(ports.store, manifest, f"/rows/{lake.name}.parquet", f"rows of {lake.name}")
     files = cut_files(ports, proof.group, lake, proof.pointer.tables)
     taken = take_figures(ports, figures_sql(subject.lake()), {LAKE: files}, f"{stem}-lake.parquet")
-    inputs = inputs_of("rows", rows_basis(manifest, staged, lake, ports, proof.pointer))
     rows, differing = _beside(ports, source, taken)
     said = Said(proof, case, lake, inputs, rows, len(subject.names), stem)
     if not differing:

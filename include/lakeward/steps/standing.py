@@ -103,6 +103,9 @@ def streaks_of(
     """Progress over closed periods of every KPI of a group whose grain the gate asks for; a warning that
     does not hold, and what is accepted, is no break."""
     spec, calendar = plan.migration.gate, plan.migration.calendar
+    if not spec.closed_periods:
+        return
+    taken_at = read_manifest(ports.store, plan, group).taken_at
     expected = {(check.kind, check.subject): check.inputs_hash for check in checks if check.group == group.name}
     verdicts = {v.subject: v for v in evidence.verdicts if (v.group, v.kind) == (group.name, "kpi")}
     for one in kpis_of(plan, group):
@@ -119,7 +122,7 @@ def streaks_of(
                 if shown or is_settled(known, verdict)
                 else _failed(kpi.resolve(one, group, calendar), verdict, ports)
             )
-            measured = (Measured(read_manifest(ports.store, plan, group).taken_at, failed),)
+            measured = (Measured(taken_at, failed),)
         for grain, count in wanted.items():
             yield streak(group.name, one.name, grain, count, calendar, measured)
 

@@ -14,7 +14,6 @@ from lakeward.domain.sides import LAKE, whole
 from lakeward.errors import LakeError
 from lakeward.ports import Input, Ports
 from lakeward.reader import resolve
-from lakeward.steps.extract import kpis_of
 from lakeward.steps.measure import lake_inputs, table_files
 from lakeward.steps.rows import proven
 
@@ -62,11 +61,10 @@ def _wrong(plan: Plan, group: GroupPlan, ports: Ports, evidence: Evidence) -> It
 
 def _figures(plan: Plan, group: GroupPlan, ports: Ports, pointer: Pointer) -> Iterator[_Figures]:
     calendar = plan.migration.calendar
-    for spec in kpis_of(plan, group):
-        r = kpi.resolve(spec, group, calendar)
+    for r in kpi.resolve_all(plan, group):
         inputs = lake_inputs(ports, r, pointer.tables)
         tables = tuple(table for _, table in r.tables)
-        yield _Figures("kpi", spec.name, tables, inputs, kpi.lake_sql(r, LAKE), kpi.figure_columns(r))
+        yield _Figures("kpi", r.spec.name, tables, inputs, kpi.lake_sql(r, LAKE), kpi.figure_columns(r))
     for table, lake in proven(group):
         sql = figures_sql(whole(table, lake, plan.migration.kpis, calendar).lake())
         files = table_files(ports, lake, pointer.tables)

@@ -9,7 +9,7 @@ from datetime import datetime
 from lakeward.domain.evidence import WindowCut
 from lakeward.domain.facts import GroupPlan, Plan, Windowing
 from lakeward.domain.identity import WHOLE
-from lakeward.domain.progress import GroupProgress, progress_of, spent
+from lakeward.domain.progress import STEP, GroupProgress, progress_of, spent
 from lakeward.domain.windowing import counts_sql, in_window, lost_sql
 from lakeward.domain.windows import MOST, UNPLACED, Count, Listing, Window, chosen, fold, list_windows, parse
 from lakeward.errors import DataError, GateError, LakewardError, SpecError, UnsupportedError
@@ -20,7 +20,6 @@ from lakeward.steps.publish import find_pointer
 from lakeward.steps.window_claim import HeldGroup, held_group
 from lakeward.steps.window_run import Means, WindowRun
 
-STEP = "windows"
 _NOTHING_LANDED = (DataError, GateError, SpecError, UnsupportedError)
 """Errors after which nothing of a window is in the lake, and trying again at its cut would say the same."""
 

@@ -12,10 +12,11 @@ from rich.table import Table
 
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.open import open_ports
+from lakeward.domain.progress import STEP
 from lakeward.spec.load import load
 from lakeward.steps.artifacts import read_plan
 from lakeward.steps.compare_now import compare_now
-from lakeward.steps.waves import STEP, look, over_done
+from lakeward.steps.waves import look, over_done
 from lakeward_airflow.demo.servers import DemoError
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -47,20 +48,20 @@ class MoveWindowsOperator(GroupOperator):
         from lakeward.steps.waves import Order, move_group
         from lakeward.steps.window_run import Means
 
-        choose = self._choice(context)
         run, ti = context["dag_run"], context["ti"]
         began = run.start_date or now()
-        order = Order(
-            holder=f"{self.run_key}.{self.group}",
-            budget=self.budget,
-            deadline=began + self.budget.time.delta if self.budget.time else None,
-            choose=choose,
-            again=choose is not None and (run.run_type == "backfill" or str(self.again) == "True"),
-            salt=f"try{ti.try_number}." if choose is not None else "",
-        )
-        count = iter(range(1, 1_000_000))
-        means = Means(now, lambda: f"{attempt(context)}-{next(count)}", self.progress(), self.log.info)
+        number = count(1)
+        means = Means(now, lambda: f"{attempt(context)}-{next(number)}", self.progress(), self.log.info)
         with open_run(self.migration_file, self.run_key) as (plan, ports):
+            choose = self._choice(context, plan.migration.calendar.time_zone)
+            order = Order(
+                holder=f"{self.run_key}.{self.group}",
+                budget=self.budget,
+                deadline=began + self.budget.time.delta if self.budget.time else None,
+                choose=choose,
+                again=choose is not None and (run.run_type == "backfill" or str(self.again) == "True"),
+                salt=f"try{ti.try_number}." if choose is not None else "",
+            )
             done = move_group(plan, self.group, ports, order, means)
             self.log.info("%s: %s", self.group, told := done.told(self.budget, now()))
             if done.moved:
@@ -73,7 +74,7 @@ class MoveWindowsOperator(GroupOperator):
                 )
         return _summary(done, told)
 
-    def _choice(self, context: Context) -> Choice | None:
+    def _choice(self, context: Context, zone: str) -> Choice | None:
         from lakeward.domain.windows import overlapping
         from lakeward.steps.waves import by_word
 
@@ -81,15 +82,8 @@ class MoveWindowsOperator(GroupOperator):
         if run.run_type == "backfill" and run.data_interval_start and run.data_interval_end:
             last = run.data_interval_end - timedelta(microseconds=1)
             first = run.data_interval_start
-            return lambda listing: overlapping(listing, first, last, self._zone())
+            return lambda listing: overlapping(listing, first, last, zone)
         return by_word(self.window) if self.window else None
-
-    def _zone(self) -> str:
-        from pathlib import Path
-
-        from lakeward.steps.check import check_file
-
-        return check_file(Path(self.migration_file)).spec.calendar.time_zone
 
 
 class OpenNextWaveOperator(RunOperator):

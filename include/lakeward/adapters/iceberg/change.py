@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.rest import DEFAULT_ENDPOINTS, VIEW_ENDPOINTS, Endpoint, HttpMethod, RestCatalog
@@ -50,7 +51,7 @@ class Change:
     snapshot_id: int
     updates: tuple[TableUpdate, ...]
     requirements: tuple[TableRequirement, ...]
-    producer: _SnapshotProducer[object] | None = None
+    producer: _SnapshotProducer[Any] | None = None
 
     def discard(self) -> None:
         """Delete the manifests of a change that certainly did not land."""
@@ -136,7 +137,7 @@ def exchange_rows(
 
 
 def _exchanged(
-    kind: type[_ReplaceFiles | _ExchangeRows],
+    kind: type[_ExchangeRows],
     table: Table,
     old: Iterable[ManifestEntry],
     new: Iterable[DataFile],
@@ -145,7 +146,7 @@ def _exchanged(
     producer = kind(Operation.OVERWRITE, _Unstaged(table), table.io, uuid.uuid4(), dict(summary))
     for entry in old:
         producer.delete_data_file(entry.data_file)
-    return _made(table, producer, new)  # type: ignore[arg-type]
+    return _made(table, producer, new)
 
 
 def replace_rows(
@@ -158,11 +159,11 @@ def replace_rows(
     """
     transaction = _Unstaged(table)
     made = dict(summary)
-    producer: _SnapshotProducer[object]
+    producer: _SnapshotProducer[Any]
     if live:
-        producer = _ReplaceAll(Operation.OVERWRITE, transaction, table.io, uuid.uuid4(), made).replacing(live)  # type: ignore[assignment]
+        producer = _ReplaceAll(Operation.OVERWRITE, transaction, table.io, uuid.uuid4(), made).replacing(live)
     else:
-        producer = _FastAppendFiles(Operation.APPEND, transaction, table.io, uuid.uuid4(), made)  # type: ignore[assignment]
+        producer = _FastAppendFiles(Operation.APPEND, transaction, table.io, uuid.uuid4(), made)
     return _made(table, producer, files)
 
 
@@ -177,7 +178,7 @@ def replace_some(
         return exchange_rows(table, old, files, summary)
     return _made(
         table,
-        _FastAppendFiles(Operation.APPEND, _Unstaged(table), table.io, uuid.uuid4(), dict(summary)),  # type: ignore[arg-type]
+        _FastAppendFiles(Operation.APPEND, _Unstaged(table), table.io, uuid.uuid4(), dict(summary)),
         files,
     )
 
@@ -185,10 +186,10 @@ def replace_some(
 def same_files(table: Table, summary: Mapping[str, str]) -> Change:
     """A snapshot with the very files of the current one: main moves, and what readers see does not."""
     kind = _SameFiles if table.current_snapshot() else _FastAppendFiles
-    return _made(table, kind(Operation.APPEND, _Unstaged(table), table.io, uuid.uuid4(), dict(summary)), ())  # type: ignore[arg-type]
+    return _made(table, kind(Operation.APPEND, _Unstaged(table), table.io, uuid.uuid4(), dict(summary)), ())
 
 
-def _made(table: Table, producer: _SnapshotProducer[object], files: Iterable[DataFile]) -> Change:
+def _made(table: Table, producer: _SnapshotProducer[Any], files: Iterable[DataFile]) -> Change:
     files = list(files)
     refuse_condemned(table, (file.file_path for file in files))
     for file in files:

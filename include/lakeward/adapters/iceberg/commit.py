@@ -93,7 +93,7 @@ class Landing(Once[TableCommit]):
                 return True
         return False
 
-    def _change(self, table: Table, commit: TableCommit, together: int) -> Change:
+    def _change(self, table: Table, commit: TableCommit, tables: int) -> Change:
         if altered := list(differences(table, commit.plan, self._migration)):
             raise LakeError(
                 f"Table {'.'.join(table.name())} was altered, or dropped and created anew, since it was prepared: "
@@ -104,7 +104,7 @@ class Landing(Once[TableCommit]):
             CUT: self._cut,
             BATCH: commit.batch_id,
             MIGRATION: self._migration,
-            TOGETHER: str(together if self._together else 1),
+            TOGETHER: str(tables),
         }
         record = {MIGRATION: self._migration}
         gone = [WINDOW + window for window in batches(table) if window != commit.window]

@@ -79,15 +79,12 @@ class Once(ABC, Generic[Item]):
         """What has landed of it already."""
 
     @abstractmethod
-    def _change(self, table: Table, item: Item, together: int) -> Change:
-        """What is asked for; ``together`` tables are changed at once."""
+    def _change(self, table: Table, item: Item, tables: int) -> Change:
+        """What is asked for, in a commit of so many tables."""
 
     @abstractmethod
     def _gave_up(self, last: Exception | None) -> LakeError:
         """What is told when no try came to an end."""
-
-    def _changes(self, tables: dict[str, Table], pending: Sequence[Item], found: Found) -> list[Change]:  # noqa: ARG002
-        return [self._change(tables[item.table], item, len(pending)) for item in pending]
 
     def _land(self) -> Found:
         """Land what has not landed; by table what is there then.
@@ -116,7 +113,8 @@ class Once(ABC, Generic[Item]):
     def _ask(self, tables: dict[str, Table], found: Found) -> tuple[list[Change], Exception | None]:
         """Ask for what has not landed and enter it into ``found``; what certainly did not land, and the error."""
         pending = [item for item in self._items if item.table not in found]
-        changes = self._changes(tables, pending, found)
+        at_once = len(pending) if self._together else 1
+        changes = [self._change(tables[item.table], item, at_once) for item in pending]
         steps = [changes] if self._together else [[change] for change in changes]
         for n, step in enumerate(steps):
             if not step:

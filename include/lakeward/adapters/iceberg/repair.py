@@ -47,19 +47,19 @@ class Patching(Once[Patch]):
         """
         return {table: landed.snapshot_id for table, landed in self._land().items()}
 
-    def _find(self, table: Table, item: Patch) -> Landed | None:  # noqa: ARG002
+    def _find(self, table: Table, item: Patch) -> Landed | None:  # noqa: ARG002 - a repair is one for all its tables
         repair, snapshot_id = last_repair(table)
         return Landed(snapshot_id, 1) if repair == self._repair and snapshot_id else None
 
-    def _changes(self, tables: dict[str, Table], pending: Sequence[Patch], found: Found) -> list[Change]:
+    def _ask(self, tables: dict[str, Table], found: Found) -> tuple[list[Change], Exception | None]:
         try:
-            return super()._changes(tables, pending, found)
+            return super()._ask(tables, found)
         except ConflictError:
             if found:  # table by table: what landed stands, and the caller sees what did not
-                return []
+                return [], None
             raise
 
-    def _change(self, table: Table, patch: Patch, together: int) -> Change:
+    def _change(self, table: Table, patch: Patch, tables: int) -> Change:
         current = table.current_snapshot()
         start = origin(table, current)
         live = {readable(e.data_file.file_path): e for e in live_entries(table, current)}
@@ -73,7 +73,7 @@ class Patching(Once[Patch]):
             CUT: cut,
             BATCH: batch,
             MIGRATION: table.properties.get(MIGRATION, ""),
-            TOGETHER: str(together if self._together else 1),
+            TOGETHER: str(tables),
             REPAIR: self._repair,
         }
         change = asking.exchange_rows(table, [live[url] for url in patch.old], data_files(table, patch.new), summary)
