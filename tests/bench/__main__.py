@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -42,6 +42,7 @@ class Bench:
         self.retail = f"{self.uri.rpartition('/')[0]}/retail"
         self.files = migrations.write(folder)
         self.taken: dict[str, Measured] = defaultdict(Measured)
+        self.failed: list[tuple[str, str]] = []
         self.runs = 0
         self.price: Decimal | None = None
 
@@ -52,16 +53,26 @@ class Bench:
 
     def _round(self) -> None:
         """Every case once, beside its peers."""
-        self._peer("copy", [binaries() / "psql", self.uri, "-c", r"\copy lineitem TO /dev/null (FORMAT binary)"])
-        self._run("lineitem", ("plan",), ("land",), ("extract",))
-        self._run("figures", ("plan",), ("extract",))
-        self.parity()
-        self._peer("import", [sys.executable, "-c", GX])
-        self.tpch()
-        self._peer("dlt", [PEERS, Path(__file__).with_name("dlt_lineitem.py"), self.uri, self._empty()])
-        self._peer("duckdb tpch", [sys.executable, "-m", "tests.bench.duck", "tpch", self.uri, self._empty()])
-        self._run("orders", MOVE)
-        self._peer("duckdb orders", [sys.executable, "-m", "tests.bench.duck", "orders", self.retail, self._empty()])
+        dlt = [PEERS, Path(__file__).with_name("dlt_lineitem.py"), self.uri]
+        duck = [sys.executable, "-m", "tests.bench.duck"]
+        copy = [binaries() / "psql", self.uri, "-c", r"\copy lineitem TO /dev/null (FORMAT binary)"]
+        self.case("copy", lambda: self._peer("copy", copy))
+        self.case("lineitem", lambda: self._run("lineitem", ("plan",), ("land",), ("extract",)))
+        self.case("figures", lambda: self._run("figures", ("plan",), ("extract",)))
+        self.case("parity", self.parity)
+        self.case("import", lambda: self._peer("import", [sys.executable, "-c", GX]))
+        self.case("tpch", self.tpch)
+        self.case("dlt", lambda: self._peer("dlt", [*dlt, self._empty()]))
+        self.case("duckdb tpch", lambda: self._peer("duckdb tpch", [*duck, "tpch", self.uri, self._empty()]))
+        self.case("orders", lambda: self._run("orders", MOVE))
+        self.case("duckdb orders", lambda: self._peer("duckdb orders", [*duck, "orders", self.retail, self._empty()]))
+
+    def case(self, name: str, measure: Callable[[], object]) -> None:
+        """Measure a case; one that fails is told at the end, and the others keep what they found."""
+        try:
+            measure()
+        except (RuntimeError, OSError, psycopg.Error) as error:
+            self.failed.append((name, str(error)))
 
     def parity(self) -> None:
         """Lineitem compared with its source, row by row: equal, and with one wrong cent, which both must name."""
@@ -70,13 +81,15 @@ class Bench:
         copy = self._empty()
         self._peer("copy of lineitem", [sys.executable, "-m", "tests.bench.duck", "copy", self.uri, copy])
         reladiff = [PEERS, Path(__file__).with_name("reladiff_lineitem.py"), self.uri, copy / "copy.db"]
-        for case, cents in (("equal", 0), ("one cent", 1)):
-            self._dearer(cents)
-            ours = self._steps("rows", ("parity",), run_key, f"parity, {case}")
-            theirs = self._peer(f"reladiff, {case}", reladiff)
-            if [bool(ours), bool(theirs)] != [bool(cents)] * 2:
-                raise RuntimeError(f"{case}: lakeward found {ours!r}, reladiff {theirs!r}")
-        self._dearer(0)
+        try:
+            for case, cents in (("equal", 0), ("one cent", 1)):
+                self._dearer(cents)
+                ours = self._steps("rows", ("parity",), run_key, f"parity, {case}")
+                theirs = self._peer(f"reladiff, {case}", reladiff)
+                if [bool(ours), bool(theirs)] != [bool(cents)] * 2:
+                    raise RuntimeError(f"{case}: lakeward found {ours!r}, reladiff {theirs!r}")
+        finally:
+            self._dearer(0)
 
     def _dearer(self, cents: int) -> None:
         """Make one price of lineitem so much larger than it was."""
@@ -91,14 +104,16 @@ class Bench:
         self._run("tpch", MOVE, ("validate",), ("compare",))
 
     def appends(self, count: int) -> list[float]:
-        """Seconds of small batches, one after the other."""
+        """Seconds of small batches, one after the other; none when one of them fails."""
         self.say(f"{count} small appends")
-        printed = run(
-            [sys.executable, "-m", "tests.bench.job", "appends", str(count)],
-            self.taken["appends"],
-            os.environ,
-            self.folder / "appends.log",
-        )
+        printed = ""
+
+        def measure() -> None:
+            nonlocal printed
+            argv = [sys.executable, "-m", "tests.bench.job", "appends", str(count)]
+            printed = run(argv, self.taken["appends"], os.environ, self.folder / "appends.log")
+
+        self.case("appends", measure)
         return [float(line) for line in printed.split()]
 
     def _run(self, file: str, *processes: tuple[str, ...]) -> str:
@@ -142,17 +157,26 @@ def main() -> None:
             bench = Bench(home, lab, options.scale, options.orders, say)
             bench.rounds(options.rounds)
             appended = bench.appends(options.appends)
-            large = None
+            large: dict[str, Measured] = {}
             if options.large:
-                (home / "large").mkdir()
-                large = Bench(home / "large", lab, options.large, options.orders, say)
-                large.tpch()
+                bench.case(f"scale {options.large:g}", lambda: large.update(_large(home / "large", lab, options, say)))
         finally:
             lab.down(purge=True)
-    found = report.Report(options.scale, options.orders, bench.taken, appended, options.large, large and large.taken)
+    found = report.Report(
+        options.scale, options.orders, bench.taken, appended, options.large, large, tuple(bench.failed)
+    )
     sys.stdout.write(found.markdown())
     if options.report:
         found.write(options.report)
+    sys.exit(bool(bench.failed))
+
+
+def _large(folder: Path, lab: Lab, options: argparse.Namespace, say: Callable[[str], None]) -> Mapping[str, Measured]:
+    """What one round of TPC-H takes at the large scale."""
+    folder.mkdir()
+    bench = Bench(folder, lab, options.large, options.orders, say)
+    bench.tpch()
+    return bench.taken
 
 
 def _options() -> argparse.Namespace:

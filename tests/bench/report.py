@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +45,25 @@ class Row:
 
     def line(self) -> str:
         """A line of the table."""
-        theirs = f"{self.peer}: {self.theirs:.1f} {self.unit}" if self.theirs else self.peer
-        value = f"{self.value:.2f} ×" if self.theirs else f"{self.value:.1f} {self.unit}"
+        theirs = f"{self.peer}: {_shown(self.theirs, self.unit, 1)}" if self.theirs else self.peer
+        value = _shown(self.value, "×", 2) if self.theirs else _shown(self.value, self.unit, 1)
         limit = f"{self.target:g} {'×' if self.theirs else self.unit}"
         met = "yes" if self.value <= self.target else "**no**"
-        return f"| {self.what} | {self.ours:.2f} {self.unit} | {theirs} | {value} | {limit} | {met} |"
+        return f"| {self.what} | {_shown(self.ours, self.unit, 2)} | {theirs} | {value} | {limit} | {met} |"
+
+
+def _shown(value: float, unit: str, digits: int) -> str:
+    return "failed" if math.isnan(value) else f"{value:.{digits}f} {unit}".rstrip()
+
+
+def _worst(values: Iterable[float]) -> float:
+    """The largest; no number where one is none."""
+    found = list(values)
+    return math.nan if any(map(math.isnan, found)) else max(found)
+
+
+def _middle(values: Sequence[float]) -> float:
+    return statistics.median(values) if values else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +75,8 @@ class Report:
     taken: Mapping[str, Measured]
     appends: Sequence[float]
     large_scale: float
-    large: Mapping[str, Measured] | None
+    large: Mapping[str, Measured]
+    failed: Sequence[tuple[str, str]] = ()
 
     def rows(self) -> list[Row]:
         """Every promise."""
@@ -84,22 +100,23 @@ class Report:
             ),
             Row("record validation, beside the import", validate.median - imports, "", 10),
             Row("peak memory of validation", validate.peak, "", 1200, "MB"),
-            Row("peak memory of any other step", max(self.taken[name].peak for name in _OURS), "", 800, "MB"),
-            Row("append of a small batch", statistics.median(self.appends[:_EDGE]), "", 1.0),
-            Row(f"the same, {len(self.appends):,} batches later", statistics.median(self.appends[-_EDGE:]), "", 1.5),
+            Row("peak memory of any other step", _worst(self.taken[name].peak for name in _OURS), "", 800, "MB"),
+            Row("append of a small batch", _middle(self.appends[:_EDGE]), "", 1.0),
+            Row(f"the same, {len(self.appends):,} batches later", _middle(self.appends[-_EDGE:]), "", 1.5),
         ]  # fmt: skip
-        if self.large:
-            ratios = {n: m.peak / self.taken[n].peak for n, m in self.large.items()}
-            worst = max(ratios, key=lambda name: ratios[name])
+        if self.large_scale:
+            ratios = {n: ratio for n, m in self.large.items() if not math.isnan(ratio := m.peak / self.taken[n].peak)}
+            worst = max(ratios, key=lambda name: ratios[name], default="")
+            ours, theirs = (m[worst].peak if worst else math.nan for m in (self.large, self.taken))
             rows.append(
-                Row(f"peak memory at scale {self.large_scale:g} ({worst.removeprefix('tpch ')})", self.large[worst].peak,
-                    f"at scale {self.scale:g}", 1.2, "MB", self.taken[worst].peak)
+                Row(f"peak memory at scale {self.large_scale:g} ({worst.removeprefix('tpch ')})", ours,
+                    f"at scale {self.scale:g}", 1.2, "MB", theirs)
             )  # fmt: skip
         return rows
 
     def markdown(self) -> str:
         """The report, without plots."""
-        rounds = len(self.taken["copy"].seconds)
+        rounds = max((len(m.seconds) for m in self.taken.values()), default=0)
         head = (
             f"TPC-H at scale {self.scale:g} and {self.orders:,} orders with nested JSON, from PostgreSQL 18 to an object store"
             f" with an Iceberg REST catalog, servers and steps on the same machine ({os.cpu_count()} cores,"
@@ -125,18 +142,29 @@ class Report:
             "",
             apart,
             "",
-            "| process | seconds | peak MB |",
-            "|---|---|---|",
-            *(f"| {name} | {m.median:.2f} | {m.peak:.0f} |" for name, m in self.taken.items()),
+            "| process | seconds | CPU seconds | peak MB |",
+            "|---|---|---|---|",
+            *(
+                f"| {name} | {_shown(m.median, '', 2)} | {_shown(m.work, '', 2)} | {_shown(m.peak, '', 0)} |"
+                for name, m in self.taken.items()
+            ),
             "",
         ]
+        if self.failed:
+            lines += ["## Failed", ""]
+        for name, error in self.failed:
+            lines += [f"{name}:", "", *(f"    {line}" for line in error.splitlines()), ""]
         return "\n".join(lines)
 
     def write(self, folder: Path) -> None:
         """``bench.md`` and its plots below ``images``, drawn in the peers' environment."""
         images = folder / "images"
         images.mkdir(parents=True, exist_ok=True)
-        bars = [(row.what, row.ours, row.peer, row.theirs) for row in self.rows() if row.theirs and row.unit == "s"]
+        bars = [
+            (row.what, row.ours, row.peer, row.theirs)
+            for row in self.rows()
+            if row.unit == "s" and row.theirs and row.value > 0
+        ]
         figures = json.dumps({"bars": bars, "appends": list(self.appends)})
         subprocess.run([PEERS, Path(__file__).with_name("plots.py"), images], input=figures, text=True, check=True)
         pictures = (

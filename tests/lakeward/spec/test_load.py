@@ -448,21 +448,20 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_loading_is_quick_and_light() -> None:
-    """DAG files are parsed with it again and again."""
+    """DAG files are parsed with it again and again: its calls are counted, since seconds tell more of the machine than of the code."""
     code = f"""
-import sys, time
+import sys
+from itertools import count
 from pathlib import Path
 from lakeward.steps.check import check_file
-path = Path({str(SAMPLES[0])!r})
+path, events = Path({str(SAMPLES[0])!r}), count()
 check_file(path)
-took = []
-for _ in range(5):
-    begun = time.perf_counter()
-    check_file(path)
-    took.append(time.perf_counter() - begun)
+sys.setprofile(lambda *_: next(events))
+check_file(path)
+sys.setprofile(None)
 heavy = {{"pyiceberg", "pyarrow", "duckdb", "great_expectations", "boto3", "sqlalchemy", "airflow"}} & set(sys.modules)
 assert not heavy, heavy
-assert min(took) < 0.05, took
+assert 10_000 < next(events) < 300_000, events
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
