@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+from airflow.configuration import conf
 from airflow.sdk import BaseOperatorLink
 
 from lakeward.domain.identity import WHOLE, cut_id, run_id
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
 
 MOUNTED_AT = "/lakeward"
-"""Where the plugin's pages are mounted."""
+"""Where the plugin's pages are mounted on the API server."""
+
+
+def mounted() -> str:
+    """The same as browsers see it, below the path prefix of Airflow's base URL, if it has one."""
+    return f"{urlsplit(conf.get('api', 'base_url', fallback='')).path.rstrip('/')}{MOUNTED_AT}"
 
 
 class _GroupTask(Protocol):
@@ -26,17 +32,17 @@ class _GroupTask(Protocol):
 
 def evidence_url(migration: str, group: str, cut: str, *below: str) -> str:
     """Path of an evidence page on the API server; the cut's index when nothing is named ``below``."""
-    return "/".join((f"{MOUNTED_AT}/evidence", *(quote(part, safe="") for part in (migration, group, cut, *below))))
+    return "/".join((f"{mounted()}/evidence", *(quote(part, safe="") for part in (migration, group, cut, *below))))
 
 
 def sealed_url(migration: str, evidence_hash: str) -> str:
     """Path of the whole evidence that an approval binds to."""
-    return f"{MOUNTED_AT}/evidence/{quote(migration, safe='')}/sealed/{evidence_hash}"
+    return f"{mounted()}/evidence/{quote(migration, safe='')}/sealed/{evidence_hash}"
 
 
 def dossier_url(migration: str, run_key: str) -> str:
     """Path of the newest dossier of a run."""
-    return f"{MOUNTED_AT}/dossier/{quote(migration, safe='')}/{run_id(run_key)}"
+    return f"{mounted()}/dossier/{quote(migration, safe='')}/{run_id(run_key)}"
 
 
 def _evidence_of(operator: BaseOperator, *below: str) -> str:
@@ -75,7 +81,7 @@ class MaintenanceLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Path of the page."""
         place = (_migration_of(operator), ti_key.run_id, ti_key.task_id)
-        return "/".join((f"{MOUNTED_AT}/maintenance", *(quote(part, safe="") for part in place)))
+        return "/".join((f"{mounted()}/maintenance", *(quote(part, safe="") for part in place)))
 
 
 class DossierLink(BaseOperatorLink):

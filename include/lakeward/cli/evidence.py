@@ -119,20 +119,21 @@ def dossier(
 @ledger_app.command()
 @exits(1)
 def rebuild(file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")]) -> None:
-    """Put steps, verdicts, transitions and acceptances back into a ledger that was lost, from what they left in store and lake; what is there stays.
+    """Put steps, verdicts, transitions, acceptances and what stands back into a ledger that was lost, from what they left in store and lake; what is there stays.
 
     Example: `lakeward ledger rebuild dags/migrations/retail.yaml`
     """
-    from lakeward.cli.session import opened
+    from lakeward.cli.session import now, opened
     from lakeward.steps.accept import tell_ledger
     from lakeward.steps.evidence import rebuild as rebuild_ledger
-    from lakeward.steps.rebuild import rebuild_steps
+    from lakeward.steps.rebuild import rebuild_standing, rebuild_steps
 
     with opened(file) as (loaded, ports):
         name = loaded.spec.migration
         verdicts, transitions = rebuild_ledger(name, ports.store, ports.ledger)
         steps, accepted = rebuild_steps(name, ports.store, ports.lake, ports.ledger), tell_ledger(ports, name)
+        pointers = rebuild_standing(name, file.name, ports, now())
     say(
-        f"{verdicts} verdicts, {transitions} transitions and {accepted} acceptances of {name} are in the ledger; "
+        f"{verdicts} verdicts, {transitions} transitions, {accepted} acceptances and {pointers} pointers of {name} are in the ledger; "
         f"{steps} steps were put back."
     )

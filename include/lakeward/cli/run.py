@@ -72,6 +72,7 @@ def run(
     from lakeward.cli.run_phased import Wanted, run_phased
     from lakeward.spec.models import Phased
     from lakeward.steps.plan import make_plan
+    from lakeward.steps.stock import tell_card
 
     with opened(file) as (loaded, ports):
         names = [g.name for g in loaded.spec.groups]
@@ -88,6 +89,7 @@ def run(
             raise SpecError("--budget, --window and --again are for phased migrations.", todo="Leave them out.")
         with progressing() as progress:
             plan = make_plan(loaded, ports, open_run(ports.store, loaded, new=new), now(), progress)
+        tell_card(plan, file.name, ports.ledger)
         note(f"run {plan.run_key} of {plan.migration.migration}, planned {plan.planned_at:%Y-%m-%d %H:%M:%SZ}")
         for name in [group] if group else names:
             _Chain(plan, ports, name).run(until)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -37,12 +38,14 @@ class Wanted:
 def run_phased(loaded: LoadedMigration, spec: Phased, ports: Ports, wanted: Wanted) -> None:
     """Move windows; exits 3 when a gate is held. What goes wrong with one group is told when the others are through."""
     from lakeward.steps.plan import preview
+    from lakeward.steps.stock import tell_card
     from lakeward.steps.waves import shut
 
     if wanted.again and not wanted.window:
         raise SpecError("--again needs --window.", todo="Name the window that is to be read again.")
     with progressing() as progress:
         plan = preview(loaded, ports, f"cli-{now():%Y%m%dT%H%M%S}-{uuid4().hex[:6]}", now(), progress)
+    tell_card(plan, Path(loaded.path).name, ports.ledger)
     note(f"run {plan.run_key} of {spec.migration}")
     deadline = _deadline(spec, wanted)
     found: dict[str, GroupProgress] = {}

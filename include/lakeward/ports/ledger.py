@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from lakeward.domain.acceptance import Acceptance
 from lakeward.domain.evidence import Transition, Verdict
+from lakeward.domain.standing import Judged, Standing
+
+Kind = TypeVar("Kind", bound=Standing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +58,20 @@ class Ledger(Protocol):
 
     def steps(self, migration: str | None = None, run_key: str | None = None) -> tuple[StepRecord, ...]:
         """The newest record of every migration, run, group and step, oldest first."""
+
+    def runs(self) -> tuple[StepRecord, ...]:
+        """The newest run of every migration: the newest record of each of its groups and steps, oldest first."""
+
+    def judged(self, migration: str | None = None) -> tuple[Judged, ...]:
+        """The newest outcome of every group, kind and subject of all migrations; of one, for every cut."""
+
+    def record_standing(self, migration: str, group: str, fact: Standing, at: datetime) -> None:
+        """Keep what stands since ``at``; an older fact of its kind makes way, a newer one stays.
+
+        :param group: empty for what concerns the whole migration.
+        """
+
+    def standing(
+        self, kind: type[Kind], migration: str | None = None
+    ) -> Mapping[tuple[str, str], tuple[Kind, datetime]]:
+        """What stands of a kind, with the instant since when, by migration and group."""

@@ -60,7 +60,7 @@ def compact(
     """
     before = inspect(plan, group_name, ports, tables)
     if before.mode != "rewrite":
-        return before
+        return _told(plan, before, ports, at)
     group = plan.group(group_name)
     looks = {look.table: look for look in before.tables}
     told = [
@@ -72,7 +72,8 @@ def compact(
             replace(one, note="; ".join(filter(None, (one.note, _repin(plan, group, one.table, ports)))))
             for one in told
         ]
-    return report(group.name, group.cut_id, before.mode, tuple(told))
+    found = report(group.name, group.cut_id, before.mode, tuple(told))
+    return found if dry_run or tables else _told(plan, found, ports, at)
 
 
 def compact_published(
@@ -88,6 +89,11 @@ def compact_published(
             continue
         if plan:
             found[group.name] = compact(plan, group.name, ports, at, dry_run=dry_run, progress=progress)
+    return found
+
+
+def _told(plan: Plan, found: CompactionReport, ports: Ports, at: datetime) -> CompactionReport:
+    ports.ledger.record_standing(plan.migration.migration, found.group, found, at)
     return found
 
 

@@ -26,6 +26,7 @@ from lakeward.steps.counts import counts_basis
 from lakeward.steps.publish import find_pointer
 from lakeward.steps.rows import proven, rows_basis
 from lakeward.steps.standing import CUT_OVER, begun_repair, broken_snapshots, looks, streaks_of
+from lakeward.steps.stock import tell_decision
 
 KINDS = ("counts", "kpi", "records", "rows")
 """Verdicts that the gate looks at; figures of ``now`` are not among them."""
@@ -44,6 +45,8 @@ def evaluate(plan: Plan, ports: Ports, at: datetime | None = None) -> GateDecisi
     decision = judge(plan, ports, evidence, at)
     if decision.open:
         keep_sealed(plan, ports, evidence, decision.evidence_hash)
+    if at:
+        tell_decision(plan, ports, evidence, decision, at)
     return decision
 
 
@@ -81,7 +84,10 @@ def judge(plan: Plan, ports: Ports, evidence: Evidence, at: datetime | None = No
 def judge_group(plan: Plan, group: str, ports: Ports, at: datetime) -> GateDecision:
     """The same for one group alone, whose checks are made, while others may be under way."""
     alone = replace(plan, groups=(plan.group(group),))
-    return judge(alone, ports, collect_evidence(alone, ports), at)
+    evidence = collect_evidence(alone, ports)
+    decision = judge(alone, ports, evidence, at)
+    tell_decision(alone, ports, evidence, decision, at)
+    return decision
 
 
 def _verdicts_of(chain: Chain) -> tuple[Verdict, ...]:

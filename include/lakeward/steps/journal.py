@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lakeward.domain.facts import Plan
-from lakeward.ports import Ports, StepRecord
+from lakeward.ports import Ledger, Ports, StepRecord
+from lakeward.steps.stock import tell_pointers
 
 
 @dataclass(slots=True)
@@ -24,26 +25,26 @@ class Entry:
 
 @contextmanager
 def journal(plan: Plan, ports: Ports, group: str, step: str, at: datetime) -> Iterator[Entry]:
-    """Keep one execution of a step; an error is kept as ``failed`` and goes on.
+    """Keep one execution of a step, and afterwards where the pointers are; an error is kept as ``failed`` and goes on.
 
     :param group: empty for what concerns the whole run.
     """
+    try:
+        with entered(ports.ledger, plan.migration.migration, plan.run_key, group, step, at) as entry:
+            yield entry
+    finally:
+        tell_pointers(plan, ports, (group,) if group else ())
+
+
+@contextmanager
+def entered(ledger: Ledger, migration: str, run_key: str, group: str, step: str, at: datetime) -> Iterator[Entry]:
+    """Keep one execution of a step, of a run that may have no plan yet."""
     entry, started = Entry(), time.monotonic()
 
     def keep(outcome: str, message: str) -> None:
         entry.seconds = round(time.monotonic() - started, 3)
-        ports.ledger.record_step(
-            StepRecord(
-                plan.migration.migration,
-                plan.run_key,
-                group,
-                step,
-                outcome,
-                at,
-                entry.seconds,
-                entry.rows,
-                message[:500],
-            )
+        ledger.record_step(
+            StepRecord(migration, run_key, group, step, outcome, at, entry.seconds, entry.rows, message[:500])
         )
 
     keep("running", "")

@@ -1,19 +1,23 @@
-"""Steps put back into a ledger that was lost, as far as what they left behind proves them."""
+"""Steps, and what stands, put back into a ledger that was lost, as far as what was left behind proves them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from lakeward.domain.evidence import Evidence, Outcome, Verdict
+from lakeward.domain.evidence import Evidence, Outcome, Pointer, Verdict
+from lakeward.domain.facts import Plan
 from lakeward.domain.identity import staged_key, tag_name
 from lakeward.domain.maintenance import TableHistory
 from lakeward.domain.stored import from_json
-from lakeward.ports import Lake, Ledger, ObjectStore, StepRecord
+from lakeward.errors import GateError
+from lakeward.ports import Lake, Ledger, ObjectStore, Ports, StepRecord
 from lakeward.steps.evidence import verdict_keys
-from lakeward.steps.gate import read_verdict
+from lakeward.steps.gate import collect_evidence, judge, read_verdict
 from lakeward.steps.holdings import HeldCut, held_cuts
+from lakeward.steps.stock import tell_card, tell_decision, tell_pointers
 
 FROM_LANDING = "as the landing's manifest tells"
 FROM_STAGED = "as the list of staged files tells"
@@ -41,6 +45,24 @@ def rebuild_steps(migration: str, store: ObjectStore, lake: Lake, ledger: Ledger
     for record in missing:
         ledger.record_step(record)
     return len(missing)
+
+
+def rebuild_standing(migration: str, file: str, ports: Ports, at: datetime) -> int:
+    """Record what the newest plan, the pointers and the gate tell; how many pointers there are.
+
+    Of a migration whose groups are not all published at one run's cut, the gate is not asked: its next steps tell.
+    """
+    listed = sorted(ports.store.entries(f"{migration}/plans/"), key=lambda entry: entry.modified, reverse=True)
+    plans = (from_json(Plan, item[0]) for entry in listed if (item := ports.store.get(entry.key)))
+    plan = next((one for one in plans if len(one.groups) == len(one.migration.groups)), None)
+    if plan is None:
+        return 0
+    tell_card(plan, file, ports.ledger)
+    tell_pointers(plan, ports)
+    with suppress(GateError):
+        evidence = collect_evidence(plan, ports)
+        tell_decision(plan, ports, evidence, judge(plan, ports, evidence, at), at)
+    return len(ports.ledger.standing(Pointer, migration))
 
 
 def _of_cut(

@@ -181,6 +181,7 @@ class _Mover:
         """Progress, rate and expected end, in the ledger."""
         at = self._means.clock()
         rows = sum(cut.rows for name, cut in self._published().items() if name in self._moved)
+        self._ports.ledger.record_standing(self._plan.migration.migration, self._name, progress, at)
         self._ports.ledger.record_step(
             StepRecord(
                 self._plan.migration.migration,

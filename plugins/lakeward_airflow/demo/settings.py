@@ -16,11 +16,12 @@ USER = "admin"
 
 @dataclass(frozen=True, slots=True)
 class AirflowHome:
-    """One Airflow: its folder, its port and its password."""
+    """One Airflow: its folder, its port, its users with their roles, and the password of them all."""
 
     folder: Path
     port: int
     dags: Path = CLONE / "dags"
+    users: tuple[tuple[str, str], ...] = ((USER, "admin"),)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
 
     @property
@@ -44,7 +45,7 @@ class AirflowHome:
         passwords = self.folder / "passwords.json"
         self.folder.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(passwords, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-            json.dump({USER: self.password}, out)
+            json.dump({name: self.password for name, _ in self.users}, out)
         options = {
             "CORE__DAGS_FOLDER": self.dags,
             "CORE__PLUGINS_FOLDER": CLONE / "plugins",
@@ -54,7 +55,7 @@ class AirflowHome:
             "CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
-            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in self.users),
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": passwords,
             "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": False,
             "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}",

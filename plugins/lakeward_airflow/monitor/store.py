@@ -1,33 +1,32 @@
-"""Where a migration's evidence lies, as seen from the API server."""
+"""What the pages read: the ledger, and the store that holds a migration's evidence. Never the source, never the folder of DAGs."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import cache
+from typing import TYPE_CHECKING
 
-from airflow.configuration import conf
-
-from lakeward.adapters.open import open_store
-from lakeward.errors import LakewardError
-from lakeward.ports import ObjectStore
-from lakeward.spec.load import load
-from lakeward.spec.models import AnyMigration, Migration
+from lakeward.adapters.open import open_ledger, open_store
+from lakeward.domain.standing import Card
+from lakeward.ports import Ledger
 from lakeward_airflow.connections import resolve
-from lakeward_airflow.dag_files import migration_files
 from lakeward_airflow.runs import home
 
-
-def find_migration(name: str) -> AnyMigration | None:
-    """The migration of that name among the files beside the DAGs, or None; files that cannot be read are passed over."""
-    for path in migration_files(Path(conf.get("core", "dags_folder"))):
-        try:
-            spec = load(path).spec
-        except (LakewardError, OSError, UnicodeError):
-            continue
-        if spec.migration == name:
-            return spec
-    return None
+if TYPE_CHECKING:
+    from lakeward.adapters.objects import LocalStore, S3Store
 
 
-def open_evidence(spec: Migration) -> ObjectStore:
+@cache
+def ledger() -> Ledger:
+    """The ledger, opened once; its connections live no longer than a call."""
+    return open_ledger(resolve, home())
+
+
+def find_card(migration: str) -> Card | None:
+    """What a migration is, as its newest plan told the ledger."""
+    found = ledger().standing(Card, migration).get((migration, ""))
+    return found[0] if found else None
+
+
+def open_evidence(card: Card) -> S3Store | LocalStore:
     """The object store that holds the migration's evidence."""
-    return open_store(spec.landing, resolve, home())
+    return open_store(card.landing, resolve, home())

@@ -25,13 +25,20 @@ class PlanMigrationOperator(RunOperator):
         from lakeward.adapters.open import open_ports
         from lakeward.adapters.regex import regex_fault
         from lakeward.steps.check import check_file
+        from lakeward.steps.journal import entered
         from lakeward.steps.plan import make_plan
+        from lakeward.steps.stock import tell_card
         from lakeward_airflow.connections import resolve
 
         with final_errors():
             loaded = check_file(Path(self.migration_file), regex_fault)
-            with open_ports(loaded.spec, resolve, home()) as ports:
-                plan = make_plan(loaded, ports, self.run_key, now(), self.progress())
+            at = now()
+            with (
+                open_ports(loaded.spec, resolve, home()) as ports,
+                entered(ports.ledger, loaded.spec.migration, self.run_key, "", self.task_id, at),
+            ):
+                plan = make_plan(loaded, ports, self.run_key, at, self.progress())
+                tell_card(plan, Path(self.migration_file).name, ports.ledger)
         for note in (*plan.notes, *(note for group in plan.groups for table in group.tables for note in table.notes)):
             self.log.info("Note: %s", note)
         return {

@@ -23,7 +23,9 @@ from sqlalchemy.pool import NullPool
 
 from lakeward.adapters.ledger import MemoryLedger, SqlLedger
 from lakeward.adapters.ledger.tables import metadata
-from lakeward.domain.evidence import Finding, Outcome, State, Transition, Verdict
+from lakeward.domain.compaction import CompactionReport
+from lakeward.domain.evidence import Finding, Outcome, Pointer, State, Transition, Verdict
+from lakeward.domain.standing import Decided
 from lakeward.errors import LakeError
 from lakeward.ports import Ledger, StepRecord
 
@@ -148,6 +150,50 @@ def test_transitions_are_kept_once_and_in_order(ledger: Ledger) -> None:
     assert ledger.transitions("retail") == (refused, MOVE, back)
 
 
+def test_of_what_stands_the_newest_is_kept_whenever_it_is_told(ledger: Ledger) -> None:
+    pointer = Pointer("retail", "sales", State.LEGACY, 1, "c1", {"retail.orders": 2**62}, "", AT, "Ann", "published")
+    moved = replace(pointer, version=2, moved_at=later(1))
+    report = CompactionReport("sales", "c1", "none", (), due=False, settled=True)
+    for one in (pointer, moved, pointer):
+        ledger.record_standing("retail", "sales", one, one.moved_at)
+    ledger.record_standing("retail", "sales", report, AT)
+    ledger.record_standing("other", "stock", pointer, AT)
+    assert ledger.standing(Pointer, "retail") == {("retail", "sales"): (moved, later(1))}
+    assert ledger.standing(CompactionReport) == {("retail", "sales"): (report, AT)}
+    assert set(ledger.standing(Pointer)) == {("retail", "sales"), ("other", "stock")}
+    assert ledger.standing(Decided) == {}
+
+
+def test_outcomes_are_told_without_what_was_found(ledger: Ledger) -> None:
+    older = replace(VERDICT, outcome=Outcome.FAIL, cut_id="c0", inputs_hash="h0", decided_at=later(-1))
+    again = replace(VERDICT, outcome=Outcome.WARN, inputs_hash="h2", decided_at=later(1))
+    other = replace(VERDICT, migration="other")
+    for one in (again, older, VERDICT, other):
+        ledger.record_verdict(one)
+    assert [(j.migration, j.cut_id, j.outcome, j.decided_at) for j in ledger.judged()] == [
+        ("other", "c1", Outcome.PASS, AT),
+        ("retail", "c1", Outcome.WARN, later(1)),
+    ]
+    assert [(j.cut_id, j.outcome) for j in ledger.judged("retail")] == [("c0", Outcome.FAIL), ("c1", Outcome.WARN)]
+
+
+def test_the_newest_run_of_each_migration_is_told(ledger: Ledger) -> None:
+    for run, step, seconds, outcome in (
+        ("run 1", "gate", 9.0, "held"),
+        ("run 2", "plan", 10.0, "done"),
+        ("run 2", "extract", 11.0, "failed"),
+        ("run 2", "extract", 12.0, "running"),
+    ):
+        ledger.record_step(replace(STEP, run_key=run, step=step, started_at=later(seconds), outcome=outcome))
+    ledger.record_step(replace(STEP, migration="other"))
+    found = [(s.migration, s.run_key, s.step, s.outcome) for s in ledger.runs()]
+    assert found == [
+        ("other", "run 1", "extract", "running"),
+        ("retail", "run 2", "plan", "done"),
+        ("retail", "run 2", "extract", "running"),
+    ]
+
+
 def test_instants_come_back_as_the_same_instant(ledger: Ledger) -> None:
     here = replace(STEP, started_at=AT.astimezone(timezone(timedelta(hours=5, minutes=45))))
     ledger.record_step(here)
@@ -176,7 +222,7 @@ def test_the_migrations_make_exactly_the_tables(url: URL) -> None:
             connection, opts={"version_table": "lakeward_version", "compare_type": True}
         )
         assert compare_metadata(context, metadata) == []
-        assert context.get_current_heads() == ("0002",)
+        assert context.get_current_heads() == ("0003",)
 
 
 def test_many_open_and_write_at_once(url: URL) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from lakeward.domain.acceptance import Acceptance
 from lakeward.domain.evidence import Outcome, Transition, Verdict
+from lakeward.domain.standing import Judged, Standing
 from lakeward.ports import StepRecord
+from lakeward.ports.ledger import Kind
 
 
 class MemoryLedger:
@@ -20,6 +22,7 @@ class MemoryLedger:
         self._verdicts: dict[tuple[str, str, str, str, str], Verdict] = {}
         self._transitions: list[Transition] = []
         self._acceptances: dict[str, tuple[Acceptance, ...]] = {}
+        self._standing: dict[tuple[str, str, type], tuple[Standing, datetime]] = {}
 
     def record_step(self, record: StepRecord) -> None:
         """Keep a step's execution; one that began at the same instant is the same one, and is brought up to date."""
@@ -76,6 +79,43 @@ class MemoryLedger:
             if migration in {None, s.migration} and run_key in {None, s.run_key}
         }
         return tuple(sorted(newest.values(), key=lambda s: (s.started_at, s.group, s.step)))
+
+    def runs(self) -> tuple[StepRecord, ...]:
+        """The newest run of every migration: the newest record of each of its groups and steps, oldest first."""
+        newest = {record.migration: record.run_key for record in self.steps()}
+        return tuple(record for record in self.steps() if newest[record.migration] == record.run_key)
+
+    def judged(self, migration: str | None = None) -> tuple[Judged, ...]:
+        """The newest outcome of every group, kind and subject of all migrations; of one, for every cut."""
+        with self._lock:
+            wanted = sorted(
+                (v for v in self._verdicts.values() if migration in {None, v.migration}), key=lambda v: v.decided_at
+            )
+        found = {
+            (v.migration, v.group, v.kind, v.subject, v.cut_id if migration else ""): Judged(
+                v.migration, v.group, v.kind, v.subject, v.cut_id, v.outcome, v.decided_at
+            )
+            for v in wanted
+        }
+        return tuple(found[place] for place in sorted(found))
+
+    def record_standing(self, migration: str, group: str, fact: Standing, at: datetime) -> None:
+        """Keep what stands since ``at``; an older fact of its kind makes way, a newer one stays."""
+        place = (migration, group, type(fact))
+        with self._lock:
+            if place not in self._standing or self._standing[place][1] <= at:
+                self._standing[place] = (fact, at)
+
+    def standing(
+        self, kind: type[Kind], migration: str | None = None
+    ) -> Mapping[tuple[str, str], tuple[Kind, datetime]]:
+        """What stands of a kind, with the instant since when, by migration and group."""
+        with self._lock:
+            return {
+                (name, group): (fact, at)
+                for (name, group, _), (fact, at) in self._standing.items()
+                if isinstance(fact, kind) and migration in {None, name}
+            }
 
     def close(self) -> None:
         """Nothing to close."""

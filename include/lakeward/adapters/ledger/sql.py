@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 
-from sqlalchemy import URL, Connection, Row, Table, and_, delete, func, make_url, select
+from sqlalchemy import URL, ColumnElement, Connection, Row, Table, and_, delete, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lakeward.adapters.ledger.schema import open_engine, shown, told
-from lakeward.adapters.ledger.tables import acceptances, steps, transitions, verdicts
+from lakeward.adapters.ledger.tables import acceptances, standing, steps, transitions, verdicts
 from lakeward.domain.acceptance import Acceptance
 from lakeward.domain.evidence import Outcome, Transition, Verdict
 from lakeward.domain.identity import digest
+from lakeward.domain.standing import Judged, Standing
 from lakeward.domain.stored import from_json, to_json
+from lakeward.errors import UnreadableError
 from lakeward.ports import StepRecord
+from lakeward.ports.ledger import Kind
 
 _STEP_KEY = ("migration", "run_key", "group_name", "step", "started_at")
 _VERDICT_KEY = ("migration", "group_name", "kind", "subject", "inputs_hash")
@@ -125,6 +129,58 @@ class SqlLedger:
         with self._reading() as connection:
             return tuple(_step(row) for row in connection.execute(query))
 
+    def runs(self) -> tuple[StepRecord, ...]:
+        """The newest run of every migration: the newest record of each of its groups and steps, oldest first."""
+        of = steps.c
+        began = select(of.migration, func.max(of.started_at).label("at")).group_by(of.migration).subquery()
+        newest = (
+            select(of.migration, of.run_key)
+            .join(began, and_(of.migration == began.c.migration, of.started_at == began.c.at))
+            .subquery()
+        )
+        query = select(steps).join(newest, and_(of.migration == newest.c.migration, of.run_key == newest.c.run_key))
+        with self._reading() as connection:
+            found = sorted(map(_step, connection.execute(query)), key=lambda s: (s.started_at, s.group, s.step))
+        newest_of = {(s.migration, s.run_key, s.group, s.step): s for s in found}
+        return tuple(sorted(newest_of.values(), key=lambda s: (s.started_at, s.group, s.step)))
+
+    def judged(self, migration: str | None = None) -> tuple[Judged, ...]:
+        """The newest outcome of every group, kind and subject of all migrations; of one, for every cut."""
+        of = verdicts.c
+        place = [of.migration, of.group_name, of.kind, of.subject, *([of.cut_id] if migration else [])]
+        newest = func.row_number().over(partition_by=place, order_by=(of.decided_at.desc(), of.number.desc()))
+        columns = (of.migration, of.group_name, of.kind, of.subject, of.cut_id, of.outcome, of.decided_at)
+        ranked = select(*columns, newest.label("age")).where(*_is(of.migration, migration)).subquery()
+        query = select(ranked).where(ranked.c.age == 1)
+        with self._reading() as connection:
+            found = [_judged(row) for row in connection.execute(query)]
+        return tuple(sorted(found, key=lambda j: (j.migration, j.group, j.kind, j.subject, j.cut_id)))
+
+    def record_standing(self, migration: str, group: str, fact: Standing, at: datetime) -> None:
+        """Keep what stands since ``at``; an older fact of its kind makes way, a newer one stays."""
+        key = {"migration": migration, "group_name": group, "kind": type(fact).__name__}
+        rest = {"at": at, "body": to_json(fact).decode()}
+        insert = self._insert(standing).values(**key, **rest)
+        newer = insert.on_conflict_do_update(index_elements=list(key), set_=rest, where=standing.c.at <= at)
+        with told(self._url, "write"), self._engine.execution_options(writes=True).begin() as connection:
+            connection.execute(newer)
+
+    def standing(
+        self, kind: type[Kind], migration: str | None = None
+    ) -> Mapping[tuple[str, str], tuple[Kind, datetime]]:
+        """What stands of a kind, with the instant since when, by migration and group."""
+        of = standing.c
+        query = select(of.migration, of.group_name, of.body, of.at)
+        query = query.where(of.kind == kind.__name__, *_is(of.migration, migration))
+        found: dict[tuple[str, str], tuple[Kind, datetime]] = {}
+        with self._reading() as connection:
+            for name, group, body, at in connection.execute(query):
+                with suppress(
+                    UnreadableError
+                ):  # told by another version: as good as not told, until somebody tells it anew
+                    found[name, group] = (from_json(kind, body), at)
+        return found
+
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()
@@ -147,6 +203,10 @@ class SqlLedger:
             connection.execute(replace)
 
 
+def _is(column: ColumnElement[str], value: str | None) -> list[ColumnElement[bool]]:
+    return [] if value is None else [column == value]
+
+
 def _step(row: Row[tuple[object, ...]]) -> StepRecord:
     return StepRecord(
         migration=row.migration,
@@ -158,4 +218,16 @@ def _step(row: Row[tuple[object, ...]]) -> StepRecord:
         seconds=row.seconds,
         rows=row.rows,
         message=row.message,
+    )
+
+
+def _judged(row: Row[tuple[object, ...]]) -> Judged:
+    return Judged(
+        migration=row.migration,
+        group=row.group_name,
+        kind=row.kind,
+        subject=row.subject,
+        cut_id=row.cut_id,
+        outcome=Outcome(row.outcome),
+        decided_at=row.decided_at,
     )

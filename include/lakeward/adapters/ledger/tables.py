@@ -72,6 +72,11 @@ verdicts = Table(
     Column("decided_at", Instant, nullable=False),
     Column("body", Text, nullable=False),
     Index("lakeward_verdicts_inputs", "migration", "group_name", "kind", "subject", "inputs_hash", unique=True),
+    # All that is asked of outcomes, so that nobody reads the bodies of a year of verdicts for it.
+    Index(
+        "lakeward_verdicts_outcomes",
+        *("migration", "group_name", "kind", "subject", "decided_at", "number", "cut_id", "outcome"),
+    ),
 )
 
 transitions = Table(
@@ -97,4 +102,15 @@ acceptances = Table(
     Column("body", Text, nullable=False),
     Index("lakeward_acceptances_content", "content_hash", unique=True),
     Index("lakeward_acceptances_migration", "migration", "at"),
+)
+
+standing = Table(
+    "lakeward_standing",
+    metadata,
+    Column("migration", Text, nullable=False),
+    Column("group_name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("migration", "group_name", "kind", name="lakeward_standing_pk"),
 )

@@ -1,0 +1,204 @@
+"""Where each migration is and what it needs of people, from what stands in the ledger. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from lakeward.domain.decision import Decision, Reason, Streak
+from lakeward.domain.evidence import Outcome, Pointer, State
+from lakeward.domain.identity import WHOLE
+from lakeward.domain.progress import GroupProgress
+from lakeward.domain.standing import Card, Decided, Judged
+from lakeward.domain.words import counted
+
+STEPS = ("extract", "prepare", "flatten", "validate", "append", "compact", "compare")
+"""What is done to every group of a lift-and-shift."""
+
+
+class Need(IntEnum):
+    """What a migration needs, the most urgent first."""
+
+    ROLL_BACK = 0
+    FAILED = 1
+    HELD = 2
+    APPROVE = 3
+    MOVING = 4
+    NOTHING = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the newest run, as the ledger knows it."""
+
+    group: str
+    step: str
+    outcome: str
+    at: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far it is: parts done of all, in words."""
+
+    done: int
+    total: int
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One migration. ``why`` is the first thing that speaks against it and ``todo`` what to do; ``gate`` is told in a few words."""
+
+    card: Card
+    state: str
+    need: Need
+    why: str
+    todo: str
+    progress: Progress
+    gate: str
+    reasons: tuple[Reason, ...]
+    streaks: tuple[Streak, ...]
+    checks: Mapping[Outcome, int]
+    run_key: str
+    signatures: str
+    at: datetime | None
+    decision: Decision | None
+    evidence_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that is known of one migration; decisions by group, that on the whole run under an empty name."""
+
+    card: Card
+    pointers: Mapping[str, Pointer]
+    decisions: Mapping[str, tuple[Decided, datetime]]
+    progress: Mapping[str, GroupProgress]
+    steps: Sequence[Step]
+    run_key: str
+    judged: Sequence[Judged]
+
+
+def status_of(facts: Facts) -> Status:
+    """Where a migration is."""
+    decided = _newest(facts)
+    reasons = tuple(reason for one in decided for reason in one.decision.why)
+    streaks = tuple(streak for one in decided for streak in one.decision.streaks)
+    need, why, todo = _need(facts, decided, reasons)
+    times = [step.at for step in facts.steps] + [judged.decided_at for judged in facts.judged]
+    return Status(
+        card=facts.card,
+        state=_state(facts.pointers.values()),
+        need=need,
+        why=why,
+        todo=todo,
+        progress=_progress(facts),
+        gate=_gate(decided, streaks),
+        reasons=reasons,
+        streaks=streaks,
+        checks=Counter(judged.outcome for judged in facts.judged),
+        run_key=facts.run_key,
+        signatures=next((one.decision.signatures for one in decided), ""),
+        at=max(times, default=None),
+        decision=min((one.decision.decision for one in decided), key=_ORDER.index, default=None),
+        evidence_hash=next((one.decision.evidence_hash for one in decided), ""),
+    )
+
+
+def in_order(found: Iterable[Status]) -> list[Status]:
+    """What needs a person first comes first, then by name."""
+    return sorted(found, key=lambda one: (one.need, one.card.migration))
+
+
+_ORDER = (Decision.ROLL_BACK, Decision.HOLD, Decision.READY)
+
+
+def _newest(facts: Facts) -> list[Decided]:
+    """The decision on the whole run, unless a group was judged since."""
+    whole = facts.decisions.get("")
+    groups = [one for name, one in facts.decisions.items() if name]
+    if whole and all(whole[1] >= at for _, at in groups):
+        return [whole[0]]
+    return [one for one, _ in groups]
+
+
+def _state(pointers: Iterable[Pointer]) -> str:
+    found = sorted({pointer.state for pointer in pointers}, key=list(State).index)
+    return " and ".join(state.value for state in found) or "not published"
+
+
+def _need(facts: Facts, decided: Sequence[Decided], reasons: Sequence[Reason]) -> tuple[Need, str, str]:
+    first = next((r for r in reasons if r.proven), next(iter(reasons), None))
+    said = (first.what, first.todo) if first else ("", "")
+    if any(one.decision.decision is Decision.ROLL_BACK for one in decided):
+        return Need.ROLL_BACK, *said
+    by_outcome = {
+        outcome: [s for s in facts.steps if s.outcome == outcome] for outcome in ("failed", "held", "running")
+    }
+    gate = [step for step in by_outcome["failed"] if step.step == "gate"]  # the task of a gate that is shut fails
+    if failed := [step for step in by_outcome["failed"] if step not in gate or not reasons]:
+        return Need.FAILED, f"{_named(failed[-1])} failed: {failed[-1].message}", "See the task's log, then clear it."
+    current = [one for one in decided if one.run_key.startswith(facts.run_key) or facts.run_key.startswith(one.run_key)]
+    if by_outcome["held"] or gate or any(one.decision.decision is Decision.HOLD for one in current):
+        return (Need.HELD, *said) if first else (Need.HELD, _told(by_outcome["held"] or gate), "")
+    ready = [one for one in current if one.decision.decision is Decision.READY and one.window in {"", WHOLE}]
+    legacy = all(pointer.state is State.LEGACY for pointer in facts.pointers.values())
+    if ready and legacy and facts.card.pattern == "lift_and_shift" and _at_gate(facts):
+        return (
+            Need.APPROVE,
+            "Everything is proved: somebody may approve the cutover.",
+            "Read the evidence, then answer.",
+        )
+    if by_outcome["running"]:
+        return Need.MOVING, f"{_named(by_outcome['running'][-1])} is running.", ""
+    return Need.NOTHING, "", ""
+
+
+def _told(steps: Sequence[Step]) -> str:
+    return f"{_named(steps[-1])} is held: {steps[-1].message}" if steps else "The gate is held."
+
+
+def _at_gate(facts: Facts) -> bool:
+    return bool(facts.steps) and facts.steps[-1].step == "gate" and facts.steps[-1].outcome == "done"
+
+
+def _named(step: Step) -> str:
+    return f"{step.group}: {step.step}" if step.group else step.step
+
+
+def _progress(facts: Facts) -> Progress:
+    if facts.card.pattern == "phased":
+        done = sum(len(pointer.windows) for pointer in facts.pointers.values())
+        left = sum(one.left for one in facts.progress.values())
+        rows = sum(cut.rows for pointer in facts.pointers.values() for cut in pointer.windows.values())
+        unknown = [group.name for group in facts.card.groups if group.name not in facts.progress]
+        more = f", {', '.join(unknown)} not begun" if unknown else ""
+        return Progress(
+            done, done + left + len(unknown), f"{done} of {counted(done + left, 'window')}, {rows:,} rows{more}"
+        )
+    total = len(facts.card.groups) * len(STEPS) + 1
+    done = sum(step.outcome == "done" for step in facts.steps if step.step in STEPS or step.step == "gate")
+    if any(pointer.state is not State.LEGACY for pointer in facts.pointers.values()):
+        return Progress(total, total, "cut over")
+    newest = facts.steps[-1] if facts.steps else None
+    return Progress(min(done, total), total, f"{_named(newest)} {newest.outcome}" if newest else "not begun")
+
+
+def _gate(decided: Sequence[Decided], streaks: Sequence[Streak]) -> str:
+    if not decided:
+        return "not asked yet"
+    short = [streak for streak in streaks if streak.passed < streak.wanted]
+    told = min(short or streaks, key=lambda s: s.passed * 10_000 // s.wanted, default=None)
+    held = sum(len(one.decision.why) for one in decided)
+    worst = min((one.decision.decision for one in decided), key=_ORDER.index)
+    word = {"ready": "open", "hold": f"held, {counted(held, 'reason')}", "roll_back": "roll back"}[worst.value]
+    if told is None:
+        return word
+    return (
+        f"{word}; {told.passed} of {told.wanted} closed {told.grain.replace('_', ' ')}{'' if told.wanted == 1 else 's'}"
+    )

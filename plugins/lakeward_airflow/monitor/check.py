@@ -1,0 +1,83 @@
+"""One check: what it compared, where it differs, and the rows that cause it, down to their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from fastapi import HTTPException, Request, Response, status
+from markupsafe import Markup
+
+from lakeward.domain.amount import Amount
+from lakeward.domain.calendar import AFTER, BEFORE
+from lakeward.domain.evidence import Verdict
+from lakeward.domain.plot import Point, plot
+from lakeward.domain.standing import Card, KpiCard, SetAside
+from lakeward.errors import LakewardError
+from lakeward_airflow.monitor.access import Cut, Name, User, evidence_of, readable
+from lakeward_airflow.monitor.matrix import Place, series
+from lakeward_airflow.monitor.migration import rows_behind, set_aside_for
+from lakeward_airflow.monitor.pages import render
+from lakeward_airflow.monitor.store import ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A figure over the periods of a grain, as SVG that is made by us from escaped words."""
+
+    grain: str
+    svg: Markup
+
+
+def page(migration: Name, group: Name, cut: Cut, kind: str, subject: str, request: Request, user: User) -> Response:
+    """The newest verdict of a check at a cut."""
+    card = readable(migration, user)
+    verdicts = ledger().verdicts(migration, cut)
+    verdict = next((v for v in verdicts if (v.group, v.kind, v.subject) == (group, kind, subject)), None)
+    if verdict is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "That check has not been made at that cut.")
+    kpi = next((k for k in card.kpis if (k.group, k.name) == (group, subject)), None) if kind == "kpi" else None
+    standing = ledger().standing(SetAside, migration).get((migration, group))
+    plots, note = _plots(card, kpi, verdict) if kpi else ([], "")
+    return render(
+        request,
+        "check.html",
+        card=card,
+        verdict=verdict,
+        kpi=kpi,
+        plots=plots,
+        note=note,
+        cells=[f for f in verdict.findings if not (f.key or f.values)],
+        rows=rows_behind(verdict, verdicts),
+        aside=set_aside_for(verdict, standing[0] if standing else None),
+    )
+
+
+def _plots(card: Card, kpi: KpiCard, verdict: Verdict) -> tuple[list[Plot], str]:
+    if len(verdict.files) < 2:
+        return [], ""
+    try:
+        with evidence_of(card) as store:
+            return list(_drawn(kpi, series(verdict, store))), ""
+    except LakewardError as error:
+        return [], error.what
+
+
+def _drawn(kpi: KpiCard, both: dict[Place, tuple[Amount | None, Amount | None]]) -> Iterator[Plot]:
+    for grain in kpi.grains:
+        points = [
+            Point(period, _number(source), _number(lake), _word(kpi, source) != _word(kpi, lake))
+            for (of, period), (source, lake) in both.items()
+            if of == grain and period is not None and period not in {BEFORE, AFTER} and not period.endswith("BC")
+        ]
+        if svg := plot(points, f"{kpi.title} by {grain}"):
+            yield Plot(grain, Markup(svg))  # noqa: S704 - every word in it is escaped by plot
+
+
+def _number(amount: Amount | None) -> Decimal | None:
+    return amount.number if amount else None
+
+
+def _word(kpi: KpiCard, amount: Amount | None) -> str:
+    return amount.shown(kpi.function) if amount else "none"
