@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.kpi_columns import joined
 from lakeward.domain.kpi_compare import difference_columns
 from lakeward.domain.kpi_lake import lake_rows, lake_view
@@ -10,7 +11,6 @@ from lakeward.domain.kpi_resolve import ResolvedKpi, kpi_troubles, resolve, reso
 from lakeward.domain.kpi_source import source_rows
 from lakeward.domain.kpi_sql import figure_columns, figures_sql
 from lakeward.domain.kpi_terms import has_paths, lake_terms
-from lakeward.domain.kpi_text import Dialect
 from lakeward.spec.models import KpiSpec
 
 __all__ = [

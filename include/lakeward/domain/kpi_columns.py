@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.facts import GroupPlan, LakeColumn, LakeTable, ReferencePlan, TablePlan
 from lakeward.domain.kpi_measure import KpiError
-from lakeward.domain.kpi_text import Dialect, has_text, is_number, ordered
-from lakeward.domain.sql import ident
+from lakeward.domain.kpi_text import has_text, is_number
 from lakeward.domain.windowing import leaves_window
 from lakeward.spec.paths import ROOT, format_path, parse_path
 from lakeward.spec.problems import meant
@@ -217,6 +217,14 @@ def joined(
     plan: TablePlan, table: LakeTable, columns: Iterable[Reached], rows_of: RowsOf, dialect: Dialect
 ) -> tuple[str, dict[str, str]]:
     """A FROM item of a table's rows with what they reach, and each column's SQL over it, by its name."""
+    from sqlglot import exp
+
+    from lakeward.domain.kpi_text import ordered
+    from lakeward.domain.spelling import spelling
+    from lakeward.domain.tree import equal, every, named, nested, raw, select
+    from lakeward.domain.tree import name as column_of
+
+    spelled = spelling(dialect)
     columns = tuple(columns)
     ways: dict[Way, Step] = {one.way[: n + 1]: step for one in columns for n, step in enumerate(one.steps)}
     needed: dict[Way, dict[str, None]] = {(): {}} | {way: {} for way in ways}
@@ -231,10 +239,11 @@ def joined(
     for n, way in enumerate(sorted(ways, key=len), 1):
         step = ways[way]
         inner, typed = rows_of(step.plan, step.table, tuple(needed[way]))
-        at[way], tables[way] = {c: f"t{n}.{ident(c)}" for c in typed}, step.table
+        at[way] = {c: spelled.sql(column_of(c, table=f"t{n}")) for c in typed}
+        tables[way] = step.table
         sides = [(at[w], tables[w], names) for w, names in ((way[:-1], way[-1].columns), (way, way[-1].to_columns))]
-        keys = [[ordered(of[c], t.column(c).type, dialect) for c in names] for of, t, names in sides]
-        on = " AND ".join(f"{a} = {b}" for a, b in zip(*keys, strict=True))
-        listed = ", ".join(f"{value} AS {ident(c)}" for c, value in typed.items())
-        sql += f" LEFT JOIN (SELECT {listed} FROM {inner}) AS t{n} ON {on}"
+        keys = [[ordered(raw(of[c]), t.column(c).type, dialect) for c in names] for of, t, names in sides]
+        reached = nested(select([named(raw(value), c) for c, value in typed.items()], inner), f"t{n}")
+        on = every(*(equal(a, b) for a, b in zip(*keys, strict=True)))
+        sql += f" {spelled.sql(exp.Join(this=reached, side='LEFT', on=on)).strip()}"
     return sql, {one.name: at[one.way][one.column.name] for one in columns}

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.facts import GroupPlan, LakeColumn, LakeTable, TablePlan
 from lakeward.domain.kpi_lake import lake_view
 from lakeward.domain.kpi_measure import KpiError
-from lakeward.domain.kpi_text import Dialect, is_number
-from lakeward.domain.sql import ident, text
+from lakeward.domain.kpi_text import is_number
 from lakeward.spec.models import HandSpec
-from lakeward.spec.scalars import LakeType
 
 if TYPE_CHECKING:
-    from sqlglot.expressions import Expr, Expression, Query, Table
+    from sqlglot.expressions import Expr, Expression, Select, Table, Union
+
+    Query = Select | Union
 
 _QUERY = ("select", "from", "join", "where", "group", "having", "with", "cte", "subquery", "union", "distinct", "star")
 _NAMES = ("table", "tablealias", "alias", "column", "identifier", "literal", "null", "boolean", "paren")
@@ -38,14 +39,7 @@ _CASTS = (
     "TIMESTAMPTZ",
     "UUID",
 )
-_TYPES = {  # PostgreSQL's name, DuckDB's
-    "boolean": ("boolean", "BOOLEAN"),
-    "date": ("date", "DATE"),
-    "timestamp": ("timestamp", "TIMESTAMP"),
-    "timestamptz": ("timestamptz", "TIMESTAMP WITH TIME ZONE"),
-    "uuid": ("uuid", "UUID"),
-}
-
+_PLAIN = ("boolean", "date", "timestamp", "timestamptz", "uuid")
 
 Known = Mapping[tuple[str, str], tuple[TablePlan, LakeTable]]
 """Tables that a text may read, by schema (none in the lake) and name."""
@@ -62,7 +56,7 @@ class Hand:
     def source_rows(self) -> tuple[str, dict[str, str]]:
         """A FROM item of the source's rows, and the SQL of each column over it."""
         tree, _ = read(self.spec.source, "source", self.group)
-        return self._rows(tree.sql(dialect="postgres", comments=False), Dialect.POSTGRES)
+        return self._rows(tree, Dialect.POSTGRES)
 
     def lake_rows(self, main: str, view: str) -> tuple[str, dict[str, str]]:
         """A FROM item of the lake's rows; the table ``main`` is read from ``view``, others from their ``lake_view``."""
@@ -71,14 +65,17 @@ class Hand:
             name = view if table.name == main else lake_view(table.name)
             node.set("alias", node.args.get("alias") or _alias(table.name))
             node.set("this", _quoted(name))
-        return self._rows(tree.sql(dialect="duckdb", comments=False), Dialect.DUCKDB)
+        return self._rows(tree, Dialect.DUCKDB)
 
-    def _rows(self, sql: str, dialect: Dialect) -> tuple[str, dict[str, str]]:
-        given = ", ".join(
-            f"{_held(f'q.{ident(name)}', name, kind, dialect)} AS {ident(name)}"
-            for name, kind in self.spec.columns.items()
-        )
-        return f"(SELECT {given} FROM ({sql}) AS q) AS r", {name: f"r.{ident(name)}" for name in self.spec.columns}
+    def _rows(self, tree: Query, dialect: Dialect) -> tuple[str, dict[str, str]]:
+        from lakeward.domain.spelling import spelling
+        from lakeward.domain.tree import name, named, nested, select
+
+        spelled = spelling(dialect)
+        given = [named(spelled.held(name(c, table="q"), c, kind), c) for c, kind in self.spec.columns.items()]
+        rows = nested(select(given, nested(tree, "q")), "r")
+        sql = rows.sql(dialect=spelled.name, comments=False)
+        return sql, {c: spelled.sql(name(c, table="r")) for c in self.spec.columns}
 
 
 def hand_table(name: str, spec: HandSpec) -> LakeTable:
@@ -113,9 +110,9 @@ def check_side(spec: HandSpec, side: str, group: GroupPlan) -> None:
             f"sql.{side} gives {', '.join(given) or 'nothing'}, but `columns` declares {', '.join(spec.columns)}; name each with AS"
         )
     for name, kind in spec.columns.items():
-        if kind != "string" and not is_number(kind) and kind not in _TYPES:
+        if kind != "string" and not is_number(kind) and kind not in _PLAIN:
             raise KpiError(
-                f"sql.columns: {name} is {kind}; a column is a whole number, decimal, string, {', '.join(_TYPES)}"
+                f"sql.columns: {name} is {kind}; a column is a whole number, decimal, string, {', '.join(_PLAIN)}"
             )
 
 
@@ -236,24 +233,3 @@ def _alias(name: str) -> Expression:
     from sqlglot import exp
 
     return exp.TableAlias(this=_quoted(name))
-
-
-def _held(value: str, name: str, kind: LakeType, dialect: Dialect) -> str:
-    """The value, if it is of the declared type to the last digit; else an error that says so."""
-    postgres = dialect is Dialect.POSTGRES
-    said = text(f"{name} is no {kind}: ")
-    word = f"CAST({value} AS text)"
-    if kind == "string":
-        return word
-    if not is_number(kind):
-        pg, duck = _TYPES[kind]
-        fits = f"pg_typeof({value}) = {text(pg)}::regtype" if postgres else f"typeof({value}) = {text(duck)}"
-        return f"CASE WHEN {value} IS NULL THEN NULL WHEN {fits} THEN {value} ELSE CAST({said} || {word} AS {pg if postgres else duck}) END"
-    scale = kind.decimal[1] if kind.decimal else 0
-    exact = (
-        f"{value} = round({value}, {scale})"
-        if postgres
-        else f"typeof({value}) NOT IN ('DOUBLE', 'FLOAT') AND {value} = round({value}, {scale})"
-    )
-    to = "numeric" if postgres else f"DECIMAL(38, {scale})"
-    return f"CAST(CASE WHEN {value} IS NULL THEN NULL WHEN {exact} THEN {word} ELSE {said} || {word} END AS {to})"

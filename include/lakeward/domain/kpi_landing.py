@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.duck import Rows
 from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.flatten import table_sql
 from lakeward.domain.kpi_columns import joined
 from lakeward.domain.kpi_resolve import ResolvedKpi
 from lakeward.domain.kpi_sql import figures_sql
-from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.sql import ident
 
 

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlglot import ErrorLevel, exp
 from sqlglot.expressions import Expression, Select
 
 from lakeward.domain.facts import LakeTable, TablePlan
+from lakeward.domain.filter_sql import literal, term
 from lakeward.domain.kpi_columns import Reached, Way
 from lakeward.domain.kpi_measure import Column, Function, KpiError, Negated, Node, Number, Operation
 from lakeward.domain.kpi_resolve import INEXACT, ResolvedKpi
 from lakeward.domain.kpi_text import is_number
-from lakeward.spec.models import Filter, FilterOp
+from lakeward.spec.models import Filter
 from lakeward.spec.scalars import LakeType, Scalar
 
 
@@ -43,14 +43,6 @@ Place = Callable[[LakeTable], tuple[str, str]]
 _DIGITS = {Engine.MYSQL: 65, Engine.DUCKDB: 38, Engine.SPARK: 38}
 _INTEGERS = {"int": (10, 2**31), "long": (19, 2**63)}
 _ROOM = 2**63
-_COMPARED: dict[FilterOp, type[Expression]] = {
-    FilterOp.EQ: exp.EQ,
-    FilterOp.NE: exp.NEQ,
-    FilterOp.LT: exp.LT,
-    FilterOp.LE: exp.LTE,
-    FilterOp.GT: exp.GT,
-    FilterOp.GE: exp.GTE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,32 +245,15 @@ class _Query:
                 yield self._condition(one, exp.column(one.column, table=alias, quoted=True))
 
     def _condition(self, one: Filter, column: Expression) -> Expression:
-        if one.op in {FilterOp.IS_NULL, FilterOp.NOT_NULL}:
-            null = exp.Is(this=column, expression=exp.Null())
-            return exp.Not(this=null) if one.op is FilterOp.NOT_NULL else null
-        values = [
-            self._literal(v) for v in (one.value if isinstance(one.value, tuple) else (one.value,)) if v is not None
-        ]
-        if one.op in {FilterOp.IN, FilterOp.NOT_IN}:
-            listed = exp.In(this=column, expressions=values)
-            return exp.Not(this=listed) if one.op is FilterOp.NOT_IN else listed
-        return _COMPARED[one.op](this=column, expression=values[0])
+        return term(one, column, self._literal)
 
     def _literal(self, value: Scalar) -> Expression:
-        match value:
-            case bool():
-                return exp.true() if value else exp.false()
-            case int() | Decimal():
-                return exp.Literal.number(f"{value:f}" if isinstance(value, Decimal) else str(value))
-            case datetime():
-                told = value.astimezone(UTC) if value.tzinfo else value
-                zoned = bool(value.tzinfo) and self.engine is not Engine.MYSQL
-                word = exp.Literal.string(told.replace(tzinfo=None).isoformat(sep=" ") + ("+00:00" if zoned else ""))
-                return word if self.engine is Engine.SQLITE else exp.cast(word, "TIMESTAMPTZ" if zoned else "TIMESTAMP")
-            case date():
-                return exp.cast(exp.Literal.string(value.isoformat()), "DATE")
-            case str():
-                return exp.Literal.string(value)
+        if isinstance(value, datetime):
+            told = value.astimezone(UTC) if value.tzinfo else value
+            zoned = bool(value.tzinfo) and self.engine is not Engine.MYSQL
+            word = exp.Literal.string(told.replace(tzinfo=None).isoformat(sep=" ") + ("+00:00" if zoned else ""))
+            return word if self.engine is Engine.SQLITE else exp.cast(word, "TIMESTAMPTZ" if zoned else "TIMESTAMP")
+        return literal(value)
 
     def _refused(self, what: str) -> KpiError:
         return KpiError(f"KPI {self.r.spec.name}: {what}")

@@ -31,6 +31,7 @@ from lakeward.spec.scalars import LakeType
 
 MAX_DIGITS = 38
 INEXACT = "inexact"
+_INTEGERS = {"int": 10, "long": 19}
 _DATED = frozenset({"date", "timestamp", "timestamptz"})
 
 
@@ -219,6 +220,23 @@ def scale_of(node: Node, type_of: Callable[[str], str]) -> int:
             return scale_of(left, type_of) + scale_of(right, type_of)
         case Operation(_, left, right):
             return max(scale_of(left, type_of), scale_of(right, type_of))
+
+
+def digits_of(node: Node, type_of: Callable[[str], str]) -> tuple[int, int]:
+    """Digits that an arithmetic expression may need, and how many of them after the point."""
+    match node:
+        case Column(name):
+            return LakeType(type_of(name)).decimal or (_INTEGERS.get(type_of(name), MAX_DIGITS), 0)
+        case Number(value):
+            return max(len(value.as_tuple().digits), node.scale), node.scale
+        case Negated(operand):
+            return digits_of(operand, type_of)
+        case Operation(operator, left, right):
+            (a, a_scale), (b, b_scale) = digits_of(left, type_of), digits_of(right, type_of)
+            if operator == "*":
+                return a + b, a_scale + b_scale
+            scale = max(a_scale, b_scale)
+            return max(a - a_scale, b - b_scale) + scale + 1, scale
 
 
 def _refused(spec: KpiSpec, what: str, at: int | None = None) -> KpiError:

@@ -1,19 +1,16 @@
-"""Canonical text of a value: the same characters from PostgreSQL and from DuckDB."""
+"""Canonical text of a value: the same characters from every engine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from enum import Enum
+from typing import TYPE_CHECKING
 
-from lakeward.spec.scalars import LakeType
+from lakeward.domain.dialect import Dialect
+from lakeward.domain.spelling import spelling
 
+if TYPE_CHECKING:
+    from lakeward.domain.tree import Expression
 
-class Dialect(Enum):
-    """Whose SQL is written."""
-
-    POSTGRES = "postgres"
-    DUCKDB = "duckdb"
-
+__all__ = ["FLOATS", "PLAIN", "Dialect", "canonical", "has_text", "is_number", "ordered"]
 
 FLOATS = frozenset({"float", "double"})
 PLAIN = frozenset({"boolean", "int", "long", "uuid", "string"})
@@ -29,8 +26,8 @@ def is_number(lake_type: str) -> bool:
     return lake_type in {"int", "long"} or lake_type.startswith("decimal")
 
 
-def canonical(expression: str, lake_type: str, dialect: Dialect) -> str:
-    """SQL for the canonical text of a typed value; null stays null.
+def canonical(value: Expression, lake_type: str, dialect: Dialect) -> Expression:
+    """The canonical text of a typed value; null stays null.
 
     Decimals keep their scale, dates are ``2025-03-30`` (``0044-03-15 BC`` before our era), timestamps have six digits
     of a second, instants are UTC and end in ``Z``.
@@ -39,61 +36,19 @@ def canonical(expression: str, lake_type: str, dialect: Dialect) -> str:
     """
     if not has_text(lake_type):
         raise ValueError(f"a value of type {lake_type} has no canonical text")
-    if lake_type in PLAIN or lake_type.startswith("decimal"):
-        decimal = LakeType(lake_type).decimal
-        bare = dialect is Dialect.DUCKDB and decimal is not None and decimal[0] == decimal[1]
-        # DuckDB writes .50 where there is no room for a digit before the point
-        return (
-            rf"regexp_replace({_plain(expression, dialect)}, '^(-?)\.', '\10.')"
-            if bare
-            else _plain(expression, dialect)
-        )
-    return _POSTGRES[lake_type](expression) if dialect is Dialect.POSTGRES else _DUCKDB[lake_type](expression)
+    spelled = spelling(dialect)
+    match lake_type:
+        case "date":
+            return spelled.date(value)
+        case "timestamp":
+            return spelled.timestamp(value)
+        case "timestamptz":
+            return spelled.instant(value)
+        case "time":
+            return spelled.time(value)
+    return spelled.plain(value, lake_type)
 
 
-def ordered(expression: str, lake_type: str, dialect: Dialect) -> str:
-    """SQL of a value that both systems sort and compare alike: text by its bytes, everything else by its type."""
-    if lake_type in {"string", "uuid", "boolean"}:
-        return canonical(expression, lake_type, dialect)
-    return expression
-
-
-def _plain(expression: str, dialect: Dialect) -> str:
-    # The source's collation may sort otherwise, or take different texts for the same.
-    return (
-        f'CAST({expression} AS text) COLLATE "C"' if dialect is Dialect.POSTGRES else f"CAST({expression} AS varchar)"
-    )
-
-
-def _utc(e: str) -> str:
-    return f"(({e}) AT TIME ZONE 'UTC')"
-
-
-def _pg_date(e: str) -> str:
-    return f"to_char({e}, CASE WHEN extract(year FROM {e}) < 0 THEN 'YYYY-MM-DD BC' ELSE 'YYYY-MM-DD' END)"
-
-
-def _pg_timestamp(e: str) -> str:
-    return f"to_char({e}, CASE WHEN extract(year FROM {e}) < 0 THEN 'YYYY-MM-DD BC HH24:MI:SS.US' ELSE 'YYYY-MM-DD HH24:MI:SS.US' END)"
-
-
-def _duck_date(e: str) -> str:
-    return f"replace(CAST({e} AS varchar), ' (BC)', ' BC')"
-
-
-def _duck_timestamp(e: str) -> str:
-    return f"{_duck_date(f'CAST({e} AS date)')} || strftime({e}, ' %H:%M:%S.%f')"
-
-
-_POSTGRES: dict[str, Callable[[str], str]] = {
-    "date": _pg_date,
-    "timestamp": _pg_timestamp,
-    "timestamptz": lambda e: _pg_timestamp(_utc(e)) + " || 'Z'",
-    "time": lambda e: f"to_char({e}, 'HH24:MI:SS.US')",
-}
-_DUCKDB: dict[str, Callable[[str], str]] = {
-    "date": _duck_date,
-    "timestamp": _duck_timestamp,
-    "timestamptz": lambda e: _duck_timestamp(_utc(e)) + " || 'Z'",
-    "time": lambda e: f"strftime(DATE '1970-01-01' + {e}, '%H:%M:%S.%f')",
-}
+def ordered(value: Expression, lake_type: str, dialect: Dialect) -> Expression:
+    """A value that every engine sorts and compares alike: text by its bytes, everything else by its type."""
+    return canonical(value, lake_type, dialect) if lake_type in {"string", "uuid", "boolean"} else value

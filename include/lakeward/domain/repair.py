@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.duck import FILE, ROWS
 from lakeward.domain.evidence import Finding
 from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.file_facts import FileFact, StagedFile
-from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.partition import order_by
 from lakeward.domain.rows import Rows, keyed
 from lakeward.domain.sides import LAKE

@@ -5,14 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lakeward.domain.calendar import day_sql, period_sql, period_text
+from sqlglot import exp
+
+from lakeward.domain.calendar_sql import day_of, period_of_day, period_text
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.evidence import Finding
 from lakeward.domain.facts import LakeTable
+from lakeward.domain.filter_sql import condition
 from lakeward.domain.fingerprint import BUCKETS, bucket, key_number, row_hash
 from lakeward.domain.kpi_resolve import ResolvedKpi
-from lakeward.domain.kpi_sql import condition_sql
-from lakeward.domain.kpi_text import Dialect, canonical, has_text
-from lakeward.domain.sql import ident, text
+from lakeward.domain.kpi_text import canonical, has_text
+from lakeward.domain.spelling import Spelling, spelling
+from lakeward.domain.sql import ident
+from lakeward.domain.tree import (
+    Expression,
+    Select,
+    call,
+    cast,
+    equal,
+    every,
+    grouped,
+    is_null,
+    name,
+    named,
+    nested,
+    null,
+    number,
+    one_of,
+    raw,
+    select,
+    some,
+    word,
+)
 from lakeward.spec.models import CalendarSpec, Grain
 
 EXPECTED, FOUND = "#expected", "#found"
@@ -23,7 +47,7 @@ FIGURES = (("bucket", "int"), ("n", "long"), ("fp", "decimal(38,0)"))
 Within = tuple[tuple[int, ...], ...]
 """Buckets that are looked at, of each depth."""
 
-_BLANKS = text(r'("(?:[^"\\]|\\.)*")|\s+')
+_BLANKS = r'("(?:[^"\\]|\\.)*")|\s+'
 _PLAIN_KEYS = frozenset({"int", "long", "string"})
 
 
@@ -46,47 +70,54 @@ class Rows:
     where: str = ""
     source_types: Mapping[str, str] = field(default_factory=dict)
 
-    def typed(self, names: Sequence[str]) -> list[tuple[str, str]]:
-        """SQL and lake type of columns; parts of documents without the blanks that each system sets otherwise."""
+    @property
+    def spelled(self) -> Spelling:
+        """How the side's engine says it."""
+        return spelling(self.dialect)
+
+    def value(self, column: str) -> Expression:
+        """A column's value."""
+        return raw(self.columns[column])
+
+    def typed(self, names: Sequence[str]) -> list[tuple[Expression, str]]:
+        """Values and lake types of columns; parts of documents without the blanks that each system sets otherwise."""
         return [(self._tight(name), self.table.column(name).type) for name in names]
 
-    def _tight(self, name: str) -> str:
-        column, sql = self.table.column(name), self.columns[name]
-        part = column.type == "json" and (column.path or self.table.kind != "main" or column.role == "reached")
-        return rf"regexp_replace({sql}, {_BLANKS}, '\1', 'g')" if part else sql
+    def _tight(self, column: str) -> Expression:
+        of, value = self.table.column(column), self.value(column)
+        part = of.type == "json" and (of.path or self.table.kind != "main" or of.role == "reached")
+        return self.spelled.matched(value, _BLANKS, r"\1") if part else value
 
     @property
-    def number(self) -> str:
+    def number(self) -> Expression:
         """What rows are put into buckets by: their key's number, or without a key all of them."""
         key = self.typed(self.table.key)
         return key_number(key, self.dialect) if key else self.hash
 
     @property
-    def hash(self) -> str:
+    def hash(self) -> Expression:
         """A row's hash."""
         required = [self.table.column(name).required for name in self.names]
         return row_hash(self.typed(self.names), self.dialect, required)
 
-    def kept(self, *terms: str) -> str:
-        """WHERE of this side and more."""
-        every = [t for t in (self.where, *terms) if t]
-        return f" WHERE {' AND '.join(f'({t})' for t in every)}" if every else ""
+    def kept(self, items: Sequence[Expression], *terms: Expression) -> Select:
+        """SELECT of this side's rows that fulfil its condition, and more."""
+        whole = [*([exp.Paren(this=raw(self.where))] if self.where else []), *terms]
+        return select(items, self.sql, every(*whole) if whole else None)
 
-    def shown(self, name: str) -> str:
+    def shown(self, column: str) -> Expression:
         """A value's text for people."""
-        sql, kind = self.columns[name], self.table.column(name).type
+        value, kind = self.value(column), self.table.column(column).type
         if has_text(kind):
-            return canonical(sql, kind, self.dialect)
-        if kind == "binary":
-            return f"encode({sql}, 'hex')" if self.dialect is Dialect.POSTGRES else f"lower(hex({sql}))"
-        return f"CAST({sql} AS varchar)"
+            return canonical(value, kind, self.dialect)
+        return self.spelled.hex(value) if kind == "binary" else self.spelled.text(value)
 
     @property
-    def day(self) -> str:
+    def day(self) -> Expression:
         """The row's day as text."""
         if self.date is None:
-            return "CAST(NULL AS varchar)"
-        day = day_sql(self.columns[self.date], self.table.column(self.date).type, self.calendar)
+            return self.spelled.text(null())
+        day = day_of(self.value(self.date), self.table.column(self.date).type, self.calendar, self.dialect)
         return canonical(day, "date", self.dialect)
 
 
@@ -97,18 +128,15 @@ def compared(table: LakeTable) -> tuple[str, ...]:
 
 def figures_sql(rows: Rows, depth: int = 0, within: Within = ()) -> str:
     """Fingerprints of the buckets at a depth; columns as ``FIGURES``."""
-    given, number, fence = f"{rows.hash} AS h", "h", ""
-    if rows.table.key:
-        given, number = f"{rows.number} AS number, {given}", "number"
-    if rows.dialect is Dialect.POSTGRES and rows.table.key:
-        # A volatile column keeps the planner from taking the key's statistics for the buckets', and from sorting all rows.
-        given += ", clock_timestamp() AS fence"
-    elif rows.dialect is Dialect.POSTGRES:
-        fence = " OFFSET 0"  # else each row is hashed twice
-    return (
-        f"SELECT {bucket(number, depth)} AS bucket, count(*) AS n, CAST(sum(h) AS decimal(38, 0)) AS fp "
-        f"FROM (SELECT {given} FROM {rows.sql}{rows.kept(*_in(rows, within))}{fence}) AS q GROUP BY 1"
-    )
+    keyed_by = [named(rows.number, "number")] if rows.table.key else []
+    given: list[Expression] = [*keyed_by, named(rows.hash, "h")]
+    of = rows.spelled.fence(rows.kept(given, *_in(rows, within)), keyed=bool(keyed_by))
+    told = [
+        named(bucket(name("number" if keyed_by else "h"), depth), "bucket"),
+        named(call("count", raw("*")), "n"),
+        named(cast(call("sum", name("h")), "DECIMAL(38, 0)"), "fp"),
+    ]
+    return rows.spelled.sql(grouped(select(told, nested(of, "q")), [number(1)]))
 
 
 def differing_sql() -> str:
@@ -128,10 +156,9 @@ def total_sql() -> str:
 
 def hashes_sql(rows: Rows, within: Within) -> str:
     """Keys, hashes and buckets of the rows in some buckets."""
-    keys = [f"{rows.shown(name)} AS {ident(name)}" for name in rows.table.key]
-    number = rows.number
-    given = ", ".join([*keys, f"{rows.hash} AS {ident(HASH)}", f"{bucket(number, len(within) - 1)} AS bucket"])
-    return f"SELECT {given} FROM {rows.sql}{rows.kept(*_in(rows, within))}"
+    given = [named(rows.shown(key), key) for key in rows.table.key]
+    given += [named(rows.hash, HASH), named(bucket(rows.number, len(within) - 1), "bucket")]
+    return rows.spelled.sql(rows.kept(given, *_in(rows, within)))
 
 
 def sums_sql() -> str:
@@ -154,22 +181,22 @@ def apart_sql(table: LakeTable, limit: int) -> str:
 
 def cells_sql(rows: Rows, keys: Sequence[Sequence[str | None]]) -> str:
     """All compared columns, as text, of the rows with these keys (hashes, where there is no key), wherever they stand; and their day."""
-    given = ", ".join([*(f"{rows.shown(n)} AS {ident(n)}" for n in rows.names), f"{rows.day} AS {ident(DAY)}"])
+    given = [*(named(rows.shown(n), n) for n in rows.names), named(rows.day, DAY)]
     everywhere = replace(rows, where=rows.where if not rows.table.key else "")
-    return f"SELECT {given} FROM {rows.sql}{everywhere.kept(keyed(rows, keys))}"
+    return rows.spelled.sql(everywhere.kept(given, _among(rows, keys)))
 
 
 def cell_condition(r: ResolvedKpi, rows: Rows, cell: Finding) -> str:
-    """What rows of a KPI's cell fulfil."""
-    terms = [condition_sql(r, rows.dialect, rows.columns).removeprefix("WHERE ")]
+    """What rows of a KPI's cell fulfil; empty where every row is in it."""
+    terms = [condition(f, rows.value(f.column), r.type_of(f.column), rows.dialect) for f in r.filters]
     terms += _period(r, rows, cell)
-    terms += [_same(canonical(rows.columns[d], r.type_of(d), rows.dialect), v) for d, v in cell.dimensions.items()]
-    return " AND ".join(term for term in terms if term)
+    terms += [_same(canonical(rows.value(d), r.type_of(d), rows.dialect), v) for d, v in cell.dimensions.items()]
+    return rows.spelled.sql(every(*terms)) if terms else ""
 
 
-def _in(rows: Rows, within: Within) -> list[str]:
+def _in(rows: Rows, within: Within) -> list[Expression]:
     return [
-        f"{bucket(rows.number, depth)} IN ({', '.join(map(str, buckets))})"
+        one_of(bucket(rows.number, depth), [number(b) for b in buckets])
         for depth, buckets in enumerate(within)
         if len(buckets) < BUCKETS
     ]
@@ -177,50 +204,48 @@ def _in(rows: Rows, within: Within) -> list[str]:
 
 def keyed(rows: Rows, keys: Sequence[Sequence[str | None]]) -> str:
     """What rows with these keys (hashes, where there is no key) fulfil."""
+    return rows.spelled.sql(_among(rows, keys))
+
+
+def _among(rows: Rows, keys: Sequence[Sequence[str | None]]) -> Expression:
     if not rows.table.key:
-        return f"{rows.hash} IN ({', '.join(str(key[0]) for key in keys)})"
-    kinds = [rows.table.column(name).type for name in rows.table.key]
+        return one_of(rows.hash, [number(key[0]) for key in keys])
+    kinds = [rows.table.column(column).type for column in rows.table.key]
     whole = [key for key in keys if None not in key]
-    columns = [_findable(rows, name, kind) for name, kind in zip(rows.table.key, kinds, strict=True)]
-    terms = []
+    terms: list[Expression] = []
     if whole:
-        listed = ", ".join(
-            f"({', '.join(_part(part, kind) for part, kind in zip(key, kinds, strict=True))})" for key in whole
-        )
-        terms.append(f"({', '.join(columns)}) IN (VALUES {listed})")
-    terms += [
-        " AND ".join(
-            _same(canonical(rows.columns[n], k, rows.dialect), v)
-            for n, k, v in zip(rows.table.key, kinds, key, strict=True)
-        )
-        for key in keys
-        if None in key
-    ]
-    return " OR ".join(f"({term})" for term in terms)
+        columns = [_findable(rows, column, kind) for column, kind in zip(rows.table.key, kinds, strict=True)]
+        listed = [[_part(part, kind) for part, kind in zip(key, kinds, strict=True)] for key in whole]
+        terms.append(rows.spelled.among(columns, listed))
+    for key in keys:
+        if None in key:
+            texts = [canonical(rows.value(c), k, rows.dialect) for c, k in zip(rows.table.key, kinds, strict=True)]
+            terms.append(every(*(_same(text, part) for text, part in zip(texts, key, strict=True))))
+    return some(*(exp.Paren(this=term) for term in terms))
 
 
-def _findable(rows: Rows, name: str, kind: str) -> str:
+def _findable(rows: Rows, column: str, kind: str) -> Expression:
     """A key's column, so that an index may serve."""
-    sql = rows.columns[name]
-    return sql if kind in _PLAIN_KEYS or kind.startswith("decimal") else rows.shown(name)
+    return rows.value(column) if kind in _PLAIN_KEYS or kind.startswith("decimal") else rows.shown(column)
 
 
-def _part(value: str | None, kind: str) -> str:
+def _part(value: str | None, kind: str) -> Expression:
     plain = kind in {"int", "long"} or kind.startswith("decimal")
-    return str(value) if plain else text(str(value))
+    return exp.Literal.number(str(value)) if plain else word(str(value))
 
 
-def _period(r: ResolvedKpi, rows: Rows, cell: Finding) -> Iterator[str]:
+def _period(r: ResolvedKpi, rows: Rows, cell: Finding) -> Iterator[Expression]:
     if cell.grain in {"", "total"} or r.spec.date is None:
         return
-    day = day_sql(rows.columns[r.spec.date], r.type_of(r.spec.date), r.calendar)
+    day = exp.Paren(this=day_of(rows.value(r.spec.date), r.type_of(r.spec.date), r.calendar, rows.dialect))
     if cell.period is None:
-        yield f"({day}) IS NULL"
+        yield is_null(day)
     else:
         grain = Grain(cell.grain)
-        period = period_text(period_sql(grain, day, r.calendar), (grain,), r.calendar, rows.dialect)
-        yield f"{period} = {text(cell.period)}"
+        period = period_of_day(grain, day, r.calendar, rows.dialect)
+        yield equal(period_text(period, (grain,), r.calendar, rows.dialect), word(cell.period))
 
 
-def _same(sql: str, value: str | None) -> str:
-    return f"({sql}) IS NULL" if value is None else f"({sql}) = {text(value)}"
+def _same(text: Expression, value: str | None) -> Expression:
+    text = exp.Paren(this=text)
+    return is_null(text) if value is None else equal(text, word(value))

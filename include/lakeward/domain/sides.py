@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lakeward.domain import duck
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.kpi_columns import Reached, RowsOf, joined, own, widened
 from lakeward.domain.kpi_lake import lake_rows
 from lakeward.domain.kpi_landing import landing_rows
 from lakeward.domain.kpi_source import source_rows
-from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.rows import Rows, compared
 from lakeward.spec.models import CalendarSpec, KpiSpec
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from lakeward.domain.calendar import day_sql
+from lakeward.domain.calendar_sql import day_sql
 from lakeward.domain.facts import Follower, GroupPlan, ReferencePlan, TablePlan, Windowing
 from lakeward.domain.faults import Faults
 from lakeward.domain.identity import cut_id

@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 
 from lakeward.domain.calendar import AFTER, BEFORE
 from lakeward.domain.closing import period_of
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.kpi_resolve import ResolvedKpi
-from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.sql import text
+from lakeward.domain.zones import rulings
 from lakeward.spec.calendar import CalendarSpec, Grain
 
 RULES = (("since", "long"), ("ahead", "long"))
@@ -32,6 +33,9 @@ def needs_rules(resolved: Iterable[ResolvedKpi]) -> bool:
 
 def rules_sql(calendar: CalendarSpec, dialect: Dialect) -> str:
     """Every change of the zone's clock from 1900 to 2100, by days first, then to the quarter of an hour, as SQL."""
+    if dialect is Dialect.MARIADB:  # whose days go by the rules that we bring along
+        told = (f"SELECT {int(r.since.timestamp())} AS since, {r.ahead} AS ahead" for r in rulings(calendar.time_zone))
+        return " UNION ALL ".join(told)
     zone = text(calendar.time_zone)
 
     def series(first: str, last: str, step: str) -> str:

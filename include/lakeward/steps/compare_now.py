@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from lakeward.domain import kpi
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.evidence import Finding, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
 from lakeward.domain.identity import digest, evidence_prefix
-from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.voiding import inputs_of
 from lakeward.domain.zone_rules import rules_sql
 from lakeward.errors import SourceLostError

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from lakeward import __version__
 from lakeward.domain import kpi
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.drift import drift
 from lakeward.domain.facts import GroupPlan, Plan, TablePlan
 from lakeward.domain.file_facts import FileFact, LandedTable, Manifest
 from lakeward.domain.identity import landing_prefix
-from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.oversize import cut_short, too_large
 from lakeward.domain.sql import ident
 from lakeward.domain.zone_rules import ZONE, needs_rules, rules_sql

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from lakeward.domain import kpi
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.evidence import Finding, Outcome, Verdict
 from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.file_facts import FileSet
 from lakeward.domain.kpi_compare import finding, same_cells_sql
-from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.rows import keyed
 from lakeward.domain.sides import LAKE
 from lakeward.domain.words import counted

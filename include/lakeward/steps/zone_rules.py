@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lakeward.domain.calendar import COARSE_TO_FINE
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.file_facts import FileSet, Manifest
 from lakeward.domain.kpi import ResolvedKpi, difference_columns
-from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.zone_rules import RULES, ZONE, Ruling, all_disputed, disputed, needs_rules, rules_sql
 from lakeward.errors import SourceError
 from lakeward.ports import Ports

@@ -14,8 +14,11 @@ import duckdb
 import psycopg
 
 from lakeward.domain import kpi
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.facts import GroupPlan, LakeColumn, LakeTable, LandedColumn, TablePlan
+from lakeward.domain.spelling import spelling
 from lakeward.domain.sql import ident
+from lakeward.domain.tree import Expression
 from lakeward.spec.models import CalendarSpec, Grain, KpiSpec
 
 ZURICH = CalendarSpec(time_zone="Europe/Zurich")
@@ -34,6 +37,11 @@ DUCK_TYPES = {
 }
 PG_TYPES = {"long": "bigint", "int": "integer", "string": "text", "double": "float8"}
 Figures = set[tuple[object, ...]]
+
+
+def told(tree: Expression, dialect: Dialect) -> str:
+    """A tree in a dialect."""
+    return spelling(dialect).sql(tree)
 
 
 def pg_type(lake_type: str) -> str:

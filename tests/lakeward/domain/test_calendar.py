@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from kpi_support import Both, both, plan_of, spec
+from kpi_support import Both, both, plan_of, spec, told
 from zones import ZONES
 
 from lakeward.domain import kpi
-from lakeward.domain.calendar import day_sql, period_sql, period_text
+from lakeward.domain.calendar_sql import day_of, period_of_day, period_text
 from lakeward.domain.closing import period_of
 from lakeward.domain.kpi_text import Dialect, canonical
+from lakeward.domain.tree import raw
 from lakeward.lab import Lab
 from lakeward.spec.calendar import CalendarSpec, FiscalSpec, Grain
 
@@ -77,7 +78,7 @@ def moments(zone: ZoneInfo) -> list[datetime]:
 
 
 def days_of(kind: str, calendar: CalendarSpec) -> Callable[[Dialect], str]:
-    return lambda dialect: canonical(day_sql("x", kind, calendar), "date", dialect)
+    return lambda dialect: told(canonical(day_of(raw("x"), kind, calendar, dialect), "date", dialect), dialect)
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -122,9 +123,13 @@ def walked(day: date, grain: Grain, calendar: CalendarSpec) -> str:
 
 
 def both_periods(world: Both, grain: Grain, calendar: CalendarSpec, days: Sequence[date]) -> list[str | None]:
-    sql = period_sql(grain, "x", calendar)
+    def period(dialect: Dialect) -> str:
+        return told(
+            period_text(period_of_day(grain, raw("x"), calendar, dialect), (grain,), calendar, dialect), dialect
+        )
+
     words = [day.isoformat() for day in days]
-    return everywhere(world, lambda dialect: period_text(sql, (grain,), calendar, dialect), "date", words)
+    return everywhere(world, period, "date", words)
 
 
 DAYS = st.lists(st.dates(FIRST, LAST), min_size=1, max_size=200)
@@ -159,10 +164,11 @@ def test_iso_weeks_over_the_turns_of_two_centuries(world: Both) -> None:
 
 def test_days_before_our_era_and_beyond_ten_thousand(world: Both) -> None:
     calendar = CalendarSpec(fiscal=FiscalSpec(month_starts=26, year_starts="october"))
-    sql = period_sql(Grain.FISCAL_YEAR, "x", calendar)
-    pg = period_text(sql, (Grain.FISCAL_YEAR,), calendar, Dialect.POSTGRES)
+    pg, duck = (
+        told(period_text(period_of_day(Grain.FISCAL_YEAR, raw("x"), calendar, d), (Grain.FISCAL_YEAR,), calendar, d), d)
+        for d in (Dialect.POSTGRES, Dialect.DUCKDB)
+    )
     rows = world.pg.execute(f"SELECT {pg} FROM (VALUES (date '0044-03-15 BC'), (date '12000-01-01')) v(x)").fetchall()
-    duck = period_text(sql, (Grain.FISCAL_YEAR,), calendar, Dialect.DUCKDB)
     lake = world.duck.execute(f"SELECT {duck} FROM (VALUES (date '0044-03-15 (BC)'), (date '12000-01-01')) v(x)").fetchall()  # fmt: skip
     assert rows == lake == [("0045-10-26 BC",), ("11999-10-26",)]
 

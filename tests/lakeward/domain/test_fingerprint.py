@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lakeward.adapters.duck_setup import connect
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.duck import duck_type
 from lakeward.domain.fingerprint import bucket, key_number, row_hash, settled_hash
-from lakeward.domain.kpi_text import Dialect
+from lakeward.domain.spelling import spelling
+from lakeward.domain.tree import raw
 from lakeward.lab import Lab
 
 SETTINGS = "-c TimeZone=UTC -c DateStyle=ISO -c bytea_output=hex -c extra_float_digits=1"
@@ -102,14 +104,15 @@ class Both:
 
     def each(self, make: object, values: list[tuple[str | None, str]]) -> int:
         """What ``make`` gives for values of these types; both must say the same."""
-        found = [self._ask(dialect, make, values) for dialect in Dialect]
+        found = [self._ask(dialect, make, values) for dialect in (Dialect.POSTGRES, Dialect.DUCKDB)]
         assert found[0] == found[1]
         return found[0]
 
     def _ask(self, dialect: Dialect, make: object, values: list[tuple[str | None, str]]) -> int:
-        columns = [(f"r.c{n}", kind) for n, (_, kind) in enumerate(values)]
+        columns = [(raw(f"r.c{n}"), kind) for n, (_, kind) in enumerate(values)]
         given = ", ".join(f"{literal(value, kind, dialect)} AS c{n}" for n, (value, kind) in enumerate(values))
-        sql = f"SELECT {make(columns, dialect)} FROM (SELECT {given}) AS r"  # type: ignore[operator]
+        made = spelling(dialect).sql(make(columns, dialect))  # type: ignore[operator]
+        sql = f"SELECT {made} FROM (SELECT {given}) AS r"
         run = self.pg if dialect is Dialect.POSTGRES else self.duck
         row = run.execute(sql.encode() if run is self.pg else sql).fetchone()  # type: ignore[call-overload]
         assert row is not None

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from kpi_support import ZURICH, Both, both, period_of
+from kpi_support import ZURICH, Both, both, period_of, told
 
-from lakeward.domain.calendar import day_sql, period_sql
+from lakeward.domain.calendar_sql import day_sql, period_of_day
 from lakeward.domain.kpi_text import Dialect, canonical, ordered
+from lakeward.domain.tree import name, raw
 from lakeward.lab import Lab
 from lakeward.spec.models import CalendarSpec, Grain
 from lakeward.spec.scalars import ZoneName
@@ -63,10 +64,10 @@ def world(lab: Lab) -> Iterator[Both]:
 def agree(world: Both, postgres: str, duck: str, lake_type: str) -> object:
     """The canonical text of a value on both sides, which must be one."""
     source = world.pg.execute(
-        f"SELECT {canonical('v', lake_type, Dialect.POSTGRES)} FROM (SELECT {postgres} AS v) AS q"
+        f"SELECT {told(canonical(raw('v'), lake_type, Dialect.POSTGRES), Dialect.POSTGRES)} FROM (SELECT {postgres} AS v) AS q"
     ).fetchone()
     lake = world.duck.execute(
-        f"SELECT {canonical('v', lake_type, Dialect.DUCKDB)} FROM (SELECT {duck} AS v) AS q"
+        f"SELECT {told(canonical(raw('v'), lake_type, Dialect.DUCKDB), Dialect.DUCKDB)} FROM (SELECT {duck} AS v) AS q"
     ).fetchone()
     assert source == lake
     assert source is not None
@@ -120,7 +121,7 @@ def test_text_before_our_era(world: Both, moment: str) -> None:
 def test_types_without_exact_text_are_refused() -> None:
     for lake_type in ("float", "double", "binary", "json"):
         with pytest.raises(ValueError, match="no canonical text"):
-            canonical("x", lake_type, Dialect.DUCKDB)
+            canonical(raw("x"), lake_type, Dialect.DUCKDB)
     with pytest.raises(ValueError, match="no day"):
         day_sql("x", "string", ZURICH)
 
@@ -134,8 +135,10 @@ def periods(world: Both, postgres: str, duck: str, calendar: CalendarSpec) -> li
     for grain in PLAIN:
         sides = []
         for dialect, value in ((Dialect.POSTGRES, postgres), (Dialect.DUCKDB, duck)):
-            first = canonical(period_sql(grain, "day", calendar), "date", dialect)
-            sides.append(f"SELECT {first} FROM (SELECT {day_sql(value, 'timestamptz', calendar)} AS day) AS q")
+            first = canonical(period_of_day(grain, name("day"), calendar, dialect), "date", dialect)
+            sides.append(
+                f"SELECT {told(first, dialect)} FROM (SELECT {day_sql(value, 'timestamptz', calendar)} AS day) AS q"
+            )
         source, lake = world.pg.execute(sides[0]).fetchone(), world.duck.execute(sides[1]).fetchone()
         assert source == lake, (grain, postgres)
         assert source
@@ -179,14 +182,18 @@ def test_a_day_of_23_hours_has_23_hours(world: Both) -> None:
     assert days["2025-03-30"] == 23
     for connection, dialect in ((world.pg, Dialect.POSTGRES), (world.duck, Dialect.DUCKDB)):
         dated = f"SELECT {day_sql('t', 'timestamptz', ZURICH)} AS d FROM ({hours}) AS q"
-        counted = f"SELECT {canonical('d', 'date', dialect)}, count(*) FROM ({dated}) AS q GROUP BY 1"
+        counted = (
+            f"SELECT {told(canonical(raw('d'), 'date', dialect), dialect)}, count(*) FROM ({dated}) AS q GROUP BY 1"
+        )
         assert dict(connection.execute(counted).fetchall()) == days
 
 
 def test_text_is_ordered_by_its_bytes(world: Both) -> None:
     values = "('a'), ('B'), ('é'), ('z'), ('Z'), ('ä'), ('😀'), ('')"
     for connection, dialect in ((world.pg, Dialect.POSTGRES), (world.duck, Dialect.DUCKDB)):
-        sql = f"SELECT v FROM (SELECT {ordered('v', 'string', dialect)} AS v FROM (VALUES {values}) AS t(v)) AS q ORDER BY v"
+        sql = f"SELECT v FROM (SELECT {told(ordered(raw('v'), 'string', dialect), dialect)} AS v FROM (VALUES {values}) AS t(v)) AS q ORDER BY v"
         found = [str(row[0]) for row in connection.execute(sql).fetchall()]
         assert found == sorted(found, key=str.encode)
-    assert ordered("v", "string", Dialect.POSTGRES).endswith('COLLATE "C"')  # whatever the source's own collation is
+    assert told(ordered(raw("v"), "string", Dialect.POSTGRES), Dialect.POSTGRES).endswith(
+        'COLLATE "C"'
+    )  # whatever the source's own collation is

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kpi_support import Both, both, plan_of, spec
 
 from lakeward.domain import kpi
-from lakeward.domain.kpi_text import Dialect
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.zone_rules import Ruling, all_disputed, disputed, needs_rules, rules_sql
 from lakeward.lab import Lab
 from lakeward.spec.calendar import CalendarSpec, Grain

@@ -15,10 +15,10 @@ from parity_world import AT, World, admin, world
 from lakeward.adapters.ledger import MemoryLedger
 from lakeward.domain.acceptance import Acceptance
 from lakeward.domain.decision import Decision, GateDecision
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.dossier import render
 from lakeward.domain.evidence import Outcome, Pointer, State, Verdict
 from lakeward.domain.identity import pointer_key
-from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.stored import from_json, to_json
 from lakeward.domain.zone_rules import disputed, rules_sql
 from lakeward.errors import SourceError

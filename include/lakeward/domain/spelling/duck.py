@@ -1,0 +1,116 @@
+"""DuckDB. DECIMAL(38, s) raises where an operation overflows; sums are of wider numbers, which a cast through text looks at."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sqlglot import exp
+
+from lakeward.domain.spelling.base import MAX_DIGITS, MODULUS, Spelling
+from lakeward.domain.tree import (
+    Expression,
+    add,
+    call,
+    case,
+    cast,
+    compare,
+    every,
+    modulo,
+    number,
+    one_of,
+    side,
+    times,
+    word,
+)
+from lakeward.spec.scalars import LakeType
+
+_SHORT = 18
+"""Digits that a bigint holds."""
+
+
+class Duck(Spelling):
+    """Over landings and lakes, and over sources that DuckDB reads."""
+
+    name = "duckdb"
+    kinds: ClassVar[dict[str, str]] = {
+        "boolean": "BOOLEAN",
+        "date": "DATE",
+        "timestamp": "TIMESTAMP",
+        "timestamptz": "TIMESTAMP WITH TIME ZONE",
+        "uuid": "UUID",
+    }
+
+    def is_exact(self, value: Expression, scale: int) -> Expression:
+        floats = one_of(call(self.typeof, value), [word("DOUBLE"), word("FLOAT")])
+        return every(exp.Not(this=floats), super().is_exact(value, scale))
+
+    def plain(self, value: Expression, kind: str) -> Expression:
+        decimal = LakeType(kind).decimal
+        if decimal is not None and decimal[0] == decimal[1]:  # .50 where there is no room for a digit before the point
+            return call("regexp_replace", self.text(value), word(r"^(-?)\."), word(r"\10."))
+        return self.text(value)
+
+    def date(self, value: Expression) -> Expression:
+        return call("replace", self.text(value), word(" (BC)"), word(" BC"))
+
+    def timestamp(self, value: Expression) -> Expression:
+        return self.joined(self.date(cast(value, "DATE")), call("strftime", value, word(" %H:%M:%S.%f")))
+
+    def time(self, value: Expression) -> Expression:
+        return call("strftime", add(cast(word("1970-01-01"), "DATE"), value), word("%H:%M:%S.%f"))
+
+    def hex(self, value: Expression) -> Expression:
+        return call("lower", call("hex", value))
+
+    def compact(self, value: Expression, kind: str) -> Expression:
+        if kind == "date":
+            text = self.text(value)
+            ours = compare(exp.GTE, value, cast(word("0001-01-01"), "DATE"))
+            return case((ours, text), other=call("replace", text, word(" (BC)"), word(" BC")))
+        if kind in {"timestamp", "timestamptz"}:
+            return self._moment(value, kind)
+        if kind == "binary":
+            return self.joined(word("\\x"), self.hex(value))
+        return self.plain(value, kind) if kind.startswith("decimal") else value
+
+    def _moment(self, value: Expression, kind: str) -> Expression:
+        # The text of an instant goes by a calendar that is a millisecond off in far years; that of its microseconds does not.
+        zone = "+00" if kind == "timestamptz" else ""
+        text = self.text(call("make_timestamp", call("epoch_us", value)) if zone else value)
+        before = self.joined(call("replace", text, word(" (BC)"), word("")), word(f"{zone} BC"))
+        return case((call("contains", text, word("(")), before), other=self.joined(text, word(zone)))
+
+    def bits(self, value: Expression, kind: str) -> Expression:
+        wide = "FLOAT" if kind == "float" else "DOUBLE"
+        held = cast(cast(cast(add(value, number(0)), wide), "BIT"), "BLOB")
+        return case((call("isnan", value), word("NaN")), other=self.hex(held))
+
+    def hashed(self, text: Expression, digits: int) -> Expression:
+        return cast(self.joined(word("0x"), call("left", call("md5", text), number(digits))), "BIGINT")
+
+    def mixed(self, value: Expression) -> Expression:
+        return call("xor", value, exp.BitwiseRightShift(this=side(value), expression=number(16)))
+
+    def exact(self, value: Expression, kind: str, scale: int) -> Expression:
+        del kind
+        return cast(value, f"DECIMAL({MAX_DIGITS}, {scale})")
+
+    def widened(self, value: Expression, scale: int) -> Expression:
+        return cast(value, f"DECIMAL({MAX_DIGITS}, {scale})")
+
+    def weighed(self, weight: Expression, measure: Expression, scale: int) -> Expression:
+        digits = call("replace", self.text(measure), word("."), word(""))
+        whole: Expression = exp.Paren(this=modulo(cast(digits, "HUGEINT"), MODULUS))
+        if scale < _SHORT:  # what fits a bigint needs no way through text
+            short = cast(times(measure, number(10**scale)), "HUGEINT")
+            fits = compare(exp.LT, call("abs", measure), number(10 ** (_SHORT - scale)))
+            whole = case((fits, short), other=whole)
+        return call("sum", times(weight, whole))
+
+    def total(self, value: Expression) -> Expression:
+        summed = call("fsum", value)
+        return case((call("isfinite", summed), summed), other=call("sum", value))
+
+    def told(self, value: Expression, scale: int) -> Expression:
+        # Through text: a sum may hold one digit too many, which a cast to its own type would not look at.
+        return cast(self.text(value), f"DECIMAL({MAX_DIGITS}, {scale})")
