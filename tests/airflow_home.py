@@ -91,11 +91,28 @@ def write_dags(folder: Path, *migrations: str, files: tuple[str, ...] = ("lift_a
     return folder
 
 
+ROLES = (("admin", "admin"), ("op", "op"), ("viewer", "viewer"), ("nobody", ""), ("seller", "user"))
+"""Users of the live Airflow and their roles; ``nobody`` may log in and see nothing, ``seller`` sees one DAG alone."""
+
+RIGHTS = """\
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+
+class PerDag(SimpleAuthManager):
+    def is_authorized_dag(self, *, method, user, access_entity=None, details=None):
+        if user.username == "seller" and details is not None and details.id != "lift_and_shift__small":
+            return False
+        return super().is_authorized_dag(method=method, user=user, access_entity=access_entity, details=details)
+"""
+"""An auth manager with rights on single DAGs, which Airflow's simple one has not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A running Airflow, a client of it, and where its files are."""
+    """A running Airflow, a client of it, its users' password, and where its files are."""
 
     api: AirflowApi
     url: str
     dags: Path
     home: Path
+    password: str

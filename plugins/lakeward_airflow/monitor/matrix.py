@@ -27,13 +27,14 @@ Place = tuple[str, str | None]
 class Cell:
     """A figure of one period on both sides, exact, as text; ``state`` is equal, differs, within, open or none.
 
-    ``within``: the figure is equal, its breakdown is not.
+    ``within``: the figure is equal, its breakdown is not. ``cut`` is that of a window.
     """
 
     period: str
     source: str
     lake: str
     state: str
+    cut: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def windows_of(card: Card, judged: Iterable[Judged], pointers: Mapping[str, Poin
     for one in card.kpis:
         windows = pointers[one.group].windows if one.group in pointers else {}
         cells = {
-            name: Cell(name, "", "", _OF_OUTCOME[outcome])
+            name: Cell(name, "", "", _OF_OUTCOME[outcome], windows[name].cut_id)
             for name in shown
             if name in windows and (outcome := by_cut.get((one.group, one.name, windows[name].cut_id)))
         }
