@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_home import HELD, RIGHTS, ROLES, RUN, SMALL, Live, write_dags
+from airflow_home import ALERTS, HELD, RIGHTS, ROLES, RUN, SMALL, Live, write_dags
 from lakeward.lab import Lab
 from lakeward.lab.processes import free_ports
 
@@ -29,6 +29,8 @@ def live(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     environment["AIRFLOW__CORE__AUTH_MANAGER"] = "per_dag_rights.PerDag"
     (airflow.folder / "config").mkdir(exist_ok=True)  # a folder that Airflow has on its path
     (airflow.folder / "config" / "per_dag_rights.py").write_text(RIGHTS)
+    (airflow.folder / "config" / "our_alerts.py").write_text(ALERTS)
+    environment["AIRFLOW__LAKEWARD__NOTIFIERS"] = "our_alerts.NOTIFIERS"
     with running(airflow, environment), AirflowApi(airflow) as api:
         for dag in ("lift_and_shift__small", "lift_and_shift__held"):  # beside each other, since each waits a lot
             api.wait_for_dag(dag)

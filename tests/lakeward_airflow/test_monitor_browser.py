@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -16,6 +21,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, expect, sync_playwright
 
 from airflow_home import Live
+from lakeward.adapters.ledger import SqlLedger
+from lakeward.domain.decision import Decision, GateDecision, Reason, Streak
+from lakeward.domain.evidence import Finding, Outcome, State, Transition, Verdict
+from lakeward.domain.standing import Aside, Card, Decided, GroupCard, KpiCard, Sample, SetAside
+from lakeward.ports import StepRecord
+from lakeward.spec.models import LandingSpec
 
 pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -176,6 +187,54 @@ def test_everybody_sees_what_airflow_lets_them_see(see: Open, user: str, shown: 
         answer = page.request.get(urljoin(page.url, "m/held"))
         assert answer.status == page.request.get(urljoin(page.url, "m/unknown")).status == 404
         assert "This DAG moves no migration" in page.request.get(urljoin(page.url, "dag/lift_and_shift__held")).text()
+
+
+@pytest.fixture
+def hostile(told: Live) -> Iterator[str]:
+    """A migration whose every word would like to be run."""
+    evil = """"'><script>document.title='pwned'</script><img src=x onerror="document.title='pwned'">{{ 7 * 7 }}"""
+    url = f"sqlite:///{told.home / 'ledger.db'}"
+    ledger, at = SqlLedger(url), datetime(2026, 1, 1, tzinfo=UTC)
+    groups = (GroupCard(evil, (evil,), evil, evil),)
+    kpis = (KpiCard("k", "g", evil, evil, "sum", ("month",), (evil,)),)
+    card = Card("hostile", evil, "lift_and_shift", evil, evil, evil, LandingSpec(path="/nowhere"), groups, kpis)
+    ledger.record_standing("hostile", "", card, at)
+    reason = Reason(evil, "g", todo=f"`{evil}`", proven=True)
+    streak = Streak("g", evil, evil, 1, 2, evil, evil)
+    decision = GateDecision(Decision.HOLD, (reason, reason), (), evil, 1, (streak,), evil)
+    ledger.record_standing("hostile", "", Decided(evil, "", decision), at)
+    aside = SetAside(
+        "0" * 16,
+        (Aside(evil, evil, evil, 1, (Sample(evil, evil), Sample(json.dumps({evil: evil}), json.dumps({evil: evil})))),),
+    )
+    ledger.record_standing("hostile", "g", aside, at)
+    finding = Finding("k", "rows", "month", evil, {evil: evil}, evil, evil, evil, table=evil)
+    row = replace(finding, key=(evil, 1), values={evil: evil}, column="")
+    verdict = Verdict(
+        "kpi", "k", "hostile", "g", "0" * 16, Outcome.FAIL, "h", evil, 1, 1, at, (finding, row), basis={evil: evil}
+    )
+    ledger.record_verdict(verdict)
+    ledger.record_transition(
+        Transition("hostile", evil, ("g",), State.LEGACY, State.WRITERS, "", evil, evil, at, evil, evil)
+    )
+    ledger.record_step(StepRecord("hostile", evil, evil, evil, "failed", at, 1.0, 1, evil))
+    ledger.close()
+    yield evil
+    with closing(sqlite3.connect(told.home / "ledger.db", timeout=30)) as connection:
+        for table in ("standing", "verdicts", "transitions", "steps"):
+            connection.execute(f"DELETE FROM lakeward_{table} WHERE migration = 'hostile'")
+        connection.commit()
+
+
+def test_nothing_that_comes_from_data_is_run(see: Open, hostile: str) -> None:
+    for path in ("", "m/hostile", f"m/hostile/check/g/{'0' * 16}/kpi/k", "m/hostile/act/repair"):
+        page = see(f"/lakeward/{path}", "admin")
+        assert hostile in page.locator("body").inner_text() or hostile in str(
+            page.locator("input[name=run]").input_value()
+        )
+        assert page.locator("script").count() == 1
+        assert page.locator("img").count() == 0
+        assert page.title() != "pwned"
 
 
 def test_who_may_not_trigger_is_told_so_and_airflow_refuses_them(see: Open, told: Live) -> None:

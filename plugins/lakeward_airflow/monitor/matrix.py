@@ -114,7 +114,7 @@ def _line(one: KpiCard, verdict: Verdict | None, store: ObjectStore, grain: str)
         return Line(one, verdict, {}, verdict.summary)
     try:
         both = series(verdict, store)
-        broken = _differing(store, verdict)
+        broken = differing(store, verdict)
     except LakeError as error:
         return Line(one, verdict, {}, error.what)
     cells = {
@@ -142,7 +142,8 @@ def _cell(
     return Cell(period or grain, told[0], told[1], state)
 
 
-def _differing(store: ObjectStore, verdict: Verdict) -> frozenset[Place]:
+def differing(store: ObjectStore, verdict: Verdict) -> frozenset[Place]:
+    """Grain and period of every cell that differs, in the figure or in its breakdown."""
     file = verdict.differences_file
     return _places(store, file) if file else frozenset()
 

@@ -113,7 +113,7 @@ def _local(value: datetime, zone: str = "UTC") -> str:
     """An instant by the migration's clock."""
     try:
         at = value.astimezone(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         at = value.astimezone(UTC)
     return f"{at:%Y-%m-%d %H:%M} {at.tzname()}"
 

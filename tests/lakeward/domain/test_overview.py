@@ -88,6 +88,19 @@ def test_the_task_of_a_gate_that_is_shut_holds_and_has_not_failed() -> None:
     assert (found.need, found.why) == (Need.HELD, PROVEN.what)
 
 
+def test_a_dry_run_that_was_refused_says_nothing_of_the_migration() -> None:
+    found = told(
+        step("gate", "done", group=""), step("cut_over, dry run", "failed", 1, group=""), decisions={"": (READY, 0)}
+    )
+    assert (found.need, found.progress.told) == (Need.APPROVE, "gate done")
+
+
+def test_a_rejection_is_told_with_who_and_why() -> None:
+    rejected = step("approve", "held", 1, group="", message="rejected by Ann: too early")
+    found = told(step("gate", "done", group=""), rejected, decisions={"": (READY, 0)})
+    assert (found.need, found.why) == (Need.HELD, "approve is held: rejected by Ann: too early")
+
+
 def test_without_a_decision_the_held_step_tells() -> None:
     assert told(step("compare", "held", message="kpi revenue")).why == "sales: compare is held: kpi revenue"
 
