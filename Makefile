@@ -29,7 +29,7 @@ $(STAMP): requirements.txt pyproject.toml
 demo: setup ## A whole migration on real servers, up to the cutover (DEMO_ORDERS=20000, PATTERN=lift_and_shift or phased)
 	@$(BIN)/python -m lakeward_airflow.demo
 
-ui: setup ## The demo, left running: prints Airflow's URL and login, ends on Ctrl-C
+ui: setup ## The demo and a migration that is stuck, left running: prints Airflow's URL and login, ends on Ctrl-C
 	@$(BIN)/python -m lakeward_airflow.demo --keep
 
 test: setup ## The whole suite, with real servers

@@ -91,11 +91,50 @@ def write_dags(folder: Path, *migrations: str, files: tuple[str, ...] = ("lift_a
     return folder
 
 
+ROLES = (("admin", "admin"), ("op", "op"), ("viewer", "viewer"), ("nobody", ""), ("seller", "user"))
+"""Users of the live Airflow and their roles; ``nobody`` may log in and see nothing, ``seller`` sees one DAG alone."""
+
+RIGHTS = """\
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+
+class PerDag(SimpleAuthManager):
+    def is_authorized_dag(self, *, method, user, access_entity=None, details=None):
+        if user.username == "seller" and details is not None and details.id != "lift_and_shift__small":
+            return False
+        return super().is_authorized_dag(method=method, user=user, access_entity=access_entity, details=details)
+"""
+"""An auth manager with rights on single DAGs, which Airflow's simple one has not."""
+
+
+ALERTS = """\
+import json, os
+from airflow.sdk import BaseNotifier
+
+
+class ToFile(BaseNotifier):
+    template_fields = ("text",)
+
+    def __init__(self, text):
+        super().__init__()
+        self.text = text
+
+    def notify(self, context):
+        with open(os.environ["AIRFLOW_HOME"] + "/alerts.jsonl", "a") as file:
+            file.write(json.dumps({"text": self.text, "task": context["ti"].task_id}) + "\\n")
+
+
+NOTIFIERS = [ToFile("{{ alert.migration }}|{{ alert.kind }}|{{ alert.what }}|{{ alert_url }}")]
+"""
+"""A notifier as somebody would configure it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A running Airflow, a client of it, and where its files are."""
+    """A running Airflow, a client of it, its users' password, and where its files are."""
 
     api: AirflowApi
     url: str
     dags: Path
     home: Path
+    password: str

@@ -33,10 +33,11 @@ def open_run(migration_file: str, run_key: str) -> Iterator[tuple[Plan, Ports]]:
     from lakeward.steps.artifacts import read_plan
     from lakeward.steps.check import check_file
     from lakeward_airflow.connections import resolve
+    from lakeward_airflow.watch import watched
 
     with final_errors():
         loaded = check_file(Path(migration_file))
-        with open_ports(loaded.spec, resolve, home()) as ports:
+        with open_ports(loaded.spec, resolve, home()) as ports, watched(loaded.spec.migration, ports.ledger):
             yield read_plan(ports.store, loaded.spec.migration, run_key), ports
 
 

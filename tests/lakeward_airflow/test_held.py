@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 
@@ -47,6 +48,15 @@ def test_a_difference_holds_the_gate_and_is_measured_once(run: Live) -> None:
         time.sleep(1)
     assert evidence() == first
     assert {task.state for task in run.api.tasks(DAG, RUN) if task.task in {"gate", "approve"}} == {"none"}
+
+
+def test_somebody_is_told_once_however_often_it_is_looked_at(run: Live) -> None:
+    lines = (run.home.parent / "airflow" / "alerts.jsonl").read_text().splitlines()
+    told = [line for line in map(json.loads, lines) if line["text"].startswith("held|")]
+    assert [one["text"].split("|")[1] for one in told] == ["gate held", "verdict failed"]
+    assert {one["task"] for one in told} == {"groups.compare"}
+    assert "revenue: fail: 20 of 20 cells differ" in told[0]["text"]
+    assert told[0]["text"].endswith(f"|{run.url}/plugin/migrations/lakeward/m/held")
 
 
 def test_compaction_is_watched_for_as_long_as_the_file_says(run: Live) -> None:

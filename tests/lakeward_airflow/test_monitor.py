@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -34,6 +35,12 @@ def store(live: Live) -> Iterator[S3Store]:
     one.put(maintenance_key("small", TIDIED, "clean"), b'{"dry_run": true}')
     for number, page in ((9, b"<p>old"), (10, b"<p>new")):
         one.put(f"{dossier_prefix('small', CUT)}{number:08d}.html", page)
+    until = time.monotonic() + 300
+    while httpx.get(
+        f"{live.url}/lakeward/m/small", headers={"Authorization": live.api.authorization}, timeout=60
+    ).is_error:
+        assert time.monotonic() < until, "small is not planned"
+        time.sleep(0.5)
     yield one
     one.close()
 
@@ -57,16 +64,24 @@ def known(anonymous: httpx.Client, live: Live) -> httpx.Client:
         DOSSIER,
         f"{PAGE}/records/report",
         f"{PAGE}/records/rows.parquet",
+        "/lakeward/",
+        "/lakeward/m/small",
+        "/lakeward/dag/lift_and_shift__small",
+        f"/lakeward/m/small/check/sales/{CUT}/kpi/revenue",
+        "/lakeward/m/small/verify",
+        "/lakeward/m/small/act/cut_over",
+        "/lakeward/static/style.css",
+        "/lakeward/static/page.js",
         "/lakeward/docs",
         "/lakeward/openapi.json",
+        "/lakeward/anything",
     ],
 )
 def test_every_route_needs_a_login(anonymous: httpx.Client, path: str) -> None:
-    assert anonymous.get(path).status_code in {401, 404}
-    if path.startswith((PAGE, DOSSIER)):
-        assert anonymous.get(path).status_code == 401
-        wrong = anonymous.get(path, headers={"Authorization": "Bearer eyJhbGciOiJub25lIn0.e30."})
-        assert wrong.status_code in {401, 403}
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        assert anonymous.request(method, path).status_code in ({401} if method == "GET" else {401, 405})
+    wrong = anonymous.get(path, headers={"Authorization": "Bearer eyJhbGciOiJub25lIn0.e30."})
+    assert wrong.status_code in {401, 403}
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])

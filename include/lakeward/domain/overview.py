@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 
 from lakeward.domain.decision import Decision, Reason, Streak
 from lakeward.domain.evidence import Outcome, Pointer, State
-from lakeward.domain.identity import WHOLE
 from lakeward.domain.progress import GroupProgress
 from lakeward.domain.standing import Card, Decided, Judged
 from lakeward.domain.words import counted
 
 STEPS = ("extract", "prepare", "flatten", "validate", "append", "compact", "compare")
 """What is done to every group of a lift-and-shift."""
+DRY = ", dry run"
+"""End of the name of a step that only looked: its outcome says nothing of the migration."""
 
 
 class Need(IntEnum):
@@ -86,6 +87,7 @@ class Facts:
 
 def status_of(facts: Facts) -> Status:
     """Where a migration is."""
+    facts = replace(facts, steps=[step for step in facts.steps if not step.step.endswith(DRY)])
     decided = _newest(facts)
     reasons = tuple(reason for one in decided for reason in one.decision.why)
     streaks = tuple(streak for one in decided for streak in one.decision.streaks)
@@ -133,38 +135,46 @@ def _state(pointers: Iterable[Pointer]) -> str:
 
 
 def _need(facts: Facts, decided: Sequence[Decided], reasons: Sequence[Reason]) -> tuple[Need, str, str]:
+    """What it needs, why, and what to do: by the newest run's steps, and by what the gate said of that run."""
     first = next((r for r in reasons if r.proven), next(iter(reasons), None))
     said = (first.what, first.todo) if first else ("", "")
     if any(one.decision.decision is Decision.ROLL_BACK for one in decided):
         return Need.ROLL_BACK, *said
-    by_outcome = {
-        outcome: [s for s in facts.steps if s.outcome == outcome] for outcome in ("failed", "held", "running")
-    }
-    gate = [step for step in by_outcome["failed"] if step.step == "gate"]  # the task of a gate that is shut fails
-    if failed := [step for step in by_outcome["failed"] if step not in gate or not reasons]:
-        return Need.FAILED, f"{_named(failed[-1])} failed: {failed[-1].message}", "See the task's log, then clear it."
-    current = [one for one in decided if one.run_key.startswith(facts.run_key) or facts.run_key.startswith(one.run_key)]
-    if by_outcome["held"] or gate or any(one.decision.decision is Decision.HOLD for one in current):
-        return (Need.HELD, *said) if first else (Need.HELD, _told(by_outcome["held"] or gate), "")
-    ready = [one for one in current if one.decision.decision is Decision.READY and one.window in {"", WHOLE}]
-    legacy = all(pointer.state is State.LEGACY for pointer in facts.pointers.values())
-    if ready and legacy and facts.card.pattern == "lift_and_shift" and _at_gate(facts):
+    failed, held, running = (
+        [step for step in facts.steps if step.outcome == outcome] for outcome in ("failed", "held", "running")
+    )
+    shut = [step for step in failed if step.step == "gate" and reasons]  # the task of a gate that is held fails
+    if broken := [step for step in failed if step not in shut]:
+        return Need.FAILED, f"{_named(broken[-1])} failed: {broken[-1].message}", "See the task's log, then clear it."
+    current = [one.decision for one in decided if _same_run(one.run_key, facts.run_key)]
+    if held or shut or any(decision.decision is Decision.HOLD for decision in current):
+        return (Need.HELD, *said) if first else (Need.HELD, _told(held), "")
+    if _asks(facts) and any(decision.decision is Decision.READY for decision in current):
         return (
             Need.APPROVE,
             "Everything is proved: somebody may approve the cutover.",
             "Read the evidence, then answer.",
         )
-    if by_outcome["running"]:
-        return Need.MOVING, f"{_named(by_outcome['running'][-1])} is running.", ""
+    if running:
+        return Need.MOVING, f"{_named(running[-1])} is running.", ""
     return Need.NOTHING, "", ""
+
+
+def _same_run(one: str, other: str) -> bool:
+    """Whether two keys are of one run; that of a window begins with its run's."""
+    return one.startswith(other) or other.startswith(one)
+
+
+def _asks(facts: Facts) -> bool:
+    """Whether the gate's opening is the last that happened, and nobody was switched yet."""
+    newest = facts.steps[-1] if facts.steps else None
+    legacy = all(pointer.state is State.LEGACY for pointer in facts.pointers.values())
+    opened = newest is not None and (newest.step, newest.outcome) == ("gate", "done")
+    return opened and legacy and facts.card.pattern == "lift_and_shift"
 
 
 def _told(steps: Sequence[Step]) -> str:
     return f"{_named(steps[-1])} is held: {steps[-1].message}" if steps else "The gate is held."
-
-
-def _at_gate(facts: Facts) -> bool:
-    return bool(facts.steps) and facts.steps[-1].step == "gate" and facts.steps[-1].outcome == "done"
 
 
 def _named(step: Step) -> str:

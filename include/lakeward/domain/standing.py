@@ -94,7 +94,14 @@ class SetAside:
     rows: tuple[Aside, ...]
 
 
-Standing = Card | Pointer | Decided | GroupProgress | CompactionReport | SetAside
+@dataclass(frozen=True, slots=True)
+class Alerted:
+    """What people were told already, by the alerts' keys, as long as it stands."""
+
+    keys: tuple[str, ...]
+
+
+Standing = Card | Pointer | Decided | GroupProgress | CompactionReport | SetAside | Alerted
 
 
 @dataclass(frozen=True, slots=True)

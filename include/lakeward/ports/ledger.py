@@ -59,11 +59,11 @@ class Ledger(Protocol):
     def steps(self, migration: str | None = None, run_key: str | None = None) -> tuple[StepRecord, ...]:
         """The newest record of every migration, run, group and step, oldest first."""
 
-    def runs(self) -> tuple[StepRecord, ...]:
+    def runs(self, migration: str | None = None) -> tuple[StepRecord, ...]:
         """The newest run of every migration: the newest record of each of its groups and steps, oldest first."""
 
-    def judged(self, migration: str | None = None) -> tuple[Judged, ...]:
-        """The newest outcome of every group, kind and subject of all migrations; of one, for every cut."""
+    def judged(self, migration: str | None = None, *, by_cut: bool = False) -> tuple[Judged, ...]:
+        """The newest outcome of every migration, group, kind and subject; with ``by_cut``, of every cut."""
 
     def record_standing(self, migration: str, group: str, fact: Standing, at: datetime) -> None:
         """Keep what stands since ``at``; an older fact of its kind makes way, a newer one stays.

@@ -58,7 +58,9 @@ def judge(plan: Plan, ports: Ports, evidence: Evidence, at: datetime | None = No
     spec, chain = plan.migration.gate, chain_of(ports.store, plan.migration.migration, ports.signer)
     checks = expected_checks(plan, ports)
     pointers = {group.name: published(plan, group, ports) for group in plan.groups}
-    against = [Reason(what, todo=_VERIFY) for what in objections(ports, chain, evidence, signed=spec.signed)]
+    against = [
+        Reason(what, kind="evidence", todo=_VERIFY) for what in objections(ports, chain, evidence, signed=spec.signed)
+    ]
     known = explain(plan, evidence.verdicts, evidence.accepted, ports, at) if at else {}
     streaks: list[Streak] = []
     for group in plan.groups:

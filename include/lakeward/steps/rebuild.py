@@ -12,7 +12,7 @@ from lakeward.domain.facts import Plan
 from lakeward.domain.identity import staged_key, tag_name
 from lakeward.domain.maintenance import TableHistory
 from lakeward.domain.stored import from_json
-from lakeward.errors import GateError
+from lakeward.errors import GateError, UnreadableError
 from lakeward.ports import Lake, Ledger, ObjectStore, Ports, StepRecord
 from lakeward.steps.evidence import verdict_keys
 from lakeward.steps.gate import collect_evidence, judge, read_verdict
@@ -52,9 +52,7 @@ def rebuild_standing(migration: str, file: str, ports: Ports, at: datetime) -> i
 
     Of a migration whose groups are not all published at one run's cut, the gate is not asked: its next steps tell.
     """
-    listed = sorted(ports.store.entries(f"{migration}/plans/"), key=lambda entry: entry.modified, reverse=True)
-    plans = (from_json(Plan, item[0]) for entry in listed if (item := ports.store.get(entry.key)))
-    plan = next((one for one in plans if len(one.groups) == len(one.migration.groups)), None)
+    plan = next((one for one in _plans(ports.store, migration) if len(one.groups) == len(one.migration.groups)), None)
     if plan is None:
         return 0
     tell_card(plan, file, ports.ledger)
@@ -63,6 +61,14 @@ def rebuild_standing(migration: str, file: str, ports: Ports, at: datetime) -> i
         evidence = collect_evidence(plan, ports)
         tell_decision(plan, ports, evidence, judge(plan, ports, evidence, at), at)
     return len(ports.ledger.standing(Pointer, migration))
+
+
+def _plans(store: ObjectStore, migration: str) -> Iterator[Plan]:
+    """The plans that this version of lakeward reads, the newest first."""
+    for entry in sorted(store.entries(f"{migration}/plans/"), key=lambda entry: entry.modified, reverse=True):
+        if found := store.get(entry.key):
+            with suppress(UnreadableError):
+                yield from_json(Plan, found[0])
 
 
 def _of_cut(

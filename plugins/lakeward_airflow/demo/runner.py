@@ -19,6 +19,7 @@ from lakeward.lab.processes import free_ports
 from lakeward_airflow.demo.api import AirflowApi, TaskState
 from lakeward_airflow.demo.servers import DemoError, running
 from lakeward_airflow.demo.settings import CLONE, USER, AirflowHome
+from lakeward_airflow.demo.stuck import NAME, folder_with_it
 from lakeward_airflow.runs import home as lakeward_home
 
 PATTERNS = {"lift_and_shift": "retail", "phased": "retail_phased"}
@@ -48,7 +49,8 @@ class Demo:
     def play(self, *, keep: bool) -> None:
         """Play it; with ``keep`` leave the servers running until Ctrl-C. Raises LakewardError when anything is not as it must be."""
         with _ended_on_terminate(), self._lab() as lab:
-            airflow = AirflowHome(self.home / "airflow", free_ports(1)[0])
+            dags = folder_with_it(self.home) if keep else CLONE / "dags"
+            airflow = AirflowHome(self.home / "airflow", free_ports(1)[0], dags)
             self.say("starting Airflow: api-server, scheduler, dag-processor, triggerer")
             with running(airflow, airflow.environment(self.home, lab.env())):
                 self.say(f"Airflow answers at {airflow.url}")
@@ -60,6 +62,8 @@ class Demo:
                     else:
                         self._migrate(api)
                         self._tell(api, airflow)
+                    if keep:
+                        self._get_stuck(api)
                 if keep:
                     self._keep(airflow)
 
@@ -138,6 +142,21 @@ class Demo:
         self.console.print()
         prove(self.console, self.file, self.run_id, self.home)
 
+    def _get_stuck(self, api: AirflowApi) -> None:
+        """A second migration, whose figures differ: its sensor waits, and its page tells why."""
+        dag_id, known = f"lift_and_shift__{NAME}", ""
+        self.say(f"triggering [bold]{dag_id}[/], which gets stuck")
+        api.wait_for_dag(dag_id)
+        api.trigger(dag_id, self.run_id)
+        until = time.monotonic() + _PATIENCE
+        while known != "up_for_reschedule":
+            states = {task.task: task.state for task in api.tasks(dag_id, self.run_id)}
+            known = states.get("groups.compare", "")
+            if "failed" in states.values() or time.monotonic() > until:
+                raise DemoError(f"{dag_id} did not get stuck where it should: {states}.", todo="See its logs.")
+            time.sleep(0.5)
+        self.say("it is stuck: its figures differ, and its comparison waits without a slot")
+
     def _follow(self, api: AirflowApi, until: str | None = None) -> None:
         """Tell of every task that ends; return when the run has ended, or when task ``until`` waits for an answer."""
         known = self.known
@@ -186,7 +205,8 @@ class Demo:
     def _keep(self, airflow: AirflowHome) -> None:
         self.console.print(
             f"Airflow is at [bold]{airflow.url}[/]\n  user      [bold]{USER}[/]\n  password  [bold]{airflow.password}[/]\n"
-            f"  the run   {airflow.url}/dags/{self.dag_id}/runs/{self.run_id}\nCtrl-C ends it.",
+            f"  the run   {airflow.url}/dags/{self.dag_id}/runs/{self.run_id}\n"
+            f"  [bold]all migrations, and what is stuck[/]  {airflow.url}/plugin/migrations\nCtrl-C ends it.",
             soft_wrap=True,
         )
         try:

@@ -10,9 +10,10 @@ from fastapi import HTTPException, Request, Response, status
 from lakeward.domain.decision import Decision
 from lakeward.domain.overview import Need, Status
 from lakeward.domain.standing import Card
+from lakeward.steps.status import statuses
 from lakeward_airflow.monitor.access import Name, User, may_trigger, readable
-from lakeward_airflow.monitor.overview import statuses
 from lakeward_airflow.monitor.pages import render
+from lakeward_airflow.monitor.store import ledger
 
 DAG = "cutover"
 """The DAG that operators trigger."""
@@ -63,7 +64,7 @@ def page(migration: Name, what: str, request: Request, user: User) -> Response:
     card = readable(migration, user)
     if what not in _TITLES:
         raise HTTPException(status.HTTP_404_NOT_FOUND, f"Nothing is called {what!r}.")
-    (now,) = statuses([card], migration)
+    (now,) = statuses(ledger(), [card], migration)
     title, told = _TITLES[what]
     evidence = now.decision is Decision.READY
     return render(

@@ -16,7 +16,7 @@ from lakeward.domain.plot import Point, plot
 from lakeward.domain.standing import Card, KpiCard, SetAside
 from lakeward.errors import LakewardError
 from lakeward_airflow.monitor.access import Cut, Name, User, evidence_of, readable
-from lakeward_airflow.monitor.matrix import Place, series
+from lakeward_airflow.monitor.matrix import Place, differing, series
 from lakeward_airflow.monitor.migration import rows_behind, set_aside_for
 from lakeward_airflow.monitor.pages import render
 from lakeward_airflow.monitor.store import ledger
@@ -59,15 +59,17 @@ def _plots(card: Card, kpi: KpiCard, verdict: Verdict) -> tuple[list[Plot], str]
         return [], ""
     try:
         with evidence_of(card) as store:
-            return list(_drawn(kpi, series(verdict, store))), ""
+            return list(_drawn(kpi, series(verdict, store), differing(store, verdict))), ""
     except LakewardError as error:
         return [], error.what
 
 
-def _drawn(kpi: KpiCard, both: dict[Place, tuple[Amount | None, Amount | None]]) -> Iterator[Plot]:
+def _drawn(
+    kpi: KpiCard, both: dict[Place, tuple[Amount | None, Amount | None]], broken: frozenset[Place]
+) -> Iterator[Plot]:
     for grain in kpi.grains:
         points = [
-            Point(period, _number(source), _number(lake), _word(kpi, source) != _word(kpi, lake))
+            Point(period, _number(source), _number(lake), (of, period) in broken)
             for (of, period), (source, lake) in both.items()
             if of == grain and period is not None and period not in {BEFORE, AFTER} and not period.endswith("BC")
         ]
@@ -77,7 +79,3 @@ def _drawn(kpi: KpiCard, both: dict[Place, tuple[Amount | None, Amount | None]])
 
 def _number(amount: Amount | None) -> Decimal | None:
     return amount.number if amount else None
-
-
-def _word(kpi: KpiCard, amount: Amount | None) -> str:
-    return amount.shown(kpi.function) if amount else "none"

@@ -27,13 +27,14 @@ Place = tuple[str, str | None]
 class Cell:
     """A figure of one period on both sides, exact, as text; ``state`` is equal, differs, within, open or none.
 
-    ``within``: the figure is equal, its breakdown is not.
+    ``within``: the figure is equal, its breakdown is not. ``cut`` is that of a window.
     """
 
     period: str
     source: str
     lake: str
     state: str
+    cut: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def windows_of(card: Card, judged: Iterable[Judged], pointers: Mapping[str, Poin
     for one in card.kpis:
         windows = pointers[one.group].windows if one.group in pointers else {}
         cells = {
-            name: Cell(name, "", "", _OF_OUTCOME[outcome])
+            name: Cell(name, "", "", _OF_OUTCOME[outcome], windows[name].cut_id)
             for name in shown
             if name in windows and (outcome := by_cut.get((one.group, one.name, windows[name].cut_id)))
         }
@@ -113,7 +114,7 @@ def _line(one: KpiCard, verdict: Verdict | None, store: ObjectStore, grain: str)
         return Line(one, verdict, {}, verdict.summary)
     try:
         both = series(verdict, store)
-        broken = _differing(store, verdict)
+        broken = differing(store, verdict)
     except LakeError as error:
         return Line(one, verdict, {}, error.what)
     cells = {
@@ -141,7 +142,8 @@ def _cell(
     return Cell(period or grain, told[0], told[1], state)
 
 
-def _differing(store: ObjectStore, verdict: Verdict) -> frozenset[Place]:
+def differing(store: ObjectStore, verdict: Verdict) -> frozenset[Place]:
+    """Grain and period of every cell that differs, in the figure or in its breakdown."""
     file = verdict.differences_file
     return _places(store, file) if file else frozenset()
 

@@ -19,10 +19,11 @@ from lakeward.domain.standing import Aside, Card, GroupCard, SetAside
 from lakeward.domain.stored import from_json
 from lakeward.errors import LakewardError
 from lakeward.ports import ObjectStore, StepRecord
+from lakeward.steps.status import statuses
 from lakeward_airflow.monitor.access import Name, User, evidence_of, may_see, may_trigger, readable
 from lakeward_airflow.monitor.act import DAG, offered
 from lakeward_airflow.monitor.matrix import Matrix, matrix_of, windows_of
-from lakeward_airflow.monitor.overview import WORDS, statuses
+from lakeward_airflow.monitor.overview import WORDS
 from lakeward_airflow.monitor.pages import render
 from lakeward_airflow.monitor.store import ledger, open_evidence
 
@@ -75,7 +76,7 @@ def tab(dag_id: str, request: Request, user: User) -> Response:
 def page(migration: Name, request: Request, user: User, grain: str = "") -> Response:
     """One migration."""
     card, book = readable(migration, user), ledger()
-    (now,) = statuses([card], migration)
+    (now,) = statuses(ledger(), [card], migration)
     verdicts = book.verdicts(migration)
     pointers = {group: one for (_, group), (one, _) in book.standing(Pointer, migration).items()}
     aside = {group: one for (_, group), (one, _) in book.standing(SetAside, migration).items() if one.rows}
@@ -97,6 +98,7 @@ def page(migration: Name, request: Request, user: User, grain: str = "") -> Resp
         accepted=[(id_of(one), one) for one in book.acceptances(migration)],
         events=sorted([*events, *_transitions(migration)], key=lambda e: e.at, reverse=True),
         run=run_id(now.run_key),
+        gated=card.pattern == "lift_and_shift" and any(s.step == "gate" for s in book.runs(migration)),
         actions=offered(card, now, may_trigger(DAG, user), may_trigger(card.dag_id, user)),
     )
 
@@ -146,7 +148,7 @@ def _stored(
     card: Card, verdicts: Sequence[Verdict], pointers: dict[str, Pointer], grain: str
 ) -> tuple[Matrix | None, list[Event], str]:
     """What only the store knows; while it does not answer, the page shows the rest and says so."""
-    judged = ledger().judged(card.migration)
+    judged = ledger().judged(card.migration, by_cut=True)
     windows = windows_of(card, judged, pointers) if card.pattern == "phased" else None
     try:
         with closing(open_evidence(card)) as store:
@@ -174,18 +176,18 @@ def _transitions(migration: str) -> Iterator[Event]:
 def _groups(card: Card, pointers: dict[str, Pointer]) -> Iterator[GroupView]:
     book = ledger()
     progress = book.standing(GroupProgress, card.migration)
-    steps = [one for one in book.runs() if one.migration == card.migration]
+    steps = book.runs(card.migration)
     for group in card.groups:
         mine = tuple(s for s in steps if s.group == group.name)
         pointer = pointers.get(group.name)
         done = progress.get((card.migration, group.name))
-        append = next((s for s in mine if s.step == "append"), None)
-        rows = sum(cut.rows for cut in pointer.windows.values()) if pointer and pointer.windows else 0
+        appended = sum(s.rows for s in mine if s.step == "append")
+        rows = sum(cut.rows for cut in pointer.windows.values()) if pointer else 0
         yield GroupView(
             group,
             pointer,
             done[0] if done else None,
             mine,
-            rows or (append.rows if append else 0),
+            rows or appended,
             sum(s.seconds for s in mine if s.outcome == "done"),
         )

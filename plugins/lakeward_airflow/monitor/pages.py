@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -81,6 +83,7 @@ def environment() -> Environment:
         "local": _local,
         "period": _period,
         "coded": _coded,
+        "figure": _figure,
         "fields": _fields,
         "first_line": lambda value: str(value).strip().partition("\n")[0],
     }
@@ -110,16 +113,23 @@ def _local(value: datetime, zone: str = "UTC") -> str:
     """An instant by the migration's clock."""
     try:
         at = value.astimezone(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         at = value.astimezone(UTC)
     return f"{at:%Y-%m-%d %H:%M} {at.tzname()}"
 
 
 def _period(value: str | None, grain: str = "") -> str:
-    """A period by its name: a month without its first day."""
+    """A period by its name: a month without its first day, a window by its beginning."""
     if value is None:
         return "total" if grain in {"", "total"} else "no date"
-    return value.removesuffix("-01") if grain == "month" else value
+    return value.partition("/")[0].removesuffix("-01") if grain in {"month", "window"} else value
+
+
+def _figure(value: str | None) -> str:
+    """A figure to its last digit, in groups of three if it is a number."""
+    if value is not None and re.fullmatch(r"-?[0-9]+([.][0-9]+)?", value):
+        return f"{Decimal(value):,f}"
+    return spelled(value, "none")
 
 
 def _coded(value: str) -> Markup:

@@ -156,6 +156,14 @@ class ApproveCutoverOperator(ApprovalOperator):
     def _record(self, approval: Approval) -> None:
         """Keep the answer as evidence, a rejection and one that is of no use too."""
         from lakeward.steps.approve import answer, keep_approval
+        from lakeward.steps.journal import journal
 
-        with open_run(self.migration_file, self.run_key) as (plan, ports):
+        with (
+            open_run(self.migration_file, self.run_key) as (plan, ports),
+            journal(plan, ports, "", "approve", now()) as entry,
+        ):
             keep_approval(ports, answer(plan, approval, now()))
+            if not approval["approved"]:
+                entry.outcome, entry.message = "held", f"rejected by {approval['by']}: {approval['why']}"
+            elif not approval["source_frozen"]:
+                entry.outcome, entry.message = "held", "approved, but the source was not declared frozen"

@@ -33,12 +33,13 @@ class RunOperator(BaseOperator):
         self.run_key = run_key
 
     @contextmanager
-    def opened(self) -> Iterator[tuple[Plan, Ports, Entry]]:
-        """The frozen plan, the ports, and the task's entry in the ledger."""
+    def opened(self, *, dry: bool = False) -> Iterator[tuple[Plan, Ports, Entry]]:
+        """The frozen plan, the ports, and the task's entry in the ledger; of a dry run it says so."""
+        from lakeward.domain.overview import DRY
         from lakeward.steps.journal import journal
 
         with open_run(self.migration_file, self.run_key) as (plan, ports):
-            step = self.task_id.rsplit(".", 1)[-1]
+            step = self.task_id.rsplit(".", 1)[-1] + (DRY if dry else "")
             with journal(plan, ports, self.entity_group, step, now()) as entry:
                 yield plan, ports, entry
 

@@ -29,12 +29,14 @@ class PlanMigrationOperator(RunOperator):
         from lakeward.steps.plan import make_plan
         from lakeward.steps.stock import tell_card
         from lakeward_airflow.connections import resolve
+        from lakeward_airflow.watch import watched
 
         with final_errors():
             loaded = check_file(Path(self.migration_file), regex_fault)
             at = now()
             with (
                 open_ports(loaded.spec, resolve, home()) as ports,
+                watched(loaded.spec.migration, ports.ledger),
                 entered(ports.ledger, loaded.spec.migration, self.run_key, "", self.task_id, at),
             ):
                 plan = make_plan(loaded, ports, self.run_key, at, self.progress())

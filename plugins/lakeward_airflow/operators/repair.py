@@ -39,7 +39,7 @@ class RepairRowsOperator(RunOperator):
         from lakeward.steps.repair import repair
 
         dry = str(self.dry) == "True"
-        with self.opened() as (plan, ports, _):
+        with self.opened(dry=dry) as (plan, ports, _):
             reports = [
                 repair(plan, group.name, ports, now(), self.by, why=self.why, dry_run=dry, progress=self.progress())
                 for group in plan.groups

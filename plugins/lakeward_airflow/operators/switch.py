@@ -37,8 +37,9 @@ class CutOverOperator(RunOperator):
         from lakeward.steps.approve import answer, keep_approval
         from lakeward.steps.switch import cut_over
 
-        with self.opened() as (plan, ports, _):
-            given, dry = answer(plan, self._approval(), now()), str(self.dry) == "True"
+        dry = str(self.dry) == "True"
+        with self.opened(dry=dry) as (plan, ports, _):
+            given = answer(plan, self._approval(), now())
             if not dry:
                 keep_approval(ports, given)
             transition = cut_over(
@@ -88,8 +89,8 @@ class CutBackOperator(RunOperator):
         """Move the pointer, or change nothing."""
         from lakeward.steps.switch import cut_back
 
-        with self.opened() as (plan, ports, _):
-            dry = str(self.dry) == "True"
+        dry = str(self.dry) == "True"
+        with self.opened(dry=dry) as (plan, ports, _):
             transition = cut_back(plan, ports, by=self.by, why=self.why, at=now(), dry_run=dry)
             if not dry:
                 self.keep_dossier(plan, ports)

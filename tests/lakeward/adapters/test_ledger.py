@@ -174,7 +174,10 @@ def test_outcomes_are_told_without_what_was_found(ledger: Ledger) -> None:
         ("other", "c1", Outcome.PASS, AT),
         ("retail", "c1", Outcome.WARN, later(1)),
     ]
-    assert [(j.cut_id, j.outcome) for j in ledger.judged("retail")] == [("c0", Outcome.FAIL), ("c1", Outcome.WARN)]
+    assert [(j.cut_id, j.outcome) for j in ledger.judged("retail", by_cut=True)] == [
+        ("c0", Outcome.FAIL),
+        ("c1", Outcome.WARN),
+    ]
 
 
 def test_the_newest_run_of_each_migration_is_told(ledger: Ledger) -> None:
@@ -186,6 +189,7 @@ def test_the_newest_run_of_each_migration_is_told(ledger: Ledger) -> None:
     ):
         ledger.record_step(replace(STEP, run_key=run, step=step, started_at=later(seconds), outcome=outcome))
     ledger.record_step(replace(STEP, migration="other"))
+    assert {s.migration for s in ledger.runs("other")} == {"other"}
     found = [(s.migration, s.run_key, s.step, s.outcome) for s in ledger.runs()]
     assert found == [
         ("other", "run 1", "extract", "running"),

@@ -16,7 +16,7 @@ from lakeward.ports import Ports
 from lakeward.steps.journal import journal
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
-PLAN = cast("Plan", SimpleNamespace(migration=SimpleNamespace(migration="shop"), run_key="run 1"))
+PLAN = cast("Plan", SimpleNamespace(migration=SimpleNamespace(migration="shop"), run_key="run 1", groups=()))
 
 
 def ports_of(ledger: MemoryLedger) -> Ports:

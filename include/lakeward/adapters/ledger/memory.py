@@ -80,19 +80,19 @@ class MemoryLedger:
         }
         return tuple(sorted(newest.values(), key=lambda s: (s.started_at, s.group, s.step)))
 
-    def runs(self) -> tuple[StepRecord, ...]:
+    def runs(self, migration: str | None = None) -> tuple[StepRecord, ...]:
         """The newest run of every migration: the newest record of each of its groups and steps, oldest first."""
-        newest = {record.migration: record.run_key for record in self.steps()}
-        return tuple(record for record in self.steps() if newest[record.migration] == record.run_key)
+        newest = {record.migration: record.run_key for record in self.steps(migration)}
+        return tuple(record for record in self.steps(migration) if newest[record.migration] == record.run_key)
 
-    def judged(self, migration: str | None = None) -> tuple[Judged, ...]:
-        """The newest outcome of every group, kind and subject of all migrations; of one, for every cut."""
+    def judged(self, migration: str | None = None, *, by_cut: bool = False) -> tuple[Judged, ...]:
+        """The newest outcome of every migration, group, kind and subject; with ``by_cut``, of every cut."""
         with self._lock:
             wanted = sorted(
                 (v for v in self._verdicts.values() if migration in {None, v.migration}), key=lambda v: v.decided_at
             )
         found = {
-            (v.migration, v.group, v.kind, v.subject, v.cut_id if migration else ""): Judged(
+            (v.migration, v.group, v.kind, v.subject, v.cut_id if by_cut else ""): Judged(
                 v.migration, v.group, v.kind, v.subject, v.cut_id, v.outcome, v.decided_at
             )
             for v in wanted

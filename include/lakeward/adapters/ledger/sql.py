@@ -129,10 +129,11 @@ class SqlLedger:
         with self._reading() as connection:
             return tuple(_step(row) for row in connection.execute(query))
 
-    def runs(self) -> tuple[StepRecord, ...]:
+    def runs(self, migration: str | None = None) -> tuple[StepRecord, ...]:
         """The newest run of every migration: the newest record of each of its groups and steps, oldest first."""
         of = steps.c
-        began = select(of.migration, func.max(of.started_at).label("at")).group_by(of.migration).subquery()
+        last = select(of.migration, func.max(of.started_at).label("at")).where(*_is(of.migration, migration))
+        began = last.group_by(of.migration).subquery()
         newest = (
             select(of.migration, of.run_key)
             .join(began, and_(of.migration == began.c.migration, of.started_at == began.c.at))
@@ -144,10 +145,10 @@ class SqlLedger:
         newest_of = {(s.migration, s.run_key, s.group, s.step): s for s in found}
         return tuple(sorted(newest_of.values(), key=lambda s: (s.started_at, s.group, s.step)))
 
-    def judged(self, migration: str | None = None) -> tuple[Judged, ...]:
-        """The newest outcome of every group, kind and subject of all migrations; of one, for every cut."""
+    def judged(self, migration: str | None = None, *, by_cut: bool = False) -> tuple[Judged, ...]:
+        """The newest outcome of every migration, group, kind and subject; with ``by_cut``, of every cut."""
         of = verdicts.c
-        place = [of.migration, of.group_name, of.kind, of.subject, *([of.cut_id] if migration else [])]
+        place = [of.migration, of.group_name, of.kind, of.subject, *([of.cut_id] if by_cut else [])]
         newest = func.row_number().over(partition_by=place, order_by=(of.decided_at.desc(), of.number.desc()))
         columns = (of.migration, of.group_name, of.kind, of.subject, of.cut_id, of.outcome, of.decided_at)
         ranked = select(*columns, newest.label("age")).where(*_is(of.migration, migration)).subquery()

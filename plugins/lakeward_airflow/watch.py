@@ -1,0 +1,89 @@
+"""What the world is told after every task of ours: metrics through Airflow's own, alerts through Airflow's notifiers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow.configuration import conf
+from airflow.sdk import get_current_context
+from airflow.sdk.observability import stats
+
+from lakeward_airflow.links import mounted
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseNotifier
+
+    from lakeward.domain.alerts import Alert
+    from lakeward.domain.overview import Status
+    from lakeward.ports import Ledger
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def watched(migration: str, ledger: Ledger) -> Iterator[None]:
+    """Tell how a migration stands after the work, whatever came of it."""
+    try:
+        yield
+    finally:
+        watch(migration, ledger)
+
+
+def watch(migration: str, ledger: Ledger) -> None:
+    """Tell how a migration stands. Whoever listens never holds up who works: what goes wrong here is only logged."""
+    from lakeward.steps.status import tell_alerts
+
+    try:
+        status = tell_alerts(ledger, migration, datetime.now(UTC), _send)
+        if status:
+            _measure(status)
+    except Exception:
+        log.warning("Nobody could be told how %s stands; the next task tries again.", migration, exc_info=True)
+
+
+def notifiers() -> Sequence[BaseNotifier]:
+    """The notifiers that ``[lakeward] notifiers`` names: an importable list of Airflow's own kind."""
+    found: Any = conf.getimport("lakeward", "notifiers", fallback=None)
+    return found or ()
+
+
+def page_url(migration: str) -> str:
+    """The migration's page inside Airflow, as a whole URL."""
+    base = conf.get("api", "base_url", fallback="").rstrip("/")
+    path = mounted().removeprefix(base.removeprefix("https://").removeprefix("http://").partition("/")[2] or "\n")
+    return f"{base}/plugin/migrations{path}/m/{quote(migration, safe='')}"
+
+
+def _send(alert: Alert) -> None:
+    log.warning("%s: %s: %s What to do: %s", alert.migration, alert.kind, alert.what, alert.todo)
+    for notifier in notifiers():
+        context: Any = dict(get_current_context()) | {"alert": alert, "alert_url": page_url(alert.migration)}
+        deepcopy(notifier)(context)  # it renders its templates in place, for one alert alone
+
+
+def _measure(status: Status) -> None:
+    name = status.card.migration
+    for outcome, count in status.checks.items():
+        _gauge(f"lakeward.checks.{outcome.value}", count, name)
+    _gauge("lakeward.gate_open", int(status.decision == "ready"), name)
+    _gauge("lakeward.need", status.need.value, name)
+    _gauge("lakeward.parts_done", status.progress.done, name)
+    _gauge("lakeward.parts", status.progress.total, name)
+    for streak in status.streaks:
+        tags = {"group": streak.group, "kpi": streak.kpi, "grain": streak.grain}
+        _gauge("lakeward.closed_periods", streak.passed, name, tags)
+        _gauge("lakeward.closed_periods_wanted", streak.wanted, name, tags)
+
+
+def _gauge(name: str, value: int, migration: str, more: dict[str, str] | None = None) -> None:
+    """A gauge with tags, and where Airflow still gives names with everything in them, one such."""
+    tags = {"migration": migration} | (more or {})
+    stats.gauge(name, value, tags=tags)
+    if conf.getboolean("metrics", "legacy_names_on", fallback=False):
+        stats.gauge(".".join((name, *tags.values())), value)
