@@ -8,6 +8,7 @@ from functools import cache
 from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI, HTTPException, Request, Response, status
 
+from lakeward.errors import LakewardError
 from lakeward_airflow.monitor import act, check, evidence, migration, overview, pages
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -33,6 +34,7 @@ def build() -> FastAPI:
     )
     app.middleware("http")(_guarded)
     app.exception_handler(HTTPException)(pages.failed)
+    app.exception_handler(LakewardError)(pages.failed)  # the ledger does not answer
     app.get("/")(overview.page)
     app.get("/dag/{dag_id}")(migration.tab)
     app.get("/m/{migration}")(migration.page)

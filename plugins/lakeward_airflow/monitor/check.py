@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,10 +12,11 @@ from markupsafe import Markup
 
 from lakeward.domain.amount import Amount
 from lakeward.domain.calendar import AFTER, BEFORE
-from lakeward.domain.evidence import Verdict
+from lakeward.domain.evidence import Outcome, Verdict
 from lakeward.domain.plot import Point, plot
 from lakeward.domain.standing import Card, KpiCard, SetAside
 from lakeward.errors import LakewardError
+from lakeward_airflow.dag_files import FOLDER
 from lakeward_airflow.monitor.access import Cut, Name, User, evidence_of, readable
 from lakeward_airflow.monitor.matrix import Place, differing, series
 from lakeward_airflow.monitor.migration import rows_behind, set_aside_for
@@ -50,8 +52,18 @@ def page(migration: Name, group: Name, cut: Cut, kind: str, subject: str, reques
         note=note,
         cells=[f for f in verdict.findings if not (f.key or f.values)],
         rows=rows_behind(verdict, verdicts),
+        accept=_accept(card, verdict),
         aside=set_aside_for(verdict, standing[0] if standing else None),
     )
+
+
+def _accept(card: Card, verdict: Verdict) -> str:
+    """The command that accepts what differs, to be completed; nothing where nothing can be accepted."""
+    if verdict.outcome is not Outcome.FAIL or verdict.kind not in {"kpi", "rows"}:
+        return ""
+    what = (f"--{verdict.kind}", verdict.subject, "--group", verdict.group)
+    said = ("--owner", "NAME", "--reason", "WHY", "--expires", "YYYY-MM-DD")
+    return shlex.join(("lakeward", "accept", f"{FOLDER}/{card.file}", *what, *said))
 
 
 def _plots(card: Card, kpi: KpiCard, verdict: Verdict) -> tuple[list[Plot], str]:

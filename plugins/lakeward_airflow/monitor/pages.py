@@ -52,7 +52,7 @@ def static(name: str) -> Response:
 
 async def failed(request: Request, error: Exception) -> Response:
     """What went wrong as a page for people, and as text for programs."""
-    code, detail = (error.status_code, str(error.detail)) if isinstance(error, HTTPException) else (500, "")
+    code, detail = (error.status_code, str(error.detail)) if isinstance(error, HTTPException) else (502, str(error))
     if "text/html" not in request.headers.get("accept", "") or code == 401:
         return Response(detail, code, media_type="text/plain; charset=utf-8")
     return await run_in_threadpool(render, request, "error.html", code, code=code, detail=detail)
