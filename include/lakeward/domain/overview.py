@@ -53,10 +53,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One migration. ``why`` is the first thing that speaks against it and ``todo`` what to do; ``gate`` is told in a few words."""
+    """One migration. ``why`` is the first thing that speaks against it and ``todo`` what to do; ``gate`` is told in a few words.
+
+    ``lake_since``: when the first group was cut over, from when on both systems are paid for.
+    """
 
     card: Card
     state: str
+    lake_since: datetime | None
     need: Need
     why: str
     todo: str
@@ -96,6 +100,7 @@ def status_of(facts: Facts) -> Status:
     return Status(
         card=facts.card,
         state=_state(facts.pointers.values()),
+        lake_since=min((p.moved_at for p in facts.pointers.values() if p.state in _LAKE), default=None),
         need=need,
         why=why,
         todo=todo,
@@ -117,6 +122,7 @@ def in_order(found: Iterable[Status]) -> list[Status]:
     return sorted(found, key=lambda one: (one.need, one.card.migration))
 
 
+_LAKE = frozenset({State.READERS, State.WRITERS})
 _ORDER = (Decision.ROLL_BACK, Decision.HOLD, Decision.READY)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from fastapi import Request, Response
 
 from lakeward.domain.overview import Need, in_order
@@ -27,4 +29,4 @@ def page(request: Request, user: User) -> Response:
     cards = visible((card for card, _ in ledger().standing(Card).values()), user)
     found = in_order(statuses(ledger(), cards))
     waiting = [one for one in found if one.need <= Need.APPROVE]
-    return render(request, "overview.html", found=found, waiting=waiting, words=WORDS, Need=Need)
+    return render(request, "overview.html", found=found, waiting=waiting, words=WORDS, Need=Need, now=datetime.now(UTC))

@@ -149,7 +149,9 @@ def test_progress_of_a_phased_migration_counts_windows() -> None:
 
 def test_states_that_differ_are_all_told() -> None:
     pointers = [POINTER, replace(POINTER, group="stock", state=State.WRITERS)]
-    assert told(pointers=pointers).state == "legacy and writers"
+    found = told(pointers=pointers)
+    assert (found.state, found.lake_since) == ("legacy and writers", AT)
+    assert told().lake_since is None
     assert told(pointers=()).state == "not published"
 
 
