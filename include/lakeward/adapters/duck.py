@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
 from duckdb.func import PythonUDFType
 
+from lakeward.adapters.duck_ranges import FEW, Order, Ranges, in_order, look, order_sql, part_sql, sample_clause
 from lakeward.adapters.duck_setup import connect, use_storage
 from lakeward.adapters.murmur import hashes
 from lakeward.adapters.refusals import is_full
@@ -22,7 +25,9 @@ from lakeward.errors import DataError, LakeError, redact
 from lakeward.ports import Input
 
 SPILL = "A disk is full: make room for spill files (LAKEWARD_HOME/tmp) or at the place that the message names, then run the step again."
-BATCH_ROWS = 65_536
+BATCH_ROWS, BATCH_BYTES = 65_536, 16 * 2**20
+MOST_HELD, BYTES_HELD = 131_072, 24 * 2**20
+"""Rows and bytes that wait for being written to their range."""
 _MEMORY = "Out of Memory Error"
 _DATA = (
     duckdb.ConversionException,
@@ -46,10 +51,38 @@ class DuckEngine:
         :raises DataError: a value does not fit what the SQL asks of it.
         :raises LakeError: files are missing or unreadable, or memory or disk ran out.
         """
+        with self._streamed(sql, inputs, BATCH_ROWS) as reader:
+            yield reader
+
+    @contextmanager
+    def _streamed(self, sql: str, inputs: Mapping[str, Input], batch_rows: int) -> Iterator[pa.RecordBatchReader]:
         with self._opened(sql, inputs) as con:
             with _explained(inputs):
-                reader = con.execute(sql).to_arrow_reader(BATCH_ROWS)
+                reader = con.execute(sql).to_arrow_reader(batch_rows)
             yield pa.RecordBatchReader.from_batches(reader.schema, _batches(reader, inputs))
+
+    @contextmanager
+    def ordered(self, sql: str, order: Order, inputs: Mapping[str, Input], rows: int) -> Iterator[pa.RecordBatchReader]:
+        """Run DuckDB SQL and hand out its rows in order, in memory that does not grow with them; errors as in ``stream``."""
+        whole = f"SELECT * FROM ({sql}) {order_sql(order)}"
+        ranges = Ranges()
+        if order and rows >= FEW:
+            with self._opened(whole, inputs, sample_clause(rows)) as con, _explained(inputs):
+                ranges = look(con, sql, order, rows)
+        batch_rows = ranges.rows(BATCH_ROWS, BATCH_BYTES)
+        if not ranges.starts:
+            with self._streamed(whole, inputs, batch_rows) as reader:
+                yield reader
+            return
+        with TemporaryDirectory(prefix="ranges-", dir=self._temp_dir) as folder:
+            parted = part_sql(sql, order, ranges, Path(folder))
+            with self._opened(parted, inputs) as con, _explained(inputs):
+                con.execute(f"SET partitioned_write_flush_threshold = {ranges.rows(MOST_HELD, BYTES_HELD)}")
+                con.execute(parted)
+            with self._opened(whole, {}) as con:
+                batches = _batches(in_order(con, order, Path(folder), batch_rows), inputs)
+                first = next(batches)
+                yield pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
 
     def table(self, sql: str, inputs: Mapping[str, Input]) -> pa.Table:
         """Run DuckDB SQL whose result is small; errors as in ``stream``."""
@@ -57,7 +90,7 @@ class DuckEngine:
             return con.execute(sql).to_arrow_table()
 
     @contextmanager
-    def _opened(self, sql: str, inputs: Mapping[str, Input]) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _opened(self, sql: str, inputs: Mapping[str, Input], sample: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
         self._temp_dir.mkdir(parents=True, exist_ok=True)
         con = connect(self._memory_limit, self._threads, self._temp_dir)
         try:
@@ -68,14 +101,14 @@ class DuckEngine:
                     if function in sql:
                         con.create_function(function, hashes, [kind], "integer", type=PythonUDFType.ARROW)
                 for name, files in inputs.items():
-                    _offer(con, name, files, rows=ident(name + ROWS) in sql)
+                    _offer(con, name, files, rows=ident(name + ROWS) in sql, sample=sample)
             yield con
         finally:
             con.close()
 
 
-def _offer(con: duckdb.DuckDBPyConnection, name: str, files: Input, *, rows: bool) -> None:
-    """Make an input a view; ``rows`` also the view of its rows with their ids."""
+def _offer(con: duckdb.DuckDBPyConnection, name: str, files: Input, *, rows: bool, sample: str) -> None:
+    """Make an input a view; ``rows`` also the view of its rows with their ids. Of files, ``sample`` may take some rows only."""
     if isinstance(files, pa.Table):
         con.register(name, files)
         return
@@ -87,14 +120,14 @@ def _offer(con: duckdb.DuckDBPyConnection, name: str, files: Input, *, rows: boo
         return
     for url in files.urls:
         use_storage(con, files.access, url)
-    read = f"read_parquet([{', '.join(map(text, files.urls))}])"
+    read = f"read_parquet([{', '.join(map(text, files.urls))}]) {sample}"
     con.execute(f"CREATE VIEW {ident(name)} AS SELECT * FROM {read}")
     if rows:
         row_id = f"file_index::BIGINT AS {ident(FILE)}, file_row_number::BIGINT AS {ident(ROW)}"
         con.execute(f"CREATE VIEW {ident(name + ROWS)} AS SELECT *, {row_id} FROM {read}")
 
 
-def _batches(reader: pa.RecordBatchReader, inputs: Mapping[str, Input]) -> Iterator[pa.RecordBatch]:
+def _batches(reader: Iterable[pa.RecordBatch], inputs: Mapping[str, Input]) -> Iterator[pa.RecordBatch]:
     with _explained(inputs):
         yield from reader
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from lakeward.domain.facts import LakeTable
 from lakeward.domain.file_facts import LiveFile
-from lakeward.domain.partition import order_by
 from lakeward.domain.sql import ident
 
 
@@ -82,9 +81,9 @@ def choose(
 
 
 def rewrite_sql(table: LakeTable, view: str) -> str:
-    """Every row of the view, as the table's files want them: columns, partition order, sort order."""
+    """Every row of the view, its columns as the table's files want them."""
     columns = ", ".join(ident(column.name) for column in table.columns)
-    return f"SELECT {columns} FROM {ident(view)} {order_by(table)}".rstrip()
+    return f"SELECT {columns} FROM {ident(view)}"
 
 
 def fingerprint_sql(table: LakeTable, view: str) -> str:

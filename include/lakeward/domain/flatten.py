@@ -1,4 +1,4 @@
-"""A table plan as DuckDB SQL over its landing: the main table and its child tables, sorted and typed as the lake wants them.
+"""A table plan as DuckDB SQL over its landing: the main table and its child tables, typed as the lake wants them.
 
 The input's name is the plan's; which of its rows are bad is told by the input ``bad_rows`` of that name.
 """
@@ -12,8 +12,8 @@ from lakeward.domain.facts import LakeColumn, LakeTable, TablePlan
 from lakeward.domain.flatten_faults import faults
 from lakeward.domain.flatten_record import JSON, Path, Record, json_path, sql_list
 from lakeward.domain.flatten_stages import KEY, POSITION, Nest, items, nests, records
-from lakeward.domain.json_numbers import inexact, marked
-from lakeward.domain.partition import order_by
+from lakeward.domain.json_numbers import inexact, inexact_plain, large, marked
+from lakeward.domain.json_values import is_numeric
 from lakeward.domain.sql import ident, text
 
 MISFIT = "lakeward: a record may not fit"
@@ -29,12 +29,12 @@ def table_sql(
     ids: bool = False,
     strict: bool = False,
 ) -> str:
-    """The rows of a lake table, its columns in order, sorted by partition values and sort order.
+    """The rows of a lake table, its columns in order; ``order_terms`` tells how they are to be sorted.
 
     :param rows: of the landed rows: all of them, or those that are good or bad.
     :param exact: nested columns that hold no inexact number, as ``inexact_sql`` tells; they are read faster.
-    :param only: just these columns, unsorted.
-    :param ids: with the ids of the landed rows that they come from, unsorted.
+    :param only: just these columns.
+    :param ids: with the ids of the landed rows that they come from.
     :param strict: fail with the text ``MISFIT`` at a record that may not fit, or that must be read the slower way.
     """
     source = ident(plan.name) if rows is Rows.ALL and not ids else rows_of(plan.name, rows)
@@ -44,9 +44,7 @@ def table_sql(
         body = _main(plan, found, columns, source, strict=strict)
     else:
         body = _child(plan, found[table.source], table, columns, source, strict=strict)
-    selected = f"SELECT {f'{ROW_ID}, ' if ids else ''}{body}"
-    order = "" if only or ids else order_by(table)
-    return f"SELECT * FROM ({selected}) {order}" if order else selected
+    return f"SELECT {f'{ROW_ID}, ' if ids else ''}{body}"
 
 
 def _main(plan: TablePlan, found: Mapping[str, Nest], columns: Sequence[LakeColumn], rows: str, *, strict: bool) -> str:
@@ -65,7 +63,7 @@ def _main(plan: TablePlan, found: Mapping[str, Nest], columns: Sequence[LakeColu
         return _listed(values, columns, rows)
     misfits = []
     for source, (nest, record) in made.items():
-        doubtful = [inexact(nest.doc)] * nest.numeric + [marked(nest.doc)] * nest.keeps_parts
+        doubtful = [_inexact(nest)] * nest.numeric + [marked(nest.doc)] * nest.keeps_parts
         misfits += [f"{ident(source)} IS NOT NULL AND {nest.doc} IS NULL", *doubtful]
         misfits += _misfits(nest, record, [c if c.source == source else None for c in columns])
     return _checked(values, columns, rows, misfits)
@@ -89,7 +87,17 @@ def _misfits(nest: Nest, record: Record, columns: Sequence[LakeColumn | None]) -
     """What may be wrong in a record; ``columns`` are the computed ones, None where one is of another record."""
     read = {c.path: _nth(n) for n, c in enumerate(columns) if c and c.role == "value"}
     undeclared = nest.column.undeclared == "quarantine"
-    return [f.condition for f in faults(record, "", repeated=nest.repeats, undeclared=undeclared, read=read)]
+    found = [f.condition for f in faults(record, "", repeated=nest.repeats, undeclared=undeclared, read=read)]
+    fractions = [c for c in columns if c and c.role == "value" and is_numeric(c.type)] if nest.plain else []
+    return found + [
+        f"CASE WHEN {large(read[c.path])} AND {record.type(c.path)} = 'DOUBLE' THEN {inexact(nest.doc)} ELSE false END"
+        for c in fractions
+    ]
+
+
+def _inexact(nest: Nest) -> str:
+    """Whether the record may hold an inexact number; large ones of plain records are looked at where they are read."""
+    return inexact_plain(nest.doc) if nest.plain else inexact(nest.doc)
 
 
 def _nth(number: int) -> str:
@@ -120,8 +128,8 @@ def _undeclared(nest: Nest, record: Record) -> str:
     terms = [f"len({record.keys(level)}) > {_present(record, level, keys)}" for level, keys in record.levels.items()]
     for path, fields in nest.column.lists:
         for level, keys in nest.item(fields, keyed=True).levels.items():
-            every = f"json_keys({record.doc}, {json_path(path, '[*]', level)})"
-            terms.append(f"NOT list_has_all({_known(keys)}, flatten({every}))")
+            every = f"flatten(json_keys({record.doc}, {json_path(path, '[*]', level)}))"
+            terms.append(f"len(list_filter({every}, lambda key: NOT list_contains({_known(keys)}, key))) > 0")
     return f"CASE WHEN {' OR '.join(terms)} THEN {ident(nest.column.source)} END" if terms else "NULL::VARCHAR"
 
 

@@ -33,6 +33,11 @@ class Nest:
         return self.form != "jsonb"
 
     @property
+    def plain(self) -> bool:
+        """Whether its numbers are written without exponents, as jsonb does."""
+        return self.form == "jsonb"
+
+    @property
     def keyed(self) -> bool:
         """Whether the keys of its objects decide if a record fits."""
         return self.repeats or self.column.undeclared == "quarantine"

@@ -14,6 +14,8 @@ DIGITS = 15
 _LONG = "|".join(rf"[0-9]{{{n}}}\.[0-9]{{{DIGITS + 1 - n}}}" for n in range(1, DIGITS + 1))
 _EXPONENT = r"(?:^|[:,\[\s])-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{3}"
 _INEXACT = text(rf"{_LONG}|[0-9]{{{DIGITS + 1}}}[.eE]|{_EXPONENT}")
+_HALF = DIGITS // 2 + 1
+_LONG_FRACTION = text(rf"\.[0-9]{{{_HALF}}}")
 _RESPELLED = text(r"[0-9][.eE]")
 _MINUS_ZERO = text(r"-0(?:[^.0-9eE]|$)")
 
@@ -30,6 +32,16 @@ _MARKED = text(rf'"\{MARK}({_NUMBER})"')
 def inexact(doc: str) -> str:
     """True where a number may not survive DuckDB's reading; strings that look like one only cost time."""
     return f"regexp_matches({doc}, {_INEXACT})"
+
+
+def large(number: str) -> str:
+    """True for a number with so many digits before its point that it is inexact though its fraction is short."""
+    return f"abs({number}) >= 1{'0' * (_HALF - 1)}"
+
+
+def inexact_plain(doc: str) -> str:
+    """As ``inexact``, but for numbers that are ``large``, in a document without exponents: several times quicker, for it looks at points only."""
+    return f"CASE WHEN regexp_matches({doc}, {_LONG_FRACTION}) THEN {inexact(doc)} ELSE false END"
 
 
 def respelled(doc: str, parts: str) -> str:

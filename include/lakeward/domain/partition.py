@@ -92,11 +92,15 @@ def _since_epoch_sql(transform: str, column_sql: str, lake_type: str) -> str:
             return f"CAST((epoch_us({instant}) - ((epoch_us({instant}) % 3600000000) + 3600000000) % 3600000000) // 3600000000 AS INTEGER)"
 
 
+def order_terms(table: LakeTable) -> tuple[tuple[str, str], ...]:
+    """What rows are ordered by and how: partition values, then the sort order (nulls first ascending, last descending)."""
+    first = [partition_sql(p.transform, ident(p.column), table.column(p.column).type) for p in table.partition]
+    terms = [(value, "ASC NULLS FIRST") for value in first]
+    terms += [(ident(s.column), "DESC NULLS LAST" if s.descending else "ASC NULLS FIRST") for s in table.sort]
+    return tuple(terms)
+
+
 def order_by(table: LakeTable) -> str:
-    """``ORDER BY`` over partition values, then the sort order (nulls first ascending, last descending); nothing when there is neither."""
-    terms = [
-        f"{partition_sql(p.transform, ident(p.column), table.column(p.column).type)} ASC NULLS FIRST"
-        for p in table.partition
-    ]
-    terms += [f"{ident(s.column)} {'DESC NULLS LAST' if s.descending else 'ASC NULLS FIRST'}" for s in table.sort]
-    return f"ORDER BY {', '.join(terms)}" if terms else ""
+    """``ORDER BY`` these; nothing when there are none."""
+    terms = order_terms(table)
+    return f"ORDER BY {', '.join(f'{value} {direction}' for value, direction in terms)}" if terms else ""

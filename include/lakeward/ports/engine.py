@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -23,6 +23,15 @@ class Engine(Protocol):
 
     def stream(self, sql: str, inputs: Mapping[str, Input]) -> AbstractContextManager[pa.RecordBatchReader]:
         """Run DuckDB SQL and hand out its rows in batches."""
+
+    def ordered(
+        self, sql: str, order: Sequence[tuple[str, str]], inputs: Mapping[str, Input], rows: int
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Run DuckDB SQL and hand out its rows in order, in memory that does not grow with them.
+
+        :param order: SQL of what they are ordered by, each with its direction; in any order when there is none.
+        :param rows: that are expected.
+        """
 
     def table(self, sql: str, inputs: Mapping[str, Input]) -> pa.Table:
         """Run DuckDB SQL whose result is small."""

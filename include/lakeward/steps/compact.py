@@ -11,6 +11,7 @@ from lakeward.domain.evidence import Pointer
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan
 from lakeward.domain.file_facts import LiveFile, StagedFile
 from lakeward.domain.identity import pointer_key
+from lakeward.domain.partition import order_terms
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.stored import to_json
 from lakeward.errors import ConflictError, LakeError, LakewardError
@@ -173,7 +174,7 @@ def _rewritten(
 ) -> tuple[StagedFile, ...]:
     """The rows of the files in new ones that nobody can read yet, and that were compared with the old ones."""
     old, rows = ports.lake.staged(table, files), sum(file.rows for file in files)
-    with ports.engine.stream(rewrite_sql(table, "old"), {"old": old}) as batches:
+    with ports.engine.ordered(rewrite_sql(table, "old"), order_terms(table), {"old": old}, rows) as batches:
         new = ports.lake.write(table, batches, attempt, lambda what, done, _: progress(what, done, rows))
     try:
         same = same_rows(table, old, ports.lake.staged(table, new), ports.engine)

@@ -10,6 +10,7 @@ from lakeward.domain.file_facts import Manifest, Staged, StagedFile, StagedTable
 from lakeward.domain.flatten import MISFIT, table_sql
 from lakeward.domain.flatten_checks import quarantine_sql
 from lakeward.domain.identity import WHOLE
+from lakeward.domain.partition import order_terms
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.windows import token
 from lakeward.errors import DataError
@@ -117,7 +118,7 @@ def _write(
 ) -> tuple[StagedFile, ...]:
     if not total:
         return ()
-    with ports.engine.stream(sql, inputs) as rows:
+    with ports.engine.ordered(sql, order_terms(table), inputs, total) as rows:
         return ports.lake.write(table, rows, attempt, lambda what, done, _: progress(what, done, total))
 
 

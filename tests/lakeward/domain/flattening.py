@@ -15,6 +15,7 @@ from lakeward.domain.facts import TablePlan
 from lakeward.domain.file_facts import FileSet, StorageAccess
 from lakeward.domain.flatten import MISFIT, table_sql
 from lakeward.domain.flatten_checks import counts_sql, faults_sql, quarantine_sql
+from lakeward.domain.partition import order_by
 from lakeward.domain.planning import plan_table
 from lakeward.domain.source_facts import SourceColumn, SourceTable
 from lakeward.errors import DataError
@@ -56,7 +57,8 @@ def flatten(plan: TablePlan, docs: Sequence[str | None], folder: Path, files: in
     bad = engine.table(sql, inputs)
     inputs[bad_rows(plan.name)] = bad
     quarantine = engine.table(quarantine_sql(plan, "c1"), inputs).to_pylist()
-    tables = {t.name: engine.table(table_sql(plan, t, Rows.GOOD), inputs).to_pylist() for t in plan.lake}
+    sql = {t.name: f"SELECT * FROM ({table_sql(plan, t, Rows.GOOD)}) {order_by(t)}" for t in plan.lake}
+    tables = {name: engine.table(rows, inputs).to_pylist() for name, rows in sql.items()}
     check_strict(plan, engine, inputs, bad.num_rows, tables)
     named = 'SELECT id, reason, column_name FROM "t#rows" JOIN "t#bad" USING ("#file", "#row")'
     reasons = engine.table(named, inputs).to_pylist()

@@ -63,3 +63,32 @@ def test_one_that_may_not_fit_stops_all(tmp_path: Path, doc: str) -> None:
 def test_keys_that_nothing_declares_are_faults_where_the_file_says_so(tmp_path: Path, doc: str) -> None:
     assert read(tmp_path, doc, undeclared="quarantine", form="jsonb") is None
     assert read(tmp_path, doc, undeclared="ignore", form="jsonb") is not None
+
+
+MONEY = {
+    "fields": {"n": "decimal(22,2)", "o.f": "double"},
+    "children": [{"path": "l", "table": "kids", "fields": {"q": "decimal(22,2)"}}],
+    "maps": [{"path": "m", "table": "notes", "value": "decimal(26,4)"}],
+}
+
+
+@pytest.mark.parametrize("form", ["json", "jsonb"])
+@pytest.mark.parametrize(
+    ("number", "exact"),
+    [
+        ("9999999.25", True),
+        ("10000000.25", True),
+        ("1234567890123.45", True),
+        ("12345678901234567890", True),
+        ("12345678901234567.25", False),
+        ("-123456789012345.67", False),
+        ("0.1000000000000000055", False),
+        ("1.2300000000000000", False),
+    ],
+)
+@pytest.mark.parametrize("doc", ['{"n":%s}', '{"l":[{"q":1},{"q":%s}]}', '{"m":{"k":%s}}', '{"o":{"f":%s}}'])
+def test_numbers_that_may_be_inexact_stop_all_wherever_they_stand(
+    tmp_path: Path, form: str, number: str, exact: bool, doc: str
+) -> None:
+    found = read(tmp_path, doc % number, form=form, **MONEY)
+    assert (found is not None) == exact

@@ -47,6 +47,7 @@ def marked(value: object) -> object:
 SPELLINGS = st.from_regex(
     re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?", re.ASCII), fullmatch=True
 )
+PLAIN = st.from_regex(re.compile(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?", re.ASCII), fullmatch=True)
 STRINGS = st.text(st.characters(exclude_categories=["Cs"])).map(lambda s: json.dumps(s, ensure_ascii=len(s) % 2 == 0))
 BLANK = st.sampled_from(["", "", " ", "\n", "\t", " \r\n "])
 
@@ -88,6 +89,18 @@ def test_a_part_kept_as_json_text_keeps_the_spelling_of_its_numbers(doc: str) ->
     written = run(numbers.unquote_numbers(f"json_extract({numbers.quote_numbers('doc')}, '$')::VARCHAR"), doc)
     assert isinstance(written, str)
     assert read(written) == read(doc)
+
+
+@UNHURRIED
+@given(PLAIN, PLAIN)
+def test_no_inexact_number_of_a_plain_document_is_overlooked(one: str, other: str) -> None:
+    """Where neither the look at fractions nor the size of what was read finds anything."""
+    doc = f'{{"a": {one}, "b": [{other},{one}]}}'
+    for path, written in (("/a", one), ("/b/0", other)):
+        found = f"json_extract_string(doc, '{path}')"
+        large = numbers.large(f"{found}::DOUBLE")
+        if not run(f"{numbers.inexact_plain('doc')} OR ({large} AND {numbers.inexact('doc')})", doc):
+            assert Decimal(str(run(found, doc))) == Decimal(written)
 
 
 @UNHURRIED

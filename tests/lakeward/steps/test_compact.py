@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -188,10 +188,12 @@ class Spoiling(DuckEngine):
     """An engine that gets one cent wrong."""
 
     @contextmanager
-    def stream(self, sql: str, inputs: Mapping[str, Input]) -> Iterator[pa.RecordBatchReader]:
+    def ordered(
+        self, sql: str, order: Sequence[tuple[str, str]], inputs: Mapping[str, Input], rows: int
+    ) -> Iterator[pa.RecordBatchReader]:
         wrong = sql.replace('"price"', 'CASE WHEN id = 7 THEN price + 0.01 ELSE price END AS "price"', 1)
-        with super().stream(wrong, inputs) as rows:
-            yield rows
+        with super().ordered(wrong, order, inputs, rows) as reader:
+            yield reader
 
 
 def test_an_engine_that_changes_a_cent_is_caught_before_the_commit(world: World) -> None:

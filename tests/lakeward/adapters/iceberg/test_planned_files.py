@@ -24,6 +24,7 @@ from lakeward.domain.duck import Rows
 from lakeward.domain.facts import TablePlan
 from lakeward.domain.file_facts import FileSet, StorageAccess
 from lakeward.domain.flatten import table_sql
+from lakeward.domain.partition import order_terms
 from lakeward.domain.planning import plan_table
 from lakeward.domain.pruning import pruning
 from lakeward.domain.source_facts import SourceColumn, SourceTable
@@ -89,7 +90,8 @@ def test_fewer_files_are_planned_and_no_row_is_missed(
     raw = FileSet((str(landed),), StorageAccess(), tuple((c.source, c.type) for c in plan.columns))
     lake = open_lake(sql_connection(tmp_path))
     lake.prepare([table], MIGRATION)
-    with DuckEngine(temp_dir=tmp_path).stream(table_sql(plan, table, Rows.ALL), {"visits": raw}) as batches:
+    sql = table_sql(plan, table, Rows.ALL)
+    with DuckEngine(temp_dir=tmp_path).ordered(sql, order_terms(table), {"visits": raw}, ROWS) as batches:
         small = (b.slice(n, 2000) for b in batches for n in range(0, b.num_rows, 2000))
         files = lake.write(table, pa.RecordBatchReader.from_batches(batches.schema, small), "try1", lambda *_: None)
     lake.commit([batch("c1", files, table)], "c1", MIGRATION)

@@ -1,0 +1,113 @@
+"""Rows in order, however many they are: parted into ranges of their order on disk, which are sorted one after the other in memory.
+
+DuckDB's own sort of many wide rows outgrows its memory limit, or fails, when the runs that it merges are many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeward.domain.sql import ident, text
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+Order = Sequence[tuple[str, str]]
+"""SQL of what rows are ordered by, each with its direction, such as ``ASC NULLS FIRST``."""
+
+FEW = 1000
+"""Rows that are not worth a look."""
+RANGE_BYTES = 48 * 2**20
+AT_ONCE = 128 * 2**20
+"""Bytes that are sorted as they come."""
+MOST = 256
+_SAMPLED = 50_000
+_MANY = 20 * _SAMPLED
+_SHARE = 10
+_VALUE_BYTES = 16
+_KEY_BYTES = 64
+_KEY, _RANGE = ident("#key"), ident("#range")
+
+
+def order_sql(order: Order) -> str:
+    """The clause."""
+    return "ORDER BY " + ", ".join(f"{value} {direction}" for value, direction in order) if order else ""
+
+
+def sample_clause(rows: int) -> str:
+    """What takes a sample of an input that gives so many rows: single rows, or of many inputs' vectors, which is quicker."""
+    share = min(_SHARE, 100 * _SAMPLED / rows)
+    return f"TABLESAMPLE {'system' if rows >= _MANY else 'bernoulli'}({share:.6f} PERCENT) REPEATABLE (1)"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Where ranges of rows begin, but for the first, in the form of ``create_sort_key``; and about how many bytes a row has."""
+
+    starts: tuple[bytes, ...] = ()
+    width: float = 0
+
+    def rows(self, most: int, size: int) -> int:
+        """As many rows as fit a size."""
+        return max(2048, min(most, int(size / self.width))) if self.width else most
+
+
+def look(con: duckdb.DuckDBPyConnection, sql: str, order: Order, rows: int) -> Ranges:
+    """Ranges of about ``RANGE_BYTES``.
+
+    :param con: a connection that sees a sample of the inputs.
+    :param rows: that the SQL has over all of them.
+    """
+    columns = [(ident(name), kind) for name, kind, *_ in con.execute(f"DESCRIBE {sql}").fetchall()]
+    sizes = {"VARCHAR": "strlen", "JSON": "strlen", "BLOB": "octet_length"}
+    long = "".join(f" + coalesce({sizes[kind]}({name}), 0)" for name, kind in columns if kind in sizes)
+    sampled = f"SELECT {_key(order)}[1:{_KEY_BYTES}] AS k, {_VALUE_BYTES * len(columns)}{long} AS width FROM ({sql})"
+    found = con.execute(f"SELECT k, width FROM ({sampled}) ORDER BY k").fetchall()
+    if not found:
+        return Ranges()
+    width = sum(width for _, width in found) / len(found)
+    size = rows * width
+    count = min(MOST, int(size / RANGE_BYTES) + 1) if size > AT_ONCE else 1
+    starts = {found[len(found) * n // count][0] for n in range(1, count)}
+    return Ranges(tuple(sorted(starts)), width)
+
+
+def part_sql(sql: str, order: Order, ranges: Ranges, folder: Path) -> str:
+    """A statement that writes the rows of the SQL into ``folder``, a folder for each range."""
+    keyed = f"SELECT *, {_key(order)} AS {_KEY} FROM ({sql})"
+    number = _range_of(ranges.starts, 0, len(ranges.starts))
+    ranged = f"SELECT * EXCLUDE ({_KEY}), {number} AS {_RANGE} FROM ({keyed})"
+    options = f"FORMAT parquet, COMPRESSION uncompressed, WRITE_BLOOM_FILTER false, PARTITION_BY ({_RANGE})"
+    return f"COPY ({ranged}) TO {text(str(folder))} ({options})"
+
+
+def in_order(con: duckdb.DuckDBPyConnection, order: Order, folder: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """The rows of all ranges, one range after the other; each one's files are gone when it has been read."""
+    found = sorted(folder.iterdir(), key=lambda path: int(path.name.rpartition("=")[2]))
+    for path in found:
+        files = sorted(path.iterdir())
+        listed = ", ".join(text(str(file)) for file in files)
+        read = f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false) {order_sql(order)}"
+        yield from con.execute(read).to_arrow_reader(batch_rows)
+        for file in files:
+            file.unlink()
+
+
+def _key(order: Order) -> str:
+    """What compares as the rows are ordered; the empty text makes bytes of it, since DuckDB gives short keys as numbers."""
+    terms = ", ".join(f"{value}, {text(direction)}" for value, direction in (*order, ("''", "ASC NULLS FIRST")))
+    return f"create_sort_key({terms})"
+
+
+def _range_of(starts: Sequence[bytes], first: int, last: int) -> str:
+    """The number of the range that ``_KEY`` is in, found by halves."""
+    if first == last:
+        return f"{first}"
+    middle = (first + last) // 2
+    start = "".join(f"\\x{byte:02X}" for byte in starts[middle])
+    below, above = _range_of(starts, first, middle), _range_of(starts, middle + 1, last)
+    return f"CASE WHEN {_KEY} < {text(start)}::BLOB THEN {below} ELSE {above} END"
