@@ -23,8 +23,8 @@ from lakeward.domain.kpi_measure import (
 )
 from lakeward.domain.kpi_source import require_source
 from lakeward.domain.kpi_text import FLOATS, has_text, is_number
-from lakeward.spec.checks import TOLERANCE
 from lakeward.spec.document import Path
+from lakeward.spec.kpi_checks import TOLERANCE
 from lakeward.spec.models import CalendarSpec, Filter, KpiSpec
 from lakeward.spec.problems import Trouble, meant
 from lakeward.spec.scalars import LakeType
