@@ -31,6 +31,9 @@ def accept(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A migration file.")],
     kpi: Annotated[str, typer.Option("--kpi", "-k", help="Accept differences of this KPI.")] = "",
     rows: Annotated[str, typer.Option("--rows", help="Accept differences of the rows of this lake table.")] = "",
+    counts: Annotated[
+        str, typer.Option("--counts", help="Accept that the rows of this lake table do not add up, by as many as now.")
+    ] = "",
     group: Annotated[str, typer.Option("--group", "-g", help="The entity group, if several have such a table.")] = "",
     period: Annotated[
         list[str],
@@ -79,15 +82,15 @@ def accept(
             gone = take_back(ports, Withdrawal(name, withdraw, who, reason, now()))
             say(f"Withdrawn: {gone.rule} {gone.subject} of group {gone.group}; what it covered is open again.")
             return
-        if bool(kpi) == bool(rows):
-            raise SpecError("Name what is accepted: --kpi NAME or --rows TABLE.", todo="One of them.")
+        if [bool(kpi), bool(rows), bool(counts)].count(True) != 1:
+            raise SpecError("Name what is accepted: --kpi NAME, --rows TABLE or --counts TABLE.", todo="One of them.")
         _require({"--owner": owner, "--reason": reason, "--expires": str(expires or "")})
-        plan, group = _plan(loaded, ports, kpi, rows, group)
+        plan, group = _plan(loaded, ports, kpi, rows or counts, group)
         wanted = Acceptance(
             migration=name,
             group=group,
-            rule="kpi" if kpi else "rows",
-            subject=kpi or rows,
+            rule="kpi" if kpi else "rows" if rows else "counts",
+            subject=kpi or rows or group,
             owner=owner,
             reason=reason,
             expires=(expires or now()).date(),
@@ -96,7 +99,7 @@ def accept(
             covers=(),
             periods=tuple(period),
             dimensions={n: v if eq else None for n, eq, v in (word.partition("=") for word in dimension)},
-            keys=tuple(tuple(next(csv.reader([word]))) for word in key),
+            keys=(*(tuple(next(csv.reader([word]))) for word in key), *([(counts,)] if counts else [])),
             column=column,
             amount=_amount(amount),
         )
@@ -159,7 +162,7 @@ def _accept(plan: Plan, wanted: Acceptance, ports: Ports, *, confirm: bool) -> N
         )
     made, found = propose(plan, verdict, wanted, ports)
     _show(f"{wanted.rule} {wanted.subject} of group {wanted.group}", made.covers, found.count)
-    say(f"{found.told()}.")
+    say(f"{found.told(named=confirm)}.")
     if not confirm:
         say("Nothing was written. Give --confirm to accept it.")
         return

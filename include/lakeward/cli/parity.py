@@ -76,7 +76,11 @@ def parity(
                 k: v for plan, verdicts in found for k, v in explain_verdicts(plan, verdicts, ports, now()).items()
             }
     if not rows:
-        raise SpecError(f"No KPI of group {group!r} is called {kpi!r}.", todo="Leave --group or --kpi out.")
+        where = f"the published run of group {group!r}" if group else "any published run"
+        raise SpecError(
+            f"KPI {kpi!r} is none of {where}.",
+            todo="A KPI is measured from the run on that was planned with it: start a new one (`lakeward run --new`).",
+        )
     if as_json:
         _print_json(rows, known)
     else:

@@ -27,6 +27,9 @@ def misnamed(plan: Plan, wanted: Acceptance) -> Iterator[tuple[str, str]]:
             )
     if wanted.rule == "kpi":
         yield from _of_kpi(plan, wanted)
+    elif wanted.rule == "counts":
+        if wanted.periods or wanted.dimensions or wanted.column or wanted.amount or len(wanted.keys) > 1:
+            yield "Counts of rows are accepted for a whole table, as they are.", "Name --counts TABLE alone."
     else:
         yield from _of_rows(plan, wanted)
 

@@ -14,7 +14,7 @@ class Difference:
 
     Values are exact text, None where a side has none. ``rows`` is by how many rows a cell's sides differ, or how often a row is
     missing or there too often. ``place`` of a row without a key is a digest of its values. ``marks`` tell apart what the values don't: the
-    fingerprints of a cell's rows on both sides.
+    fingerprints of a cell's rows on both sides, a digest of all values of a row that one side lacks.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class Difference:
 class Acceptance:
     """Differences that may stay until ``expires`` (that day included), on whose word and why.
 
-    ``rule`` is ``kpi`` or ``rows``, ``subject`` the KPI or the lake table. ``periods``, ``dimensions``, ``keys`` and ``column``
+    ``rule`` is ``kpi``, ``rows`` or ``counts``, ``subject`` the KPI, the lake table or the group. ``periods``, ``dimensions``, ``keys`` and ``column``
     narrow it down; those that are empty narrow nothing. ``covers`` are the differences as they were found when it was made; without an ``amount`` it covers
     these alone, with one any in its scope whose values are no further apart, in as many rows on both sides; errors that cancel out
     have no amount.

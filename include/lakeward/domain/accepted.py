@@ -49,10 +49,14 @@ class Explained:
         covering = [one for one, _ in self.accepted if self.settled or (row and covers(one, difference))]
         return id_of(covering[0]) if covering else None
 
-    def told(self) -> str:
-        """In words, for the gate, the signer and the console; empty when no acceptance has to do with it."""
+    def told(self, *, named: bool = True) -> str:
+        """In words, for the gate, the signer and the console; empty when no acceptance has to do with it.
+
+        :param named: with their ids, which an acceptance has that is written.
+        """
         parts = [
-            f"{counted(number, 'difference')} accepted by {one.by} for {one.owner} until {one.expires} ({id_of(one)}): {one.reason}"
+            f"{counted(number, 'difference')} accepted by {one.by} for {one.owner} until {one.expires}"
+            f"{f' ({id_of(one)})' if named else ''}: {one.reason}"
             for one, number in self.accepted
         ]
         if self.accepted and (self.open or not self.whole):
@@ -143,9 +147,17 @@ def of_cell(finding: Finding, rows: tuple[int | None, int | None], marks: tuple[
     )
 
 
+def of_count(finding: Finding) -> Difference:
+    """A table whose rows don't add up, between two places."""
+    return Difference(
+        kind="counts", place=(finding.subject,), column=finding.leg, expected=finding.expected, found=finding.found
+    )
+
+
 def of_row(finding: Finding) -> Difference:
-    """A value that differs in a row, or a row that one side lacks."""
+    """A value that differs in a row, or a row that one side lacks, which is bound by all that is in it."""
     words = (*finding.values.items(), finding.message)
+    whole = bool(finding.values) and not finding.column
     place = tuple(None if part is None else str(part) for part in finding.key) or (digest(repr(words), length=16),)
     return Difference(
         kind=finding.kind,
@@ -155,6 +167,7 @@ def of_row(finding: Finding) -> Difference:
         expected=finding.expected,
         found=finding.found,
         rows=0 if finding.column else finding.times,
+        marks=(digest("row", *map(str, finding.values.items()), length=16),) if whole else (),
     )
 
 

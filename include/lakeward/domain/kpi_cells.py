@@ -9,8 +9,9 @@ from lakeward.domain.calendar_sql import day_of, period_of_day, period_text
 from lakeward.domain.dialect import Dialect
 from lakeward.domain.filter_sql import condition, literal
 from lakeward.domain.fingerprint import cell_hash, key_number, settled_hash, text_hash
+from lakeward.domain.kpi_digits import INEXACT, MAX_DIGITS, digits_of, scale_of
 from lakeward.domain.kpi_measure import Column, Function, KpiError, Negated, Node, Number, Operation
-from lakeward.domain.kpi_resolve import INEXACT, MAX_DIGITS, ResolvedKpi, digits_of, scale_of
+from lakeward.domain.kpi_resolve import ResolvedKpi
 from lakeward.domain.kpi_text import FLOATS, canonical, ordered
 from lakeward.domain.spelling import Spelling, spelling
 from lakeward.domain.spelling.base import MODULUS, Sets, bounded

@@ -10,7 +10,8 @@ from lakeward.domain.amount import Amount
 from lakeward.domain.calendar import COARSE_TO_FINE
 from lakeward.domain.closing import open_sql
 from lakeward.domain.evidence import Finding
-from lakeward.domain.kpi_resolve import INEXACT, MAX_DIGITS, ResolvedKpi
+from lakeward.domain.kpi_digits import INEXACT, MAX_DIGITS
+from lakeward.domain.kpi_resolve import ResolvedKpi
 from lakeward.domain.kpi_sql import figure_columns, figure_keys
 from lakeward.domain.sql import text
 from lakeward.spec.models import Grain, KpiSpec

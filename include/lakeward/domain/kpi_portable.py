@@ -16,8 +16,9 @@ from sqlglot.expressions import Expression, Select
 from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.filter_sql import literal, term
 from lakeward.domain.kpi_columns import Reached, Way
+from lakeward.domain.kpi_digits import INEXACT
 from lakeward.domain.kpi_measure import Column, Function, KpiError, Negated, Node, Number, Operation
-from lakeward.domain.kpi_resolve import INEXACT, ResolvedKpi
+from lakeward.domain.kpi_resolve import ResolvedKpi
 from lakeward.domain.kpi_text import is_number
 from lakeward.spec.models import Filter
 from lakeward.spec.scalars import LakeType, Scalar

@@ -7,32 +7,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
-from lakeward.domain.kpi_columns import Reached, own, reach
-from lakeward.domain.kpi_filter import typed_filter
+from lakeward.domain.kpi_checks import checks_of, filter_of, kpi_column, kpi_table, refused
+from lakeward.domain.kpi_columns import Reached, own
+from lakeward.domain.kpi_digits import INEXACT, MAX_DIGITS, scale_of
 from lakeward.domain.kpi_hand import Hand, check_side, hand_of, hand_table
 from lakeward.domain.kpi_measure import (
     Column,
     Function,
     KpiError,
     Measure,
-    Negated,
-    Node,
-    Number,
-    Operation,
     parse_measure,
 )
-from lakeward.domain.kpi_source import require_source
 from lakeward.domain.kpi_text import FLOATS, has_text, is_number
-from lakeward.spec.checks import TOLERANCE
 from lakeward.spec.document import Path
+from lakeward.spec.kpi_checks import TOLERANCE
 from lakeward.spec.models import CalendarSpec, Filter, KpiSpec
-from lakeward.spec.problems import Trouble, meant
-from lakeward.spec.scalars import LakeType
-
-MAX_DIGITS = 38
-INEXACT = "inexact"
-_INTEGERS = {"int": 10, "long": 19}
-_DATED = frozenset({"date", "timestamp", "timestamptz"})
+from lakeward.spec.problems import Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +100,19 @@ class ResolvedKpi:
 
 def resolve(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> ResolvedKpi:
     """Put a KPI on a group's tables; KpiError says what is wrong with it and what was meant."""
-    plan, table = _find_table(spec, group)
+    plan, table = kpi_table(spec, group)
     measure = parse_measure(spec.measure)
-    find = partial(_find, spec, group, plan, table)
+    find = partial(kpi_column, spec, group, plan, table)
     hand = None
     if spec.sql:
         hand, table = hand_of(spec.sql, group, (plan, table)), hand_table(table.name, spec.sql)
-    for _, check in _checks(spec, find, measure, calendar):
+    for _, check in checks_of(spec, find, measure, calendar):
         check()
     if len(set(spec.dimensions)) < len(spec.dimensions):
-        raise _refused(spec, "a dimension is named twice")
+        raise refused(spec, "a dimension is named twice")
     if not spec.grains and spec.date is not None:
-        raise _refused(spec, "there is a date but no grain; leave `date` out to compare the total only")
-    filters = tuple(_filter(spec, find, f, calendar) for f in spec.filter)
+        raise refused(spec, "there is a date but no grain; leave `date` out to compare the total only")
+    filters = tuple(filter_of(spec, find, f, calendar) for f in spec.filter)
     dated = [spec.date] if spec.date else []
     names = [c.name for c in measure.columns] + dated + [*spec.dimensions, *(f.column for f in filters)]
     reached = {name: find(name) for name in names}
@@ -132,7 +122,7 @@ def resolve(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> Resolved
         replace(r, parts=parts, scale=parts[0].scale, value_type=parts[0].value_type) if parts else _valued(r, measure)
     )
     if not spec.exact and all(part.value_type != INEXACT for part in parts or (valued,)):
-        raise _refused(spec, "it is made of exact columns alone: leave `exact` and `tolerance` out", 0)
+        raise refused(spec, "it is made of exact columns alone: leave `exact` and `tolerance` out", 0)
     return valued
 
 
@@ -146,7 +136,7 @@ def _part(r: ResolvedKpi, measure: Measure) -> ResolvedKpi:
     """One side of a ratio: a KPI of its own over the same cells."""
     part = _valued(r, measure)
     if part.scale is None and part.value_type != INEXACT:
-        raise _refused(r.spec, f"{measure.text} is no number that a ratio could be made of", measure.columns[0].at)
+        raise refused(r.spec, f"{measure.text} is no number that a ratio could be made of", measure.columns[0].at)
     return part
 
 
@@ -160,8 +150,8 @@ def kpi_troubles(spec: KpiSpec, group: GroupPlan, calendar: CalendarSpec) -> Ite
     faulty = False
     try:
         measure = parse_measure(spec.measure)
-        find = partial(_find, spec, group, *_find_table(spec, group))
-        for path, check in (*_by_hand(spec, group), *_checks(spec, find, measure, calendar)):
+        find = partial(kpi_column, spec, group, *kpi_table(spec, group))
+        for path, check in (*_by_hand(spec, group), *checks_of(spec, find, measure, calendar)):
             try:
                 check()
             except KpiError as error:
@@ -179,119 +169,6 @@ def _by_hand(spec: KpiSpec, group: GroupPlan) -> Iterator[tuple[Path, Callable[[
             yield ("sql", side), partial(check_side, spec.sql, side, group)
 
 
-Find = Callable[..., Reached]
-"""Finds a column by its name; takes where the name stands in the measure."""
-
-
-def _checks(
-    spec: KpiSpec, find: Find, measure: Measure, calendar: CalendarSpec
-) -> Iterator[tuple[Path, Callable[[], object]]]:
-    """What each part of a KPI asks of its table."""
-    for one in measure.columns:
-        yield ("measure",), partial(find, one.name, one.at)
-    if spec.date is not None:
-        yield ("date",), partial(_check_date, spec, find, spec.date)
-    for n, dimension in enumerate(spec.dimensions):
-        yield ("dimensions", n), partial(_check_dimension, spec, find, dimension)
-    for n, found in enumerate(spec.filter):
-        part = "value" if found.value is not None and _is_there(find, found.column) else "column"
-        yield ("filter", n, part), partial(_filter, spec, find, found, calendar)
-
-
-def _is_there(find: Find, name: str) -> bool:
-    try:
-        find(name)
-    except KpiError:
-        return False
-    return True
-
-
-def scale_of(node: Node, type_of: Callable[[str], str]) -> int:
-    """Digits after the point of an arithmetic expression, exactly: sums take the larger, products add."""
-    match node:
-        case Column(name):
-            decimal = LakeType(type_of(name)).decimal
-            return decimal[1] if decimal else 0
-        case Number():
-            return node.scale
-        case Negated(operand):
-            return scale_of(operand, type_of)
-        case Operation("*", left, right):
-            return scale_of(left, type_of) + scale_of(right, type_of)
-        case Operation(_, left, right):
-            return max(scale_of(left, type_of), scale_of(right, type_of))
-
-
-def digits_of(node: Node, type_of: Callable[[str], str]) -> tuple[int, int]:
-    """Digits that an arithmetic expression may need, and how many of them after the point."""
-    match node:
-        case Column(name):
-            return LakeType(type_of(name)).decimal or (_INTEGERS.get(type_of(name), MAX_DIGITS), 0)
-        case Number(value):
-            return max(len(value.as_tuple().digits), node.scale), node.scale
-        case Negated(operand):
-            return digits_of(operand, type_of)
-        case Operation(operator, left, right):
-            (a, a_scale), (b, b_scale) = digits_of(left, type_of), digits_of(right, type_of)
-            if operator == "*":
-                return a + b, a_scale + b_scale
-            scale = max(a_scale, b_scale)
-            return max(a - a_scale, b - b_scale) + scale + 1, scale
-
-
-def _refused(spec: KpiSpec, what: str, at: int | None = None) -> KpiError:
-    return KpiError(f"KPI {spec.name}: {what}", at=at)
-
-
-def _find_table(spec: KpiSpec, group: GroupPlan) -> tuple[TablePlan, LakeTable]:
-    for plan in group.tables:
-        for table in plan.lake:
-            if table.name == spec.table:
-                return plan, table
-    known = [table.name for table in group.lake_tables]
-    hint = meant(spec.table, known) or f"Its tables are {', '.join(known)}."
-    raise _refused(spec, f"group {group.name} has no lake table {spec.table!r}. {hint}")
-
-
-def _find(
-    spec: KpiSpec, group: GroupPlan, plan: TablePlan, table: LakeTable, name: str, at: int | None = None
-) -> Reached:
-    try:
-        if spec.sql:
-            return _given(plan, hand_table(table.name, spec.sql), name)
-        found = reach(group, plan, table, name)
-        require_source(found.column, found.table)
-    except KpiError as error:
-        raise _refused(spec, str(error), at) from None
-    return found
-
-
-def _given(plan: TablePlan, table: LakeTable, name: str) -> Reached:
-    if all(c.name != name for c in table.columns):
-        known = [c.name for c in table.columns]
-        raise KpiError(f"`sql.columns` declares no {name!r}. {meant(name, known)} It declares {', '.join(known)}.")
-    return own(plan, table, name)
-
-
-def _check_date(spec: KpiSpec, find: Find, name: str) -> None:
-    if (found := find(name).column).type not in _DATED:
-        raise _refused(spec, f"date {name!r} is of type {found.type}; it must be a date, timestamp or timestamptz")
-
-
-def _check_dimension(spec: KpiSpec, find: Find, name: str) -> None:
-    kind = find(name).column.type
-    if not has_text(kind):
-        raise _refused(spec, f"dimension {name!r} is of type {kind}, whose values have no exact text to group by")
-
-
-def _filter(spec: KpiSpec, find: Find, found: Filter, calendar: CalendarSpec) -> Filter:
-    column = find(found.column).column
-    try:
-        return typed_filter(found, column.type, calendar)
-    except ValueError as error:
-        raise _refused(spec, f"the filter on {found.column!r}: {error}") from None
-
-
 def _check_argument(r: ResolvedKpi, measure: Measure) -> str:
     """The lake type of the argument, `number` for arithmetic, empty for `count()`."""
     argument, function = measure.argument, measure.function
@@ -307,7 +184,7 @@ def _check_argument(r: ResolvedKpi, measure: Measure) -> str:
         return INEXACT
     if function is not Function.COUNT and not has_text(lake_type):
         todo = _declare(lake_type).removeprefix(", which is not exact")
-        raise _refused(
+        raise refused(
             r.spec, f"{function} over {argument.name!r}, which is of type {lake_type}, is not exact{todo}", argument.at
         )
     return "number" if is_number(lake_type) else lake_type
@@ -318,7 +195,7 @@ def _check_number(spec: KpiSpec, column: Column, kind: str, *, counted: bool) ->
     if not is_number(kind) and (kind not in FLOATS or spec.exact or counted):
         todo = _declare(kind) or "; only int, long and decimal columns can be reckoned with"
         todo += f", or write {TOLERANCE}" if kind in FLOATS and not counted else ""
-        raise _refused(spec, f"column {column.name!r} is of type {kind}{todo}", column.at)
+        raise refused(spec, f"column {column.name!r} is of type {kind}{todo}", column.at)
     return kind
 
 
@@ -338,7 +215,7 @@ def _value_scale(r: ResolvedKpi, measure: Measure, value_type: str) -> int | Non
 
 def _checked(spec: KpiSpec, scale: int) -> int:
     if scale > MAX_DIGITS:
-        raise _refused(
+        raise refused(
             spec, f"{spec.measure} has {scale} digits after the point; {MAX_DIGITS} is the most that is exact"
         )
     return scale

@@ -14,7 +14,8 @@ from sqlglot import exp
 
 from lakeward.domain.dialect import Dialect
 from lakeward.domain.kpi_cells import Cells, dimensions_of
-from lakeward.domain.kpi_resolve import INEXACT, MAX_DIGITS, ResolvedKpi
+from lakeward.domain.kpi_digits import INEXACT, MAX_DIGITS
+from lakeward.domain.kpi_resolve import ResolvedKpi
 from lakeward.domain.spelling import Spelling, spelling
 from lakeward.domain.tree import (
     Expression,

@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 from lakeward.spec.calendar_checks import check_calendar
 from lakeward.spec.document import Path
 from lakeward.spec.flatten_checks import again, flatten
-from lakeward.spec.models import ChildSpec, Filter, FilterOp, GroupSpec, KpiSpec, Migration, Reference, TableSpec
+from lakeward.spec.kpi_checks import check_kpi, filter_arity
+from lakeward.spec.models import ChildSpec, GroupSpec, Migration, Reference, TableSpec
 from lakeward.spec.names import is_glob, slug, split_table
 from lakeward.spec.problems import Trouble, meant
 from lakeward.spec.rules import Rule
@@ -163,22 +164,6 @@ def _layout(part: TableSpec | ChildSpec, at: Path) -> Iterator[Trouble]:
         yield from _rule(rule, (*at, "rules", n))
 
 
-def filter_arity(one: Filter, at: Path) -> Iterator[Trouble]:
-    """The operator decides how many values there must be."""
-    path = (*at, "value") if one.value is not None else at
-    if one.op in {FilterOp.IS_NULL, FilterOp.NOT_NULL}:
-        if one.value is not None:
-            yield Trouble(path, f"`{one.op}` takes no value", "Leave `value` out.")
-    elif one.op in {FilterOp.IN, FilterOp.NOT_IN}:
-        if not isinstance(one.value, tuple) or not one.value:
-            yield Trouble(path, f"`{one.op}` takes a list of values", "Write `value: [a, b]`.")
-    elif one.value is None:
-        todo = "Add `value`; to find nulls write `op: is null` or `op: is not null`."
-        yield Trouble(path, f"`{one.op}` needs a value; null never compares", todo)
-    elif isinstance(one.value, tuple):
-        yield Trouble(path, f"`{one.op}` takes one value, not a list", "Use `op: in` or `op: not in` for a list.")
-
-
 def _columns(table: TableSpec, at: Path) -> Iterator[Trouble]:
     """A column that is dropped can't be asked for something else; a lake's name is given once."""
     dropped = {column for column in table.drop if not is_glob(column)}
@@ -256,7 +241,7 @@ def _kpis(spec: Migration) -> Iterator[Trouble]:
             todo = meant(kpi.table, made) or (f"The groups make: {', '.join(made)}." if made else "")
             reason = f"no group makes a table called `{kpi.table}`"
             yield Trouble((*at, "table"), reason, todo, because=_naming(spec, *everywhere))
-        yield from _kpi(kpi, at)
+        yield from check_kpi(kpi, at)
 
 
 def _unproved(spec: Migration) -> Iterator[Trouble]:
@@ -270,47 +255,3 @@ def _unproved(spec: Migration) -> Iterator[Trouble]:
             reason = f"no KPI proves the group `{group.name}`; counts of rows prove nothing"
             todo = "Declare at least one KPI over its tables."
             yield Trouble(("groups", n, "name"), reason, todo, because=(*_naming(spec, n), *tables))
-
-
-TOLERANCE = (
-    "`exact: false` and `tolerance: {absolute: 0.01, owner: who answers for it, reason: why}` (or `relative: 0.000001`)"
-)
-"""What a KPI over floats needs."""
-
-
-def _tolerance(kpi: KpiSpec, at: Path) -> Iterator[Trouble]:
-    tolerance = kpi.tolerance
-    if tolerance is None:
-        if not kpi.exact:
-            todo = f"Write {TOLERANCE}."
-            yield Trouble(
-                (*at, "exact"), "a figure that is not exact needs a `tolerance`", todo, because=((*at, "tolerance"),)
-            )
-        return
-    if kpi.exact:
-        reason = "a figure that is exact takes no `tolerance`: it is equal or it is not"
-        todo = "Leave it out, or write `exact: false` where the figure is made of floats."
-        yield Trouble((*at, "tolerance"), reason, todo, because=((*at, "exact"),))
-    if (tolerance.absolute is None) is (tolerance.relative is None):
-        both = tuple((*at, "tolerance", field) for field in ("absolute", "relative"))
-        yield Trouble(
-            (*at, "tolerance"), "a tolerance is either `absolute` or `relative`", "Write one of them.", because=both
-        )
-
-
-def _kpi(kpi: KpiSpec, at: Path) -> Iterator[Trouble]:
-    for field, values in (("grains", kpi.grains), ("dimensions", kpi.dimensions)):
-        for n, value in again(values):
-            yield Trouble((*at, field, n), f"`{value}` stands twice in `{field}`", "Leave one out.")
-    if kpi.date is None and "grains" in kpi.model_fields_set and kpi.grains:
-        todo = "Add `date`, or leave them out."
-        reason = "`grains` without a `date` that they could cut"
-        yield Trouble((*at, "grains"), reason, todo, because=((*at, "date"),))
-    if kpi.date is not None and not kpi.grains:
-        yield Trouble((*at, "grains"), "a KPI with a `date` needs at least one grain", "Use day, week or month.")
-    yield from _tolerance(kpi, at)
-    if kpi.date in kpi.dimensions:
-        n = kpi.dimensions.index(kpi.date)
-        yield Trouble((*at, "dimensions", n), f"`{kpi.date}` is the KPI's date already", "Leave it out here.")
-    for n, one in enumerate(kpi.filter):
-        yield from filter_arity(one, (*at, "filter", n))

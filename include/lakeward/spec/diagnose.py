@@ -33,7 +33,8 @@ _KINDS: Mapping[str, str] = {
     "model_type": "a mapping (`key: value` lines)",
     "model_attributes_type": "a mapping (`key: value` lines)",
     "decimal_type": "a number",
-    "date_type": "a date",
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "a date"),
+    "date_from_datetime_inexact": "a date without a time",
     "datetime_type": "a date and time",
 }
 _CUT = re.compile(r"(decimal|bucket|truncate)\(\s*[0-9]+\s*")

@@ -70,7 +70,30 @@ class Schedule(Word):
                     raise ValueError(
                         f"{text!r}: {part!r} is no {name}: `*`, a number from {low} to {high}, a range, a step"
                     )
+        days, months = (_numbers(fields[n], *_FIELDS[n][1:]) for n in (2, 3))
+        if fields[4] == "*" and all(day > _LONGEST[month - 1] for day in days for month in months):
+            raise ValueError(f"{text!r} never comes: no such month has a day {min(days)}")
         return text
+
+
+_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def _numbers(value: str, low: int, high: int, names: tuple[str, ...]) -> set[int]:
+    """All that a field which holds good parts means."""
+    found: set[int] = set()
+    for part in value.split(","):
+        span, _, step = part.partition("/")
+        ends = [low, high] if span == "*" else [_number(end, low, names) for end in span.split("-")]
+        last = high if step and len(ends) == 1 else ends[-1]
+        found |= set(range(ends[0], last + 1, int(step or 1)))
+    return found
+
+
+def _number(word: str, low: int, names: tuple[str, ...]) -> int:
+    if word in names:
+        return names.index(word) + low
+    return int(word) if word.isdecimal() else -1
 
 
 def _is_part(part: str, low: int, high: int, names: tuple[str, ...]) -> bool:
@@ -79,11 +102,7 @@ def _is_part(part: str, low: int, high: int, names: tuple[str, ...]) -> bool:
         return False
     if found[1] == "*":
         return True
-    ends = [
-        names.index(end) + low if end in names else int(end) if end.isdecimal() else -1
-        for end in found.group(2, 3)
-        if end
-    ]
+    ends = [_number(end, low, names) for end in found.group(2, 3) if end]
     return all(low <= end <= high for end in ends) and ends == sorted(ends)
 
 

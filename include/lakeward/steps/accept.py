@@ -16,6 +16,7 @@ from lakeward.domain.accepted import (
     id_of,
     in_scope,
     of_cell,
+    of_count,
     of_row,
     open_differences,
     place_of,
@@ -44,6 +45,8 @@ def differences_of(plan: Plan, verdict: Verdict, ports: Ports) -> tuple[tuple[Di
     """What a failed verdict found, finest cells or rows, and whether that is all of it."""
     if verdict.kind == "rows":
         return tuple(map(of_row, findings_of(ports, verdict))), verdict.whole
+    if verdict.kind == "counts":
+        return tuple(map(of_count, verdict.findings)), True
     file = verdict.differences_file
     if file is None:
         return (), False

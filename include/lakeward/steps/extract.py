@@ -19,7 +19,7 @@ from lakeward.domain.zone_rules import ZONE, needs_rules, rules_sql
 from lakeward.errors import SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.steps.artifacts import find_manifest, key_of, write_manifest
-from lakeward.steps.figures import take_source, write_figures
+from lakeward.steps.figures import take_at_cut, write_figures
 from lakeward.steps.guards import count_guarded, refuse
 from lakeward.steps.rows import proven, source_figures_sql
 
@@ -40,9 +40,7 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
         check_tables(plan, group, cut)
         counts = {t.name: beside.submit(_count, cut, t) for t in group.tables}
         resolved = kpi.resolve_all(plan, group)
-        figures = [
-            beside.submit(take_source, ports, f"{prefix}/figures/{r.spec.name}.parquet", cut, r, most) for r in resolved
-        ]
+        figures = [beside.submit(take_at_cut, ports, f"{prefix}/figures", cut, r, most) for r in resolved]
         figures += [
             beside.submit(_take, cut, ports, source_figures_sql(plan, *table), f"{prefix}/rows/{table[1].name}.parquet")
             for table in proven(group)

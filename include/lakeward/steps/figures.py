@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from lakeward.domain.evidence import Finding
 from lakeward.domain.facts import TablePlan
 from lakeward.domain.file_facts import FileFact, FileSet, Manifest
 from lakeward.domain.kpi_compare import EXPECTED, FOUND, NOTHING, Opened, differences_sql, finding, totals_sql
-from lakeward.errors import DataError, LakeError, SourceError
+from lakeward.errors import DataError, LakeError, SourceError, SourceLostError
 from lakeward.ports import CutReader, Input, ObjectStore, Ports
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _FULL = (
     "A figure has at most 38 digits, those after the point included: give its columns a smaller scale under `types`, let the KPI's "
     "`filter` leave out rows whose values are wrong, or measure parts of it as KPIs of their own."
 )
+_REFUSED = ".refused.json"
+"""What stands in the place of figures that SQL written by hand could not give."""
 SHOWN = 100
 """Findings that a verdict carries; its files have all of them."""
 
@@ -104,13 +107,32 @@ def take_source(ports: Ports, key: str, cut: CutReader, r: kpi.ResolvedKpi, most
     return write_figures(ports, key, found)
 
 
+def take_at_cut(ports: Ports, folder: str, cut: CutReader, r: kpi.ResolvedKpi, most: int) -> FileFact:
+    """As ``take_source``; what SQL written by hand can't give is stored as that, so that the cut lands and the verdict tells it."""
+    try:
+        return take_source(ports, f"{folder}/{r.spec.name}.parquet", cut, r, most)
+    except SourceLostError:
+        raise
+    except SourceError as error:
+        if r.hand is None:
+            raise
+        key, data = f"{folder}/{r.spec.name}{_REFUSED}", json.dumps({"what": error.what, "todo": error.todo}).encode()
+        return FileFact(ports.store.url(key), 0, len(data), ports.store.put(key, data))
+
+
 def as_input(store: ObjectStore, r: kpi.ResolvedKpi, file: FileFact) -> FileSet:
     """Stored figures as an input of the engine."""
     return FileSet((file.url,), store.access, kpi.figure_columns(r))
 
 
 def source_figures(store: ObjectStore, manifest: Manifest, r: kpi.ResolvedKpi) -> FileFact:
-    """The figures that the source gave in the cut's snapshot, unaltered since; LakeError when they are not."""
+    """The figures that the source gave in the cut's snapshot, unaltered since; LakeError when they are not, SourceError when it gave none."""
+    refused = f"/figures/{r.spec.name}{_REFUSED}"
+    if any(f.url.endswith(refused) for f in manifest.figures):
+        file = taken_figures(store, manifest, refused, f"KPI {r.spec.name}")
+        found = store.get(file.url.removeprefix(store.url("x")[:-1]))
+        told = json.loads(found[0]) if found else {}
+        raise SourceError(str(told.get("what")), todo=str(told.get("todo")))
     return taken_figures(store, manifest, f"/figures/{r.spec.name}.parquet", f"KPI {r.spec.name}")
 
 

@@ -200,7 +200,9 @@ def remarks(spec: kpi.KpiSpec, before: str = "") -> str:
     if bound := spec.tolerance:
         told.append(f"within {bound.told}: not exact, tolerated by {bound.owner} ({bound.reason})")
     if spec.sql:
-        told.append(f"by SQL written by hand (sha256 {digest(spec.sql.source, spec.sql.lake)[:12]})")
+        told.append(
+            f"by SQL written by hand (sha256 {digest(spec.sql.source, spec.sql.lake)[:12]}): not asked of the landing, not followed to rows"
+        )
     return before + "; ".join(told) if told else ""
 
 

@@ -60,6 +60,7 @@ def test_a_row_is_shown_repaired_accepted_and_open_again(shop: Path, cli: Run) -
         assert dry.exit_code == 0, dry.output
         assert "1 difference accepted by ann for finance until 2099-12-31" in dry.stdout
         assert "Nothing was written" in dry.stdout
+        assert "until 2099-12-31:" in " ".join(dry.stdout.split())  # an id has what is written
         assert "Accepted: " in cli("accept", shop, *rule, *GIVEN, "--confirm").stdout
     code, found = parity(cli, shop, "--at", "cut")
     accepted = {v["subject"]: v["accepted"] for v in found["verdicts"] if v["outcome"] == "fail"}
@@ -81,7 +82,10 @@ def test_a_row_is_shown_repaired_accepted_and_open_again(shop: Path, cli: Run) -
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("accept",), 1, "--kpi NAME or --rows TABLE"),
+        (("accept",), 1, "--kpi NAME, --rows TABLE or --counts TABLE"),
+        (("accept", "--counts", "orders", *GIVEN), 1, "no difference in what was named"),
+        (("accept", "--counts", "orders", "--amount", "1", *GIVEN), 1, "Name --counts TABLE alone"),
+        (("accept", "--counts", "orders", "--rows", "orders", *GIVEN), 1, "One of them"),
         (("accept", "--kpi", "revenu", *GIVEN), 1, "revenue"),
         (("accept", "--kpi", "revenue"), 1, "needs --owner, --reason, --expires"),
         (("accept", "--kpi", "revenue", "--amount", "1e", *GIVEN), 1, "--amount 1e is no number"),

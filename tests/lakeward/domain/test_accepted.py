@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from lakeward.domain.acceptance import Acceptance, Difference
-from lakeward.domain.accepted import id_of, of_row, open_differences
+from lakeward.domain.accepted import id_of, of_count, of_row, open_differences
 from lakeward.domain.evidence import Evidence, Finding, Outcome, Verdict
 from lakeward.domain.gate import decide, evidence_hash
 from lakeward.spec.models import GateSpec
@@ -114,3 +114,26 @@ def test_the_gate_opens_on_what_is_accepted_and_the_hash_binds_to_it() -> None:
         assert [one in decision.warnings for one in told] == [opens]
         assert id_of(acceptance) in told[0]
     assert evidence_hash(replace(evidence, accepted=(acceptance,))) != evidence_hash(evidence)
+
+
+def test_a_row_that_one_side_lacks_is_bound_by_all_that_is_in_it() -> None:
+    lost = Finding(
+        "sales",
+        "source-lake",
+        kind="missing",
+        table="sales",
+        key=(7,),
+        values={"id": "7", "total": "1.00", "memo": None},
+    )
+    acceptance = accepted("rows", of_row(lost))
+    assert not is_open(acceptance, of_row(lost))
+    for values in ({"id": "7", "total": "1.01", "memo": None}, {"id": "7", "total": "1.00", "memo": ""}):
+        assert is_open(acceptance, of_row(replace(lost, values=values)))
+
+
+def test_counts_are_accepted_as_they_are() -> None:
+    apart = Finding("sales", "landing-lake", "total", None, {}, "100", "99", "100 read, but 99 in the lake")
+    acceptance = accepted("counts", of_count(apart))
+    assert not is_open(acceptance, of_count(apart))
+    for change in ({"found": "98"}, {"expected": "101"}, {"leg": "source-landing"}, {"subject": "visits"}):
+        assert is_open(acceptance, of_count(replace(apart, **change)))  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ from lakeward.domain.kpi_compare import (
     finding,
     totals_sql,
 )
-from lakeward.domain.kpi_resolve import INEXACT
+from lakeward.domain.kpi_digits import INEXACT
 from lakeward.spec.calendar import CalendarSpec, FiscalSpec, Grain
 
 COLUMNS = {"id": "long", "amount": "decimal(12,2)", "on": "date", "status": "string"}

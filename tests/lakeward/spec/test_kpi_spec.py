@@ -44,6 +44,10 @@ def told(folder: Path, more: str, measure: str = "sum(total)") -> str:
         ("    exact: false\n    tolerance: {absolute: 1, owner: Ada}\n", "reason"),
         ("    exact: false\n    tolerance: {absolute: much, owner: Ada, reason: x}\n", "x.yaml:32:"),
         ("    terms: sources\n", "x.yaml:31:"),
+        (
+            "    terms: source\n    sql: {source: SELECT 1 AS a, lake: SELECT 1 AS a, columns: {a: int}}\n",
+            "x.yaml:31:12: `terms: source` beside `sql`",
+        ),
     ],
 )
 def test_a_tolerance_belongs_to_figures_that_are_not_exact(tmp_path: Path, more: str, said: str) -> None:

@@ -71,7 +71,10 @@ def test_without_waves_the_groups_follow_each_other_as_written(tmp_path: Path) -
     ]
 
 
-@pytest.mark.parametrize("schedule", ["@daily", "*/5 0-6 1,15 jan-mar 7", "0 22 * * *"])
+@pytest.mark.parametrize(
+    "schedule",
+    ["@daily", "*/5 0-6 1,15 jan-mar 7", "0 22 * * *", "0 0 29 2 *", "0 0 31 4-5 *", "0 0 30 2 mon", "0 0 28/2 2 *"],
+)
 def test_schedules_that_cron_knows(tmp_path: Path, schedule: str) -> None:
     assert spec_of(tmp_path, GOOD.replace("30 22 * * mon-fri", schedule)).schedule == schedule
 
@@ -82,6 +85,14 @@ def test_schedules_that_cron_knows(tmp_path: Path, schedule: str) -> None:
         ("30 22 * * mon-fri", "60 22 * * *", "x.yaml:7:11: '60 22 * * *': '60' is no minute"),
         ("30 22 * * mon-fri", "0 5-2 * * *", "'5-2' is no hour"),
         ("30 22 * * mon-fri", "nightly", "no schedule"),
+        ("30 22 * * mon-fri", "0 0 30 2 *", "'0 0 30 2 *' never comes: no such month has a day 30"),
+        ("30 22 * * mon-fri", "0 0 31 apr,6,9-11/2 *", "never comes: no such month has a day 31"),
+        (
+            "from: 2020-01-01",
+            "from: yesterday",
+            "a whole number or a date is expected here, not `yesterday`",
+        ),
+        ("from: 2020-01-01", "from: 2020-01-01 10:00:00", "a date without a time"),
         ("30 22 * * mon-fri", "0 0 * * $(x)", "no day of the week"),
         ("2 months", "1 quarter", "'1 quarter' is not of the form 1 month, 1 week, 1 day, 100000 keys"),
         ("2 months", "0 days", "is not of the form"),

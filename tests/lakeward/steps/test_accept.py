@@ -130,3 +130,25 @@ def test_errors_that_cancel_out_are_open_again_when_they_grow(shop: World) -> No
     assert is_settled(explain_verdicts(shop.plan, [verdict], shop.ports, AT), verdict)
     (grown,) = shifted("5.00")
     assert not is_settled(explain_verdicts(shop.plan, [grown], shop.ports, AT), grown)
+
+
+def test_a_row_that_is_lost_is_accepted_in_the_rows_and_in_the_counts(shop: World) -> None:
+    shop.publish({"sales": "SELECT * FROM rows WHERE id <> 5"}, f"{next(RUNS):04}")
+    verdicts = {f"{v.kind} {v.subject}": v for v in compare(shop.plan, "shop", shop.ports, AT)}
+
+    def held() -> set[str]:
+        return {
+            one.split(":")[1].strip() for one in gate(shop).reasons if one.startswith(("shop: rows", "shop: counts"))
+        }
+
+    assert held() == {"rows sales", "counts shop"}
+    for rule, subject, scope in (("rows", "sales", {"keys": (("5",),)}), ("counts", "shop", {"keys": (("sales",),)})):
+        made, found = propose(shop.plan, verdicts[f"{rule} {subject}"], wanted(rule, subject, **scope), shop.ports)
+        assert (found.count, found.settled) == (1, True)
+        assert id_of(made) in found.told()
+        assert id_of(made) not in found.told(named=False)
+        keep_acceptance(shop.ports, made)
+    assert held() == set()
+    shop.publish({"sales": "SELECT * FROM rows WHERE id NOT IN (5, 6)"}, f"{next(RUNS):04}")
+    compare(shop.plan, "shop", shop.ports, AT)
+    assert held() == {"rows sales", "counts shop"}

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from sqlglot import exp
 
+from lakeward.domain.kpi_digits import MAX_DIGITS
 from lakeward.domain.tree import (
     Expression,
     Select,
@@ -33,9 +34,6 @@ from lakeward.spec.scalars import LakeType
 
 MODULUS = (1 << 61) - 1
 """Weighted sums are told modulo this prime, so that they fit whatever digits the measure has."""
-MAX_DIGITS = 38
-"""Digits that the lake's decimals have."""
-FLOATS = frozenset({"float", "double"})
 Sets = Sequence[tuple[str, str, tuple[str, ...]]]
 """Grain (``total`` or the column of its period), name of the dimensions, their columns."""
 

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from sqlglot import exp
 
-from lakeward.domain.spelling.base import MAX_DIGITS, MODULUS, Spelling
+from lakeward.domain.kpi_digits import MAX_DIGITS
+from lakeward.domain.spelling.base import MODULUS, Spelling
 from lakeward.domain.tree import (
     Expression,
     add,
