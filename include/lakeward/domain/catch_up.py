@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.duck import Rows as Which
 from lakeward.domain.facts import GroupPlan, LakeTable, TablePlan, Watermark, Windowing
 from lakeward.domain.faults import Faults
@@ -20,12 +21,12 @@ from lakeward.domain.fingerprint import BUCKETS, bucket
 from lakeward.domain.flatten import table_sql
 from lakeward.domain.identity import WHOLE, cut_id
 from lakeward.domain.kpi_lake import lake_view
-from lakeward.domain.kpi_text import Dialect
 from lakeward.domain.repair import parents
 from lakeward.domain.rows import EXPECTED, Rows, compared
 from lakeward.domain.shaping import suggest
 from lakeward.domain.source_facts import SourceTable
 from lakeward.domain.sql import ident
+from lakeward.domain.tree import Expression, named, number, one_of
 from lakeward.domain.windowing import in_window
 from lakeward.domain.windows import FIRST, LAST, Window
 from lakeward.spec.models import CalendarSpec, CatchUpSpec, WindowSpec
@@ -138,7 +139,7 @@ class Keyed:
             return parents(self.plan, self.table)
         return ()
 
-    def number(self, rows: Rows) -> str:
+    def number(self, rows: Rows) -> Expression:
         """The number of the source's row."""
         return replace(rows, table=replace(rows.table, key=self.names)).number
 
@@ -151,7 +152,7 @@ class Keyed:
     @property
     def key(self) -> tuple[str, ...]:
         """What ``TOUCHED`` holds of a row."""
-        return tuple(ident(name) for name in self.names) or (self.rows.hash,)
+        return tuple(ident(name) for name in self.names) or (self.rows.spelled.sql(self.rows.hash),)
 
     @property
     def selected(self) -> str:
@@ -184,8 +185,8 @@ def untold(plan: TablePlan) -> tuple[str, str] | None:
 
 def numbers_sql(keyed: Keyed, rows: Rows, buckets: Collection[int]) -> str:
     """Number and hash of every row in some of the table's buckets."""
-    terms = [f"{bucket(rows.number)} IN ({', '.join(map(str, buckets))})"] if len(buckets) < BUCKETS else []
-    return f"SELECT {keyed.number(rows)} AS number, {rows.hash} AS h FROM {rows.sql}{rows.kept(*terms)}"
+    terms = [one_of(bucket(rows.number), [number(one) for one in buckets])] if len(buckets) < BUCKETS else []
+    return rows.spelled.sql(rows.kept([named(keyed.number(rows), "number"), named(rows.hash, "h")], *terms))
 
 
 def apart_sql(found: str) -> str:
@@ -205,11 +206,13 @@ def numbered(keyed: Keyed, numbers: Sequence[int], *, listed: bool) -> str:
     """What rows of the source's table fulfil that have one of the numbers; or, not ``listed``, are in buckets of such."""
     main, landed = keyed.plan.lake[0], {c.source: c.expression for c in keyed.plan.columns}
     columns = {c.name: f"({landed[c.source]})" for c in main.columns if c.source in landed}
-    number = keyed.number(Rows(main, compared(main), Dialect.POSTGRES, "", columns, keyed.calendar))
-    if listed:
-        return f"{number} IN ({', '.join(map(str, numbers))})" if numbers else "false"
-    buckets = sorted({one & (BUCKETS - 1) for one in numbers})
-    return f"{bucket(number)} IN ({', '.join(map(str, buckets))})" if len(buckets) < BUCKETS else "true"
+    rows = Rows(main, compared(main), Dialect.POSTGRES, "", columns, keyed.calendar)
+    of = keyed.number(rows)
+    if not listed:
+        of, numbers = bucket(of), sorted({one & (BUCKETS - 1) for one in numbers})
+        if len(numbers) == BUCKETS:
+            return "true"
+    return rows.spelled.sql(one_of(of, [number(one) for one in numbers])) if numbers else "false"
 
 
 # --- what is exchanged --------------------------------------------------------------------------------------------------
@@ -230,14 +233,16 @@ def touched_sql(tables: Sequence[Keyed], which: Which, exact: Collection[str]) -
     """
     main = tables[0]
     read = _landed(main, Which.ALL, exact, main.names)
-    there = f"{main.number(main.rows)} IN (SELECT number FROM {ident(NUMBERS)})"
+    there = f"{main.rows.spelled.sql(main.number(main.rows))} IN (SELECT number FROM {ident(NUMBERS)})"
     asked = f"SELECT {main.selected} FROM ({read}) UNION SELECT {main.selected} FROM {ident(lake_view(main.table.name))} WHERE {there}"
     sides = []
     for n, one in enumerate(tables):
         fresh = _landed(one, which, exact)
         lake = f"{ident(lake_view(one.table.name))} WHERE {one.matching('asked')}"
         for side, rows in ((1, f"({fresh})"), (-1, lake)):
-            sides.append(f"SELECT {n} AS t, {one.selected}, {side} AS side, {one.rows.hash} AS h FROM {rows}")
+            sides.append(
+                f"SELECT {n} AS t, {one.selected}, {side} AS side, {one.rows.spelled.sql(one.rows.hash)} AS h FROM {rows}"
+            )
     keys = ", ".join(_nth(n) for n in range(len(main.key)))
     return (
         f"WITH asked AS MATERIALIZED ({asked}) SELECT DISTINCT {keys} FROM (SELECT t, {keys} FROM ({' UNION ALL '.join(sides)}) "
