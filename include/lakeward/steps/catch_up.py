@@ -14,7 +14,7 @@ from lakeward.domain.facts import Plan
 from lakeward.domain.file_facts import Mark
 from lakeward.domain.identity import catch_up_key
 from lakeward.domain.stored import from_json, to_json
-from lakeward.errors import ConflictError, LakewardError
+from lakeward.errors import ConflictError, DataError, LakewardError
 from lakeward.ports import ObjectStore, Ports, StepRecord
 from lakeward.spec.models import PhasedGroup
 from lakeward.steps.artifacts import find_manifest, freeze_plan, read_plan, read_staged
@@ -129,9 +129,14 @@ class RoundRun(WindowRun):
         entry.message = f"{staged.upserted:,} rows to upsert, {staged.deleted:,} to delete"
 
     def _validate(self, at: datetime, entry: Entry) -> None:
-        if not self._whole:
-            if lost := orphans(self._plan, self._group, self._ports):
+        if lost := orphans(self._plan, self._group, self._ports):
+            if not self._whole:
                 raise MustBeWholeError(f"{'; '.join(lost)}.", todo="The next round compares all rows.")
+            raise DataError(
+                f"Group {self._group}: {'; '.join(lost)}: these don't fit what is declared. Nothing was published.",
+                todo="Mend them at the source; the quarantine tells none of them yet. The next run looks again.",
+            )
+        if not self._whole:
             return
         group = self._plan.group(self._group)
         staged = as_it_will_be(read_staged(self._ports.store, self._plan, group))

@@ -21,7 +21,7 @@ from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.steps.artifacts import find_manifest, key_of, write_manifest
 from lakeward.steps.figures import take_source, write_figures
 from lakeward.steps.guards import count_guarded, refuse
-from lakeward.steps.rows import proven, source_figures_sql
+from lakeward.steps.rows import proven, rows_file, source_figures_sql
 
 
 def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: Progress = silent) -> Manifest:
@@ -42,7 +42,7 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
         figures = begin_figures(plan, group, ports, cut, beside, prefix)
         try:
             tables = tuple(_land(cut, ports, t, f"{prefix}/{t.name}", counts, progress) for t in group.tables)
-            taken = tuple(f.result() for f in figures)
+            taken = tuple(f.result() for f in figures.values())
         finally:
             beside.shutdown(wait=False, cancel_futures=True)
     manifest = Manifest(
@@ -64,19 +64,19 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
 
 def begin_figures(
     plan: Plan, group: GroupPlan, ports: Ports, cut: CutReader, beside: ThreadPoolExecutor, prefix: str
-) -> list[Future[FileFact]]:
-    """Every figure of the source, taken in the snapshot by another thread."""
+) -> dict[str, Future[FileFact]]:
+    """Every figure of the source, taken in the snapshot by another thread; by the end of the file's name."""
     most, resolved = plan.migration.parity.max_cells, kpi.resolve_all(plan, group)
-    figures = [
-        beside.submit(take_source, ports, f"{prefix}/figures/{r.spec.name}.parquet", cut, r, most) for r in resolved
-    ]
-    figures += [
-        beside.submit(_take, cut, ports, source_figures_sql(plan, *table), f"{prefix}/rows/{table[1].name}.parquet")
-        for table in proven(group)
-    ]
+    figures = {}
+    for r in resolved:
+        name = f"/figures/{r.spec.name}.parquet"
+        figures[name] = beside.submit(take_source, ports, f"{prefix}{name}", cut, r, most)
+    for table, lake in proven(group):
+        name = rows_file(lake)
+        figures[name] = beside.submit(_take, cut, ports, source_figures_sql(plan, table, lake), f"{prefix}{name}")
     if needs_rules(resolved):
         rules = rules_sql(plan.migration.calendar, Dialect.POSTGRES)
-        figures.append(beside.submit(_take, cut, ports, rules, f"{prefix}{ZONE}"))
+        figures[ZONE] = beside.submit(_take, cut, ports, rules, f"{prefix}{ZONE}")
     return figures
 
 

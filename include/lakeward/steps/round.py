@@ -43,7 +43,7 @@ from lakeward.steps.artifacts import (
     write_staged,
 )
 from lakeward.steps.claim import last_claim
-from lakeward.steps.exchange import look_up, refuse_referred, rewrite, write
+from lakeward.steps.exchange import look_up, rewrite, write
 from lakeward.steps.extract import begin_figures, check_tables, guarded
 from lakeward.steps.figures import take_figures
 from lakeward.steps.publish import find_pointer, later, require_legacy
@@ -84,8 +84,8 @@ def extract_round(
     horizon = ports.source.horizon()
     with ports.source.cut(group.tables) as cut, ThreadPoolExecutor(1, "figures") as beside:
         check_tables(plan, group, cut)
-        search = Search(plan, group, ports, cut, bases, prefix, progress)
-        figures = begin_figures(plan, group, ports, cut, beside, prefix) if whole else []
+        figures = begin_figures(plan, group, ports, cut, beside, prefix) if whole else {}
+        search = Search(plan, group, ports, cut, bases, prefix, figures, progress)
         try:
             tables, numbers = [], {}
             for table in group.tables:
@@ -95,7 +95,7 @@ def extract_round(
                 rows = counts.pop("") if whole else sum(file.rows for file in files)
                 tables.append(LandedTable(table.name, files, rows, rows, counts if whole else {}))
             tops = _tops(group, cut)
-            taken = tuple(f.result() for f in figures)
+            taken = tuple(f.result() for f in figures.values())
         finally:
             beside.shutdown(wait=False, cancel_futures=True)
     manifest = Manifest(
@@ -149,7 +149,7 @@ def stage_round(plan: Plan, group_name: str, ports: Ports, attempt: str, progres
     """Write anew the files that hold rows which differ; a round that is staged is left as it is.
 
     :raises MustBeWholeError: something does not fit what is declared, and not all rows were compared.
-    :raises DataError: too much would be quarantined, or rows that others refer to.
+    :raises DataError: too much would be quarantined.
     :raises ConflictError: a table has other rows than when the round was read.
     """
     group = plan.group(group_name)
@@ -212,7 +212,6 @@ class _Staging:
                 f"Rows of {', '.join(landing.bad)} don't fit what is declared.",
                 todo="Nothing needs to be done: the next round compares all rows, and sets them aside.",
             )
-        refuse_referred(landing)
         return landing
 
     def _table(self, plan: TablePlan, landing: SetAside, bases: dict[str, Base]) -> list[StagedTable]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from lakeward.domain.catch_up import (
@@ -24,7 +25,7 @@ from lakeward.domain.identity import manifest_key
 from lakeward.domain.kpi_lake import lake_view
 from lakeward.domain.oversize import cut_short
 from lakeward.domain.quarantine import quarantine_table
-from lakeward.domain.rows import EXPECTED, FOUND, Rows, differing_sql, figures_sql
+from lakeward.domain.rows import EXPECTED, FIGURES, FOUND, Rows, differing_sql, figures_sql
 from lakeward.domain.sides import LAKE, whole
 from lakeward.domain.sql import ident
 from lakeward.errors import LakeError
@@ -32,6 +33,7 @@ from lakeward.ports import CutReader, Input, Ports, Progress
 from lakeward.steps.extract import told_apart
 from lakeward.steps.figures import take_figures, write_figures
 from lakeward.steps.guards import count_guarded, refuse
+from lakeward.steps.rows import rows_file
 
 NUMBER = (("number", "long"), ("h", "long"))
 """Columns of exported key numbers with the hashes of their rows; stored numbers have the first alone."""
@@ -85,6 +87,7 @@ class Search:
     cut: CutReader
     bases: dict[str, Base]
     prefix: str
+    figures: Mapping[str, Future[FileFact]]
     progress: Progress
 
     def by_fingerprints(self, table: TablePlan) -> tuple[tuple[FileFact, ...], FileFact]:
@@ -94,7 +97,7 @@ class Search:
             subject = whole(table, lake, (), self.plan.migration.calendar)
             there: dict[str, Input] = {LAKE: self.bases[lake.name].files}
             keyed = self._keyed(table, lake)
-            parts += self._apart(keyed, subject.source(), subject.lake(), there)
+            parts += self._apart(keyed, subject.source(), subject.lake(), there, self._taken(lake))
         numbers = self._numbers(table, parts)
         return self._land_numbers(table, numbers, "rows"), numbers
 
@@ -128,12 +131,19 @@ class Search:
     def _keyed(self, table: TablePlan, lake: LakeTable) -> Keyed:
         return Keyed(table, lake, self.plan.migration.calendar)
 
-    def _apart(self, keyed: Keyed, source: Rows, found: Rows, inputs: dict[str, Input]) -> Iterator[FileFact]:
+    def _taken(self, lake: LakeTable) -> FileSet | None:
+        """The source's fingerprints of a lake table, where they are taken for the proof anyway."""
+        told = self.figures.get(rows_file(lake))
+        return FileSet((told.result().url,), self.ports.store.access, FIGURES) if told else None
+
+    def _apart(
+        self, keyed: Keyed, source: Rows, found: Rows, inputs: dict[str, Input], figures: FileSet | None = None
+    ) -> Iterator[FileFact]:
         """The numbers that differ in one lake table: buckets first, then what is in those that do."""
         engine, name = self.ports.engine, keyed.table.name
         self.progress(f"compare {name}", 0, 0)
         sides: dict[str, Input] = {
-            EXPECTED: self.cut.query(figures_sql(source)),
+            EXPECTED: figures or self.cut.query(figures_sql(source)),
             FOUND: engine.table(figures_sql(found), inputs),
         }
         buckets = [int(one["bucket"]) for one in engine.table(differing_sql(), sides).to_pylist()]

@@ -39,7 +39,7 @@ def shop(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     found.source((HERE / "hooks.sql").read_text())
     os.environ["AIRFLOW_CONN_PHASED_FREEZER"] = airflow_connection(found.uri)
     for line in (WINDOW, SIZE):
-        wide = line.replace("1 month", "2 years").replace("10 keys", "100 keys")
+        wide = line.replace("1 month", "24 months").replace("10 keys", "100 keys")
         found.change(line, f"{wide}    catch_up: {{lag: 1h}}\n")
     found.change("calendar:", FREEZE)
     for group in ("sales", "stock"):

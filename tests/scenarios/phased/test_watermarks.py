@@ -23,7 +23,7 @@ MARKS = ", ".join(f"{{table: public.{name}, column: updated_at, overlap: 0s}}" f
 def shop(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     found = Shop(lab, tmp_path_factory.mktemp("marks"))
     found.source((HERE / "marked.sql").read_text())
-    found.change(WINDOW, f"{WINDOW.replace('1 month', '2 years')}    catch_up: {{lag: 1h, watermarks: [{MARKS}]}}\n")
+    found.change(WINDOW, f"{WINDOW.replace('1 month', '24 months')}    catch_up: {{lag: 1h, watermarks: [{MARKS}]}}\n")
     assert found.move().complete
     return found
 
