@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, Param, task
 
 from lakeward_airflow.dag_files import FOLDER, read_migrations
+from lakeward_airflow.operators.approval import ApproveCutoverOperator
 from lakeward_airflow.operators.repair import RepairRowsOperator
-from lakeward_airflow.operators.switch import CutBackOperator, CutOverOperator
+from lakeward_airflow.operators.switch import (
+    CutBackOperator,
+    CutOverOperator,
+    FreezeAndSyncOperator,
+    LiftFreezeOperator,
+)
 
 HERE = Path(__file__).parent
+LONGEST = timedelta(hours=4)
+"""How long an approval is waited for; a freeze whose `limit` is over by then is not switched on."""
 good, _ = read_migrations(HERE)
 names = {path.name: spec.migration for path, spec in good.items()}
 
@@ -25,8 +34,9 @@ FORM = {
     "direction": Param(
         "cut_over",
         type="string",
-        enum=["cut_over", "cut_back", "repair"],
+        enum=["cut_over", "freeze_and_sync", "cut_back", "repair"],
         values_display={
+            "freeze_and_sync": "freeze, synchronise, approve, cut over: a phased migration",
             "cut_over": "cut over: to the lake",
             "cut_back": "cut back: to the state before",
             "repair": "repair: read rows that differ again from the source",
@@ -34,7 +44,10 @@ FORM = {
         title="Direction",
     ),
     "run": Param(
-        type="string", minLength=1, title="Run", description="Id of the migration's DAG run whose cut is meant."
+        "",
+        type="string",
+        title="Run",
+        description="Id of the migration's DAG run whose cut is meant; of a phased migration the `run_key` of its last synchronisation.",
     ),
     "evidence_hash": Param(
         "",
@@ -104,4 +117,13 @@ with DAG(
     cut_back = CutBackOperator(task_id="cut_back", by=by, why="{{ params.why }}")
     repair = RepairRowsOperator(task_id="repair", by=by, why="{{ params.why }}")
 
-    direction() >> [cut_over, cut_back, repair]
+    sync = FreezeAndSyncOperator(task_id="freeze_and_sync", by=by)
+    synchronised = "{{ task_instance.xcom_pull('freeze_and_sync')['run_key'] }}"
+    approve = ApproveCutoverOperator(
+        task_id="approve", run_key=synchronised, rehearsal="{{ params.dry_run }}", response_timeout=LONGEST
+    )
+    switch = CutOverOperator(task_id="switch", run_key=synchronised, approval=approve.output)
+    lift = LiftFreezeOperator(task_id="lift_freeze", trigger_rule="all_done")
+
+    direction() >> [cut_over, cut_back, repair, sync]
+    sync >> approve >> switch >> lift

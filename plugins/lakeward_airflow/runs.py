@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import Logger
 
+    from lakeward.spec.load import LoadedMigration
+
 _SECONDS_BETWEEN_LINES = 5.0
 
 
@@ -27,10 +29,9 @@ def home() -> Path:
 
 
 @contextmanager
-def open_run(migration_file: str, run_key: str) -> Iterator[tuple[Plan, Ports]]:
-    """Open the plan that the run began with, and what it works on; errors that no retry mends fail the task at once."""
+def open_migration(migration_file: str) -> Iterator[tuple[LoadedMigration, Ports]]:
+    """The migration file as it is now, and what it names; errors that no retry mends fail the task at once."""
     from lakeward.adapters.open import open_ports
-    from lakeward.steps.artifacts import read_plan
     from lakeward.steps.check import check_file
     from lakeward_airflow.connections import resolve
     from lakeward_airflow.watch import watched
@@ -38,7 +39,16 @@ def open_run(migration_file: str, run_key: str) -> Iterator[tuple[Plan, Ports]]:
     with final_errors():
         loaded = check_file(Path(migration_file))
         with open_ports(loaded.spec, resolve, home()) as ports, watched(loaded.spec.migration, ports.ledger):
-            yield read_plan(ports.store, loaded.spec.migration, run_key), ports
+            yield loaded, ports
+
+
+@contextmanager
+def open_run(migration_file: str, run_key: str) -> Iterator[tuple[Plan, Ports]]:
+    """Open the plan that the run began with, and what it works on."""
+    from lakeward.steps.artifacts import read_plan
+
+    with open_migration(migration_file) as (loaded, ports):
+        yield read_plan(ports.store, loaded.spec.migration, run_key), ports
 
 
 def now() -> datetime:

@@ -107,12 +107,16 @@ def test_the_documentation_tells_what_moves(sample: dict) -> None:
 def test_the_cutover_form_offers_the_migrations_and_is_a_dry_run(sample: dict) -> None:
     cutover = sample["dags"]["cutover"]
     assert "retail.yaml" in cutover["params"]["migration"]["enum"]
-    assert cutover["params"]["direction"]["enum"] == ["cut_over", "cut_back", "repair"]
+    assert cutover["params"]["direction"]["enum"] == ["cut_over", "freeze_and_sync", "cut_back", "repair"]
     assert cutover["tasks"] == {
-        "direction": ["cut_back", "cut_over", "repair"],
+        "direction": ["cut_back", "cut_over", "freeze_and_sync", "repair"],
         "cut_over": [],
         "cut_back": [],
         "repair": [],
+        "freeze_and_sync": ["approve"],
+        "approve": ["switch"],
+        "switch": ["lift_freeze"],
+        "lift_freeze": [],
     }
 
 

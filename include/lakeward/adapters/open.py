@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 from lakeward.adapters.connections import Connection, variable
 from lakeward.domain.signing import UNSIGNED, Signer, signer_of
 from lakeward.errors import SpecError
-from lakeward.ports import Lake, Ledger, Ports
-from lakeward.spec.models import LandingSpec, Migration, TargetSpec
+from lakeward.ports import Freezer, Lake, Ledger, Ports
+from lakeward.spec.models import LandingSpec, Migration, Phased, TargetSpec
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -139,6 +139,17 @@ def open_signer(resolve: Resolve) -> Signer:
     """The key of the connection ``lakeward_signing`` and the keys that it trusts; without the connection, neither."""
     connection = _if_there(resolve, SIGNING)
     return signer_of(connection.password, connection.extra.get("trusted", ())) if connection else UNSIGNED
+
+
+def open_freezer(spec: Migration, resolve: Resolve) -> Freezer | None:
+    """What keeps writers out of the source, if the migration file names it."""
+    from lakeward.adapters.freezer import HttpFreezer, ProcedureFreezer
+
+    how = spec.freeze if isinstance(spec, Phased) else None
+    if how is None:
+        return None
+    kind, types = (HttpFreezer, {"http", "https"}) if how.kind == "http" else (ProcedureFreezer, {"postgres"})
+    return kind(_of_type(resolve(how.connection), types, "freeze.connection"), how)
 
 
 def _if_there(resolve: Resolve, conn_id: str) -> Connection | None:

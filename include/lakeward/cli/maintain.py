@@ -30,15 +30,22 @@ def maintain(
 
     Example: `lakeward maintain dags/migrations/retail.yaml`
     """
+    from lakeward.adapters.connections import from_environment
+    from lakeward.adapters.open import open_freezer
     from lakeward.cli.session import now, opened
     from lakeward.steps.clean import clean
     from lakeward.steps.compact import compact_published
     from lakeward.steps.expire import expire
+    from lakeward.steps.freeze import lift
 
     with opened(file) as (loaded, ports), progressing() as progress:
         compacted = compact_published(loaded.spec, ports, now(), dry_run=not apply, progress=progress)
         expired = expire(loaded.spec, ports, now(), dry_run=not apply, progress=progress)
         cleaned = clean(loaded.spec, ports, now(), dry_run=not apply, progress=progress)
+        freezer = open_freezer(loaded.spec, from_environment) if apply else None
+        lifted = freezer is not None and lift(ports.store, loaded.spec.migration, freezer, now())
+    if lifted:
+        say("A freeze of the source whose time was over was lifted.")
     _show_compacted(compacted, dry_run=not apply)
     _show_expired(expired)
     _show_cleaned(cleaned)

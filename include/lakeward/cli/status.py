@@ -148,6 +148,15 @@ def _as_json(one: _Status) -> dict[str, object]:
                     name: {"cut": cut.cut_id, "rows": cut.rows, "ended": cut.ended, "gate": cut.gate}
                     for name, cut in p.windows.items()
                 },
+                "caught_up": p.caught
+                and {
+                    "rounds": p.caught.rounds,
+                    "at": p.caught.mark.at.isoformat(),
+                    "proved": p.caught.whole,
+                    "gate": p.caught.gate,
+                    "upserted": p.caught.upserted,
+                    "deleted": p.caught.deleted,
+                },
             }
             for p in one.pointers
         ],

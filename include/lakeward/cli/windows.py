@@ -19,6 +19,7 @@ _SHOWN = 40
 
 def show_windows(pointers: Sequence[Pointer], steps: Sequence[StepRecord]) -> None:
     """Progress of every group that has windows, and which of them are held or will be read again."""
+    from lakeward.cli.session import now
     from lakeward.domain.progress import STEP
     from lakeward.domain.windows import fold
 
@@ -29,6 +30,14 @@ def show_windows(pointers: Sequence[Pointer], steps: Sequence[StepRecord]) -> No
         say(f"{pointer.group}: {len(pointer.windows)} windows done, {rows:,} rows{f': {spans}' if spans else ''}")
         if pointer.group in told:
             say(f"  last run: {told[pointer.group].message}")
+        if caught := pointer.caught:
+            lag = str(now() - caught.mark.at).partition(".")[0]
+            how = f"proved, gate {caught.gate or 'not asked yet'}" if caught.whole else "by watermarks, not proved yet"
+            say(
+                f"  {lag} behind the source: round {caught.rounds} of catch-up, {how}; {caught.upserted:,} rows upserted, "
+                f"{caught.deleted:,} deleted"
+            )
+            continue
         for name, cut in pointer.windows.items():
             if cut.gate != "open":
                 say(f"  window {name} at cut {cut.cut_id} is {cut.gate or 'not judged yet'}")

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from lakeward.domain.acceptance import Acceptance
-from lakeward.domain.file_facts import FileFact
+from lakeward.domain.file_facts import FileFact, Mark
 from lakeward.domain.words import spelled
 
 
@@ -116,10 +116,28 @@ class WindowCut:
 
 
 @dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """The round of a catch-up that readers see. ``mark`` tells how far the source was read; the next round begins there.
+
+    ``whole``: all of the group was compared at this cut, and ``gate`` is what the gate said of it.
+    """
+
+    cut_id: str
+    run_key: str
+    rounds: int
+    mark: Mark
+    whole: bool
+    upserted: int
+    deleted: int
+    gate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Pointer:
     """What readers of one group follow. ``tables`` pins every lake table (qualified name) to a snapshot id.
 
-    ``windows`` are those that a phased migration has published, ``basis`` is what they are counted by.
+    ``windows`` are those that a phased migration has published, ``basis`` is what they are counted by; once a round of catch-up has
+    ``caught`` up, its cut holds the rows of all of them.
 
     ``origins`` names, for tables that are pinned to a compacted snapshot, the one that the cut landed as: the same rows.
     ``previous`` is the state to come back to; ``version`` grows by one with every move.
@@ -139,10 +157,13 @@ class Pointer:
     origins: dict[str, int] = field(default_factory=dict)
     windows: dict[str, WindowCut] = field(default_factory=dict)
     basis: str = ""
+    caught: CaughtUp | None = None
 
     def shows(self, cut_id: str) -> bool:
         """Whether readers see that cut: the one published last, or that of a window."""
-        return self.cut_id == cut_id or any(cut.cut_id == cut_id for cut in self.windows.values())
+        return self.cut_id == cut_id or (
+            self.caught is None and any(cut.cut_id == cut_id for cut in self.windows.values())
+        )
 
     @property
     def content(self) -> dict[str, int]:

@@ -199,6 +199,20 @@ class Windowing:
 
 
 @dataclass(frozen=True, slots=True)
+class Watermark:
+    """The column of a table (the main lake table's name) that every insert and update raises; ``zone`` is whose times it holds.
+
+    ``overlap``: seconds, or numbers, before the last mark from where rows are read again.
+    """
+
+    table: str
+    column: str  # of the source
+    kind: str  # timestamp, timestamptz, number
+    zone: str
+    overlap: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupPlan:
     """One entity group; at the cut of a window ``window`` names it, and the tables' conditions are of it."""
 
@@ -211,6 +225,7 @@ class GroupPlan:
     windowing: Windowing | None = None
     window: str = WHOLE
     top: int | None = None  # where the slice of the largest key began when windows were listed
+    watermarks: tuple[Watermark, ...] = ()
 
     @property
     def sliced(self) -> frozenset[str]:

@@ -29,6 +29,32 @@ class LandedTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a cut has read. All that it can't see was begun at ``since`` or later, by the source's own clock, which told ``at`` then.
+
+    ``tops`` are the largest numbers of watermarks that are numbers, by table, each time with the instant at which they were taken.
+    """
+
+    at: datetime
+    since: datetime
+    tops: tuple[tuple[datetime, dict[str, int]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A cut that holds only what may have changed. ``whole``: all rows were compared, and all figures of the source taken.
+
+    ``bases`` are the snapshots of lake tables that it was made for; ``numbers`` the files, by main table, of the key numbers whose
+    rows differ.
+    """
+
+    mark: Mark
+    whole: bool
+    bases: dict[str, int]
+    numbers: dict[str, FileFact]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The landing of one group at one cut. Written last and only if absent: without it a landing does not exist."""
 
@@ -46,6 +72,9 @@ class Manifest:
         FileFact, ...
     ]  # figures/<kpi>.parquet of each KPI, rows/<lake table>.parquet of each table whose rows are proved, zone.parquet
     seconds: float = 0.0
+    round: Round | None = (
+        None  # of a catch-up: then ``files`` of tables hold what may have changed, and ``rows`` counts all
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +103,18 @@ class LiveFile:
 
 @dataclass(frozen=True, slots=True)
 class StagedTable:
-    """The data files of one lake table for one cut, and what was set aside."""
+    """The data files of one lake table for one cut, and what was set aside.
+
+    At a round of a catch-up ``files`` take the place of ``old`` ones, ``kept`` stay, and ``rows`` counts all of the table.
+    """
 
     table: str
     files: tuple[StagedFile, ...]
     rows: int
     read: int  # rows of the landing (main tables), list items or map entries (children)
     quarantined: int
+    old: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +125,8 @@ class Staged:
     cut_id: str
     tables: tuple[StagedTable, ...]
     seconds: float = 0.0
+    upserted: int = 0  # rows of main tables that a round writes anew, or for the first time
+    deleted: int = 0
 
     def table(self, name: str) -> StagedTable:
         """The table of that name; KeyError when there is none."""

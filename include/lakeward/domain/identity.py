@@ -123,6 +123,16 @@ def window_claim_key(migration: str, group: str) -> str:
     return f"{migration}/windows/{group}.json"
 
 
+def catch_up_key(migration: str, group: str) -> str:
+    """Where the mark lies that was taken before a group's first window was read."""
+    return f"{migration}/catch_up/{group}.json"
+
+
+def freeze_key(migration: str) -> str:
+    """Where it is written who has frozen the source, and until when."""
+    return f"{migration}/switch/freeze.json"
+
+
 def approval_key(migration: str, stamp: str, run_key: str) -> str:
     """Where a person's answer lies; ``stamp`` sorts by time."""
     return f"{migration}/approvals/{stamp}-{digest('run', run_key, length=8)}.json"

@@ -19,7 +19,10 @@ RECENT = 10
 
 @dataclass(frozen=True, slots=True)
 class GroupProgress:
-    """Where a group is. ``rate`` is rows a second of the last windows; ``held`` is the first window whose gate is held."""
+    """Where a group is. ``rate`` is rows a second of the last windows; ``held`` is the first window whose gate is held.
+
+    ``caught`` tells how far the group has caught up with its source, once no window is left.
+    """
 
     group: str
     done: int
@@ -32,6 +35,7 @@ class GroupProgress:
     why: str = ""
     before: int = 0
     after: int = 0
+    caught: str = ""
 
     @property
     def complete(self) -> bool:
@@ -59,7 +63,9 @@ class GroupProgress:
         if self.after:
             parts.append(f"{self.after:,} rows from `until` on stay behind")
         if self.held:
-            parts.append(f"held at window {self.held}")
+            parts.append(f"held at {self.held}" if self.caught else f"held at window {self.held}")
+        if self.caught:
+            parts.append(self.caught)
         if self.why:
             parts.append(self.why)
         return ", ".join(parts)

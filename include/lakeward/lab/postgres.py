@@ -20,6 +20,7 @@ from lakeward.lab.state import Credentials, write_private
 SUPERUSER = "postgres"
 DATABASE = "retail"
 READER = "lakeward_reader"
+FREEZER = "freezer"
 _USER = "pgserver"  # the one that the wheel itself makes when it is used by root
 _SETTINGS = """
 listen_addresses = '127.0.0.1'
@@ -64,17 +65,19 @@ def postgres_ready(port: int, keys: Credentials) -> bool:
 
 
 def ensure_database(port: int, keys: Credentials) -> None:
-    """Make the retail database and its read-only role when they are not there yet."""
+    """Make the retail database, its read-only role and the one that may freeze it, when they are not there yet."""
     admin = connection_uri(port, SUPERUSER, keys.admin_password, "postgres")
     with psycopg.connect(admin, autocommit=True) as connection:
-        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [READER]).fetchone():
-            make = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
-            connection.execute(make.format(sql.Identifier(READER), sql.Literal(keys.reader_password)))
+        for role in (READER, FREEZER):
+            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+                make = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
+                connection.execute(make.format(sql.Identifier(role), sql.Literal(keys.reader_password)))
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
         connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(DATABASE)))
-        grant = sql.SQL("GRANT CONNECT ON DATABASE {} TO {}")
-        connection.execute(grant.format(sql.Identifier(DATABASE), sql.Identifier(READER)))
+        grant = sql.SQL("GRANT CONNECT ON DATABASE {} TO {}, {}")
+        connection.execute(grant.format(*map(sql.Identifier, (DATABASE, READER, FREEZER))))
+        connection.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(sql.Identifier(READER)))
 
 
 def binaries() -> Path:

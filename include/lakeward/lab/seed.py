@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from lakeward.lab.postgres import READER
+from lakeward.lab.postgres import FREEZER, READER
 from lakeward.lab.processes import LabError
 
 Progress = Callable[[str, int, int], None]
@@ -95,6 +95,10 @@ def _create(connection: psycopg.Connection, orders: int, report: Progress) -> No
             connection.execute(_text(table), {"first": first, "last": last} | sizes)
             report(table, last, total)
     connection.execute(_FINISH)
+    connection.execute(_text("hooks"))
+    freezer = sql.Identifier(FREEZER)
+    connection.execute(sql.SQL("GRANT USAGE ON SCHEMA hooks TO {}").format(freezer))
+    connection.execute(sql.SQL("GRANT EXECUTE ON ALL PROCEDURES IN SCHEMA hooks TO {}").format(freezer))
     reader = sql.Identifier(READER)
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(reader))
     tables = sql.SQL(", ").join(sql.Identifier("public", table) for table in TABLES)
@@ -107,4 +111,4 @@ def _text(name: str) -> bytes:
 
 def _edition() -> str:
     """Changes when the statements do, so that an older seed is made anew."""
-    return hashlib.sha256(b"".join(_text(name) for name in ("tables", *TABLES))).hexdigest()[:12]
+    return hashlib.sha256(b"".join(_text(name) for name in ("tables", "hooks", *TABLES))).hexdigest()[:12]

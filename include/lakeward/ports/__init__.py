@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from lakeward.domain.signing import UNSIGNED, Signer
 from lakeward.ports.engine import Engine, Input
+from lakeward.ports.freezer import Freezer
 from lakeward.ports.lake import FileStatistics, Lake, TableCommit, TableState
 from lakeward.ports.ledger import Ledger, StepRecord
-from lakeward.ports.source import CutReader, Progress, Source, SourceIdentity, silent
+from lakeward.ports.source import CutReader, Horizon, Progress, Source, SourceIdentity, silent
 from lakeward.ports.store import Entry, ObjectStore
 from lakeward.ports.validator import RuleResult, RuleSet, Validator
 
@@ -17,6 +18,8 @@ __all__ = [
     "Engine",
     "Entry",
     "FileStatistics",
+    "Freezer",
+    "Horizon",
     "Input",
     "Lake",
     "Ledger",

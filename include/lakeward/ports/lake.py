@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """A lake table as it is. ``batches`` maps a window to the batch that landed last in it; ``repair`` is the last one that it took."""
+    """A lake table as it is. ``batches`` maps a window to the batch that landed last in it; ``repair`` is the last one that it took.
+
+    ``sliced``: it holds windows, each recorded by itself.
+    """
 
     table: str
     snapshot_id: int | None
@@ -28,6 +31,7 @@ class TableState:
     bytes: int
     batches: Mapping[str, str]
     repair: str = ""
+    sliced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +119,11 @@ class Lake(Protocol):
     def origin(self, table: str, snapshot_id: int) -> int | None:
         """The snapshot whose rows a compacted one holds, itself when it is none; None when its history was expired."""
 
-    def patch(self, patches: Sequence[Patch], repair: str, cut_id: str) -> dict[str, int]:
+    def patch(self, patches: Sequence[Patch], repair: str, cut_id: str, *, anew: bool = False) -> dict[str, int]:
         """Exchange files of live tables for others, rows and all, in one commit over all tables where the catalog has it.
 
         Each table lands once for a repair's id, and takes record and tag of the cut along. Table to its new snapshot.
+        :param anew: it is a cut of its own, over the whole of each table; else a repair of the cut that is there.
         :raises ConflictError: a table has other rows or other files than the patch was made for; none was changed.
         """
 

@@ -33,6 +33,18 @@ class SourceIdentity:
     clock: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """The source's clock, and an instant: what no cut can see that is opened from now on was begun at it or later.
+
+    ``known``: whether other people's transactions could be seen; else ``oldest`` is the clock's instant, and says nothing of them.
+    """
+
+    at: datetime
+    oldest: datetime
+    known: bool = True
+
+
 class CutReader(Protocol):
     """One snapshot of the source; everything that it gives is of that one instant."""
 
@@ -53,6 +65,9 @@ class CutReader(Protocol):
     def query(self, sql: str) -> pa.Table:
         """Run one SELECT of ours; numerics come as decimal128(38, s) by their declared scale, never as floats."""
 
+    def export(self, sql: str, url: str, access: StorageAccess) -> tuple[FileFact, ...]:
+        """Write the rows of one SELECT of ours as Parquet files below ``url``, however many there are; types as of ``query``."""
+
 
 class Source(Protocol):
     """A system that is migrated."""
@@ -68,6 +83,9 @@ class Source(Protocol):
 
     def query(self, sql: str) -> pa.Table:
         """As CutReader.query, in a read-only transaction of its own (figures of a frozen source, `now` figures)."""
+
+    def horizon(self) -> Horizon:
+        """What cuts that are opened from now on can't see."""
 
     def cut(self, tables: Sequence[TablePlan] = ()) -> AbstractContextManager[CutReader]:
         """Open one exported snapshot for a group, whose tables nobody can alter, empty or drop while it is open."""

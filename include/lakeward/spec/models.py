@@ -23,12 +23,13 @@ from lakeward.spec.tables import (
     SpecialPolicy,
     TableSpec,
 )
-from lakeward.spec.waves import BudgetSpec, PhasedGroup, Schedule, WaveSpec, WindowSpec
+from lakeward.spec.waves import BudgetSpec, CatchUpSpec, PhasedGroup, Schedule, WatermarkSpec, WaveSpec, WindowSpec
 
 __all__ = [
     "AnyMigration",
     "BudgetSpec",
     "CalendarSpec",
+    "CatchUpSpec",
     "ChildSpec",
     "CompactionSpec",
     "CutoverSpec",
@@ -37,6 +38,7 @@ __all__ = [
     "FilterOp",
     "FiscalSpec",
     "FlattenSpec",
+    "FreezeSpec",
     "GateSpec",
     "Grain",
     "GroupSpec",
@@ -60,6 +62,7 @@ __all__ = [
     "TableSpec",
     "TargetSpec",
     "ToleranceSpec",
+    "WatermarkSpec",
     "WaveSpec",
     "WindowSpec",
 ]
@@ -248,6 +251,25 @@ class CutoverSpec(Spec):
     )
 
 
+class FreezeSpec(Spec):
+    """How writers are kept out of the source while it is synchronised for the last time. Only names stand here; what they do is the source's own affair.
+
+    `procedure`: two procedures without arguments, `schema.name`, that are called at a connection of type `postgres`. `http`: two
+    paths that are posted to at a connection of type `http`. Both must bear being called again.
+    """
+
+    kind: Literal["procedure", "http"] = Field("procedure", description="What `freeze` and `lift` name.")
+    connection: Identifier = Field(
+        description="Id of the Airflow connection that is used for nothing else; its role needs no more than to call these two."
+    )
+    freeze: str = Field(min_length=1, description="Keeps writers out: `schema.procedure`, or a path.")
+    lift: str = Field(min_length=1, description="Lets them in again.")
+    limit: Span = Field(
+        Span("1h"),
+        description="The freeze is lifted when nothing was switched until then; approving takes part of that time.",
+    )
+
+
 class Migration(Spec):
     """What every pattern has."""
 
@@ -295,6 +317,10 @@ class Phased(Migration):
         None, description="When a run begins by itself, in the `calendar`'s time zone; default is never."
     )
     budget: BudgetSpec = Field(BudgetSpec(), description="What one run may take.")
+    freeze: FreezeSpec | None = Field(
+        None,
+        description="How the source is frozen for the cutover; without it, the approver freezes it by hand and says so.",
+    )
 
 
 class StranglerFig(Migration):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, Strict
 
-from lakeward.spec.scalars import Count, LakeName, Size, Span, Word
+from lakeward.spec.scalars import Count, LakeName, Pause, Size, Span, Word
 from lakeward.spec.tables import GroupSpec, Spec
 
 _PRESETS = ("@hourly", "@daily", "@weekly", "@monthly")
@@ -135,11 +135,48 @@ class WindowSpec(Spec):
     )
 
 
+class WatermarkSpec(Spec):
+    """A column that tells which rows are new or changed: it grows with every insert and every update."""
+
+    table: str = Field(min_length=1, description="The table, as it is listed under `tables`.")
+    column: str = Field(
+        min_length=1,
+        description="Its column, by the source's name: an instant or a whole number that every insert and update raises. An index on it is what makes it worthwhile.",
+    )
+    overlap: Pause = Field(
+        Pause("1m"),
+        description="How long before the last mark rows are read again, for clocks that differ; transactions that end late are reckoned "
+        "with anyway.",
+    )
+    overlap_numbers: Count = Field(
+        1000, ge=0, description="The same where the column is a number, for numbers that are drawn in advance."
+    )
+
+
+class CatchUpSpec(Spec):
+    """What happens to a group once all its windows are done: its rows follow the source, round after round, each a cut of the whole group."""
+
+    lag: Span = Field(Span("5m"), description="The group counts as caught up when it is not further behind the source.")
+    watermarks: tuple[WatermarkSpec, ...] = Field(
+        (),
+        description="Columns by which rounds between two proofs find new and changed rows; without one for every table, each round compares "
+        "fingerprints of all rows.",
+    )
+    deletes: Literal["compare", "none"] = Field(
+        "compare",
+        description="How rounds by watermarks find deleted rows: by comparing keys, or not at all; the round at a run's end always finds them.",
+    )
+
+
 class PhasedGroup(GroupSpec):
     """Entities that belong together: read at one cut per window, published at one instant."""
 
     window: WindowSpec | None = Field(
         None, description="The slices that the group is read in; without it, it is read at once."
+    )
+    catch_up: CatchUpSpec | None = Field(
+        None,
+        description="The group follows the source when its windows are done; without it, it stays as it was read, and can't be cut over.",
     )
 
 

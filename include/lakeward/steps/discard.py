@@ -40,6 +40,13 @@ def discard(
             f"Group {group.name} is moved in windows, and one of them can't be taken out by itself.",
             todo="Read it again: `lakeward run FILE --window W --again` replaces its rows.",
         )
+    found_pointer = find_pointer(ports.store, plan, group)
+    if found_pointer and found_pointer[0].caught:
+        raise GateError(
+            f"Group {group.name} follows its source: cut {group.cut_id} is a round of that, made of the rows of those before it.",
+            todo="Nothing needs to be taken out: the next run compares all rows and replaces those that differ. To begin anew, drop the "
+            "group's tables and its pointer.",
+        )
     _check(plan, group, ports)
     names = (*(table.name for table in group.lake_tables), group.quarantine)
     found = [_look(ports, group, name) for name in names]

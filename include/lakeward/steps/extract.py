@@ -21,7 +21,7 @@ from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.steps.artifacts import find_manifest, key_of, write_manifest
 from lakeward.steps.figures import take_at_cut, write_figures
 from lakeward.steps.guards import count_guarded, refuse
-from lakeward.steps.rows import proven, source_figures_sql
+from lakeward.steps.rows import proven, rows_file, source_figures_sql
 
 
 def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: Progress = silent) -> Manifest:
@@ -35,22 +35,14 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
     if landed := find_manifest(ports.store, plan, group):
         return landed
     prefix = landing_prefix(plan.migration.migration, group.name, group.cut_id, attempt)
-    started, most = time.monotonic(), plan.migration.parity.max_cells
+    started = time.monotonic()
     with ports.source.cut(group.tables) as cut, ThreadPoolExecutor(1, "figures") as beside:
         check_tables(plan, group, cut)
-        counts = {t.name: beside.submit(_count, cut, t) for t in group.tables}
-        resolved = kpi.resolve_all(plan, group)
-        figures = [beside.submit(take_at_cut, ports, f"{prefix}/figures", cut, r, most) for r in resolved]
-        figures += [
-            beside.submit(_take, cut, ports, source_figures_sql(plan, *table), f"{prefix}/rows/{table[1].name}.parquet")
-            for table in proven(group)
-        ]
-        if needs_rules(resolved):
-            rules = rules_sql(plan.migration.calendar, Dialect.POSTGRES)
-            figures.append(beside.submit(_take, cut, ports, rules, f"{prefix}{ZONE}"))
+        counts = {t.name: beside.submit(guarded, cut, t) for t in group.tables}
+        figures = begin_figures(plan, group, ports, cut, beside, prefix)
         try:
             tables = tuple(_land(cut, ports, t, f"{prefix}/{t.name}", counts, progress) for t in group.tables)
-            taken = tuple(f.result() for f in figures)
+            taken = tuple(f.result() for f in figures.values())
         finally:
             beside.shutdown(wait=False, cancel_futures=True)
     manifest = Manifest(
@@ -70,6 +62,25 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
     return write_manifest(ports.store, plan, group, manifest)
 
 
+def begin_figures(
+    plan: Plan, group: GroupPlan, ports: Ports, cut: CutReader, beside: ThreadPoolExecutor, prefix: str
+) -> dict[str, Future[FileFact]]:
+    """Every figure of the source, taken in the snapshot by another thread; by the end of the file's name."""
+    most, resolved = plan.migration.parity.max_cells, kpi.resolve_all(plan, group)
+    figures = {}
+    for r in resolved:
+        figures[f"/figures/{r.spec.name}.parquet"] = beside.submit(
+            take_at_cut, ports, f"{prefix}/figures", cut, r, most
+        )
+    for table, lake in proven(group):
+        name = rows_file(lake)
+        figures[name] = beside.submit(_take, cut, ports, source_figures_sql(plan, table, lake), f"{prefix}{name}")
+    if needs_rules(resolved):
+        rules = rules_sql(plan.migration.calendar, Dialect.POSTGRES)
+        figures[ZONE] = beside.submit(_take, cut, ports, rules, f"{prefix}{ZONE}")
+    return figures
+
+
 def check_tables(plan: Plan, group: GroupPlan, cut: CutReader) -> None:
     """SourceError when a table is no longer what was planned: something else would be landed, or not all of it."""
     there = {(t.schema, t.name): t for t in cut.describe([t.label for t in group.tables])}
@@ -87,7 +98,8 @@ def kpis_of(plan: Plan, group: GroupPlan) -> list[kpi.KpiSpec]:
     return [k for k in plan.migration.kpis if k.table in names]
 
 
-def _count(cut: CutReader, table: TablePlan) -> dict[str, int]:
+def guarded(cut: CutReader, table: TablePlan) -> dict[str, int]:
+    """The source's own count and those of its guards; DataError when one finds what no policy answers."""
     counts = count_guarded(cut, table)
     refuse(table, counts)
     return counts
@@ -112,7 +124,7 @@ def _land(
     except SourceError:
         counts[table.name].result()  # a guard that names the column says it better
         raise
-    files = tuple(replace(f, checksum=ports.store.etag(key_of(ports.store, f.url)) or "") for f in written)
+    files = told_apart(ports, written)
     rows = sum(file.rows for file in files)
     guards = counts[table.name].result()
     expected = guards.pop("")
@@ -124,6 +136,11 @@ def _land(
     progress(f"extract {table.name}", rows, rows)
     guards |= {f"{column} large": count for column, count in large.items()}
     return LandedTable(table.name, files, rows, expected, guards, round(time.monotonic() - started, 3))
+
+
+def told_apart(ports: Ports, files: tuple[FileFact, ...]) -> tuple[FileFact, ...]:
+    """Files with what tells their content from any other."""
+    return tuple(replace(f, checksum=ports.store.etag(key_of(ports.store, f.url)) or "") for f in files)
 
 
 def _too_large(cut: CutReader, table: TablePlan) -> dict[str, int]:

@@ -58,12 +58,12 @@ def look(store: ObjectStore, migration: str) -> Holdings:
     claim = last_claim(store, migration)
     if claim and claim.open:
         raise claim.busy()
-    return Holdings(tuple(_pointers(store, migration).values()), held_cuts(store, migration))
+    return Holdings(tuple(pointers_in(store, migration).values()), held_cuts(store, migration))
 
 
 def held_cuts(store: ObjectStore, migration: str) -> tuple[HeldCut, ...]:
     """Every cut that left something in the store."""
-    pointers, moved = _pointers(store, migration), _transitions(store, migration)
+    pointers, moved = pointers_in(store, migration), _transitions(store, migration)
     folders: dict[tuple[str, str], list[Entry]] = defaultdict(list)
     for entry in store.entries(f"{migration}/cuts/"):
         group, _, rest = entry.key.removeprefix(f"{migration}/cuts/").partition("/")
@@ -74,7 +74,7 @@ def held_cuts(store: ObjectStore, migration: str) -> tuple[HeldCut, ...]:
     )
 
 
-def _pointers(store: ObjectStore, migration: str) -> dict[str, Pointer]:
+def pointers_in(store: ObjectStore, migration: str) -> dict[str, Pointer]:
     """Group to its pointer."""
     keys = [entry.key for entry in store.entries(f"{migration}/pointers/")]
     found = [from_json(Pointer, one[0], store.url(key)) for key in keys if (one := store.get(key))]

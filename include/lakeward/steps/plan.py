@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from lakeward import __version__
+from lakeward.domain.catch_up import plan_watermarks
 from lakeward.domain.evidence import Pointer, State
-from lakeward.domain.facts import GroupPlan, LakeTable, Plan, ReferencePlan, TablePlan
+from lakeward.domain.facts import GroupPlan, LakeTable, Plan, ReferencePlan, TablePlan, Watermark
 from lakeward.domain.faults import Faults, FaultsError
 from lakeward.domain.identity import WHOLE, cut_id, plan_key, pointer_key
 from lakeward.domain.kpi import lake_terms
@@ -125,6 +126,10 @@ def _plan_group(
     if isinstance(group, PhasedGroup) and group.window:
         with faults.at("groups", number, "window"):
             windowing = plan_windowing(group.window, spec.calendar, tables, sources, references)
+    watermarks: tuple[Watermark, ...] = ()
+    if isinstance(group, PhasedGroup) and group.catch_up:
+        with faults.at("groups", number, "catch_up"):
+            watermarks = plan_watermarks(group.catch_up, spec.calendar.time_zone, tables, sources)
     planned_group = GroupPlan(
         name=group.name,
         cut_id=cut_id(spec.migration, group.name, WHOLE, run_key),
@@ -133,6 +138,7 @@ def _plan_group(
         max_quarantine_share=group.quarantine.max_share,
         notes=(*notes, *inheritance_notes(matches, {*elsewhere, *(source.label for source in sources)})),
         windowing=windowing,
+        watermarks=watermarks,
     )
     return replace(planned_group, notes=(*planned_group.notes, *judged_later(planned_group)))
 

@@ -15,23 +15,20 @@ from lakeward.domain.identity import repair_prefix
 from lakeward.domain.oversize import cut_short
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.repair import (
-    OLD,
     Key,
     Mended,
     Patch,
-    exchanged_sql,
     image_sql,
     lake_condition,
     main_key,
     narrowed,
     parents,
     source_condition,
-    touched_sql,
 )
 from lakeward.domain.sides import LAKE
-from lakeward.domain.sql import ident
-from lakeward.errors import ConflictError, DataError, LakeError
-from lakeward.ports import CutReader, Input, Progress
+from lakeward.errors import ConflictError, DataError
+from lakeward.ports import CutReader, Progress
+from lakeward.steps.exchange import Exchange, look_up, refuse_referred, rewrite, write
 from lakeward.steps.figures import take_figures
 from lakeward.steps.guards import count_guarded, refuse
 from lakeward.steps.locate import Side, local, locate
@@ -40,19 +37,6 @@ from lakeward.steps.rows import Proof, less_quarantine
 from lakeward.steps.set_aside import SetAside, landing_of, set_aside
 
 FilesOf = Callable[[LakeTable], FileSet]
-
-
-@dataclass(frozen=True, slots=True)
-class _Touched:
-    """A lake table of which rows are replaced: the condition of these, its files now, and those that hold any."""
-
-    plan: TablePlan
-    table: LakeTable
-    condition: str
-    files: FileSet
-    old: tuple[str, ...]
-    rows: int
-    base: int
 
 
 @dataclass(slots=True)
@@ -64,7 +48,7 @@ class Work:
     progress: Progress
     nonce: str = field(default_factory=lambda: uuid4().hex)
     _keys: dict[str, list[Key]] = field(default_factory=dict)
-    _touched: list[_Touched] = field(default_factory=list)
+    _touched: list[Exchange] = field(default_factory=list)
     _after: dict[str, int] = field(default_factory=dict)
 
     def look(self, tables: Collection[str]) -> tuple[tuple[Finding, ...], bool]:
@@ -169,7 +153,7 @@ class Work:
                 todo="Report this with the migration file; a new run lands the tables anew.",
             )
 
-    def _touch(self, plan: TablePlan, table: LakeTable) -> _Touched:
+    def _touch(self, plan: TablePlan, table: LakeTable) -> Exchange:
         parents(plan, table)
         ports, name = self.proof.ports, self.proof.ports.lake.qualified(table.name)
         base, state = self.proof.pointer.content[name], ports.lake.state(table.name)
@@ -180,9 +164,7 @@ class Work:
             )
         condition = lake_condition(plan, table, self._keys[plan.name], self.proof.plan.migration.calendar)
         files = ports.lake.snapshot(table, state.snapshot_id)
-        found = ports.engine.table(touched_sql(condition), {LAKE: files}).to_pylist()
-        old = tuple(files.urls[int(row["file"])] for row in found)
-        return _Touched(plan, table, condition, files, old, sum(int(row["n"]) for row in found), base)
+        return look_up(ports, plan, table, condition, files, base)
 
     # --- the source's rows --------------------------------------------------------------------------------------------
 
@@ -218,19 +200,8 @@ class Work:
         )
         landing = landing_of(replace(group, max_quarantine_share=1.0), manifest, ports)
         set_aside(landing, manifest, ports.engine, self.progress)
-        self._refuse_referred(landing)
+        refuse_referred(landing)
         return landing
-
-    def _refuse_referred(self, landing: SetAside) -> None:
-        """DataError when a row has to be set aside that others may name: those would have to follow it."""
-        named = {r.to for r in self.proof.group.references if r.origin != "parent"}
-        for plan in self.proof.group.tables:
-            if plan.name in landing.bad and named & {t.name for t in plan.lake}:
-                raise DataError(
-                    f"{plan.label}: {landing.bad[plan.name].num_rows} of the rows that differ don't fit what is declared, and other "
-                    "tables refer to this one. Nothing was changed.",
-                    todo="Mend them at the source, or start a new run, which sets them aside with all that refers to them.",
-                )
 
     # --- the lake's files ---------------------------------------------------------------------------------------------
 
@@ -238,25 +209,13 @@ class Work:
         for touched in self._touched:
             plan, table = touched.plan, touched.table
             fresh = table_sql(plan, table, landing.rows(plan.name), exact=landing.exact.get(plan.name, ()))
-            old = FileSet(touched.old, touched.files.access, touched.files.columns)
-            inputs: dict[str, Input] = {**landing.inputs(plan.name), OLD: old}
-            new = self._write(table, exchanged_sql(table, touched.condition, fresh), inputs, repair)
+            inputs = landing.inputs(plan.name)
+            new, self._after[table.name] = rewrite(
+                self.proof.ports, touched, fresh, inputs, f"repair-{repair}", self.progress
+            )
             if new or touched.old:
                 yield Patch(table.name, touched.base, touched.old, new)
-            self._count(touched, fresh, inputs, new)
         yield from self._aside(landing, repair)
-
-    def _count(self, touched: _Touched, fresh: str, inputs: Mapping[str, Input], new: Sequence[StagedFile]) -> None:
-        """Rows are counted by another way than they are written."""
-        sql = f"SELECT (SELECT count(*) FROM ({fresh})) AS fresh, (SELECT count(*) FROM {ident(OLD)}) AS old"
-        row = self.proof.ports.engine.table(sql, inputs).to_pylist()[0]
-        expected = int(row["old"]) - touched.rows + int(row["fresh"])
-        if (written := sum(file.rows for file in new)) != expected:
-            raise LakeError(
-                f"Table {touched.table.name}: {written} rows were written where {expected} are expected. Nothing was committed.",
-                todo="Repair again; if it happens again, report it with the migration file.",
-            )
-        self._after[touched.table.name] = int(row["fresh"])
 
     def _aside(self, landing: SetAside, repair: str) -> Iterator[Patch]:
         """What is set aside goes into the group's quarantine, in the same commit."""
@@ -264,10 +223,6 @@ class Work:
         if plans:
             table = quarantine_table(self.proof.group)
             sql = " UNION ALL ".join(quarantine_sql(plan, self.proof.group.cut_id) for plan in plans)
-            new = self._write(table, sql, landing.inputs(*(p.name for p in plans)), repair)
+            inputs = landing.inputs(*(p.name for p in plans))
+            new = write(self.proof.ports, table, sql, inputs, f"repair-{repair}", self.progress)
             yield Patch(table.name, self.proof.pointer.content[self.proof.ports.lake.qualified(table.name)], (), new)
-
-    def _write(self, table: LakeTable, sql: str, inputs: Mapping[str, Input], repair: str) -> tuple[StagedFile, ...]:
-        ports = self.proof.ports
-        with ports.engine.stream(sql, inputs) as rows:
-            return ports.lake.write(table, rows, f"repair-{repair}", self.progress)

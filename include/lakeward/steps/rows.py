@@ -66,6 +66,11 @@ def proven(group: GroupPlan) -> Iterator[tuple[TablePlan, LakeTable]]:
     return ((plan, table) for plan in group.tables if plan.prove_rows for table in plan.lake)
 
 
+def rows_file(lake: LakeTable) -> str:
+    """What the name of the file with the source's fingerprints of a lake table ends with."""
+    return f"/rows/{lake.name}.parquet"
+
+
 def source_figures_sql(plan: Plan, table: TablePlan, lake: LakeTable) -> str:
     """The source's own fingerprints of a lake table; columns as ``FIGURES``."""
     return figures_sql(whole(table, lake, plan.migration.kpis, plan.migration.calendar).source())
@@ -73,7 +78,7 @@ def source_figures_sql(plan: Plan, table: TablePlan, lake: LakeTable) -> str:
 
 def rows_basis(manifest: Manifest, staged: Staged, lake: LakeTable, ports: Ports, pointer: Pointer) -> dict[str, str]:
     """Everything that the verdict on a table's rows depends on."""
-    figures = next((f.checksum for f in manifest.figures if f.url.endswith(f"/rows/{lake.name}.parquet")), "none")
+    figures = next((f.checksum for f in manifest.figures if f.url.endswith(rows_file(lake))), "none")
     qualified = ports.lake.qualified(lake.name)
     return {
         "rule": RULE_VERSION,
@@ -97,13 +102,15 @@ def prove_cut(
 ) -> Verdict:
     """The verdict on a table's rows at the cut; a difference is followed from the landing into the lake, down to cells."""
     ports, subject = proof.ports, proof.subject(table, lake)
-    source = taken_figures(ports.store, manifest, f"/rows/{lake.name}.parquet", f"rows of {lake.name}")
+    source = taken_figures(ports.store, manifest, rows_file(lake), f"rows of {lake.name}")
     files = cut_files(ports, proof.group, lake, proof.pointer.tables)
     taken = take_figures(ports, figures_sql(subject.lake()), {LAKE: files}, f"{stem}-lake.parquet")
     rows, differing = _beside(ports, source, taken)
     said = Said(proof, case, lake, inputs, rows, len(subject.names), stem)
     if not differing:
         return said.verdict(Located((), whole=True, queries=0), (source, taken))
+    if manifest.round:  # its landing holds what may have differed from the lake before, and tells nothing of all others
+        return said.verdict(Located((), whole=False, queries=0), (source, taken))
     aside = _landing(proof, manifest, staged)
     landed = local(ports.engine, aside.inputs(table.name))
     lake_side = Side(subject.lake(), local(ports.engine, {LAKE: files}))

@@ -5,7 +5,7 @@ Killed anywhere, a transition is finished, or taken back, when it is asked for a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -29,6 +29,10 @@ PLANNED = "planned"
 """Outcome of a dry run that nothing speaks against."""
 
 
+def _nothing() -> None:
+    """Nobody else needs to be asked."""
+
+
 def cut_over(
     plan: Plan,
     ports: Ports,
@@ -40,6 +44,7 @@ def cut_over(
     source_frozen: bool,
     accept_quarantine: str = "",
     dry_run: bool = False,
+    ready: Callable[[], None] = _nothing,
 ) -> Transition:
     """Move every group of a run to state ``writers``, all or none; what was done before is returned as it is.
 
@@ -47,6 +52,7 @@ def cut_over(
     :param source_frozen: the approver declares that nobody writes to the source any more.
     :param accept_quarantine: why the migration may go on without the quarantined rows.
     :param dry_run: look at everything, write nothing; the outcome is then ``planned`` or ``refused``.
+    :param ready: asked once the pointers are claimed, before the first is moved: it raises when the source is not frozen any more.
     :raises GateError: refused; nothing was changed, and what an earlier try that died had moved was taken back.
     :raises ConflictError: somebody else is moving these pointers; nothing was changed.
     :raises LakeError: it failed midway and is as before; the transition is recorded as ``reverted``.
@@ -67,6 +73,7 @@ def cut_over(
     keep_sealed(plan, ports, evidence, approved_hash)
     held = take(ports.store, asked)
     try:
+        ready()
         _move_all(plan, ports, held, asked, lambda pointer: _to_lake(plan, asked, evidence, pointer))
         read = read_as_consumer(plan, ports, evidence, asked.after)
     except ClaimLostError:

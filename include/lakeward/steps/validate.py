@@ -30,7 +30,7 @@ def validate(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: 
     evaluated.
     """
     group = plan.group(group_name)
-    return _judge(put_rules(plan, group, read_staged(ports.store, plan, group), ports, at, progress))
+    return judge_rules(put_rules(plan, group, read_staged(ports.store, plan, group), ports, at, progress))
 
 
 def put_rules(
@@ -164,7 +164,8 @@ def _finding(result: RuleResult) -> Finding:
     )
 
 
-def _judge(verdict: Verdict) -> Verdict:
+def judge_rules(verdict: Verdict) -> Verdict:
+    """The verdict, if nothing of it keeps rows from being published; DataError or LakewardError else."""
     where = f"group {verdict.group} of {verdict.migration} at cut {verdict.cut_id}"
     report = verdict.files[0].url
     if verdict.outcome is Outcome.FAIL:

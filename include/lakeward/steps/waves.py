@@ -6,22 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from lakeward.domain.catch_up import CATCH_UP, caught_up
 from lakeward.domain.evidence import WindowCut
 from lakeward.domain.facts import GroupPlan, Plan, Windowing
 from lakeward.domain.identity import WHOLE
 from lakeward.domain.progress import STEP, GroupProgress, progress_of, spent
 from lakeward.domain.windowing import counts_sql, in_window, lost_sql
 from lakeward.domain.windows import MOST, UNPLACED, Count, Listing, Window, chosen, fold, list_windows, parse
-from lakeward.errors import DataError, GateError, LakewardError, SpecError, UnsupportedError
+from lakeward.errors import GateError, LakewardError, SpecError
 from lakeward.ports import Ports, StepRecord
 from lakeward.spec.models import BudgetSpec, Phased, PhasedGroup, WaveSpec, WindowSpec
 from lakeward.steps.artifacts import freeze_plan, read_plan
+from lakeward.steps.catch_up import CatchUp, take_start
 from lakeward.steps.publish import find_pointer
-from lakeward.steps.window_claim import HeldGroup, held_group
+from lakeward.steps.window_claim import NOTHING_LANDED, HeldGroup, held_group
 from lakeward.steps.window_run import Means, WindowRun
-
-_NOTHING_LANDED = (DataError, GateError, SpecError, UnsupportedError)
-"""Errors after which nothing of a window is in the lake, and trying again at its cut would say the same."""
 
 Choice = Callable[[Listing], tuple[Window, ...]]
 
@@ -51,9 +50,11 @@ def look(plan: Plan, name: str, ports: Ports) -> tuple[Listing, Mapping[str, Win
 
     :raises SpecError: windows were counted by something else before, or there are too many.
     """
-    group, spec = plan.group(name), _spec(plan, name)
+    group, spec = plan.group(name), spec_of(plan, name)
     found = find_pointer(ports.store, plan, group)
     windows = found[0].windows if found else {}
+    if found and found[0].caught:
+        return Listing((), tuple(replace(parse(n), rows=cut.rows) for n, cut in windows.items())), windows
     if group.windowing is None or spec.window is None:
         whole = (Window(None, None, _estimate(group), WHOLE),)
         return (Listing((), whole) if WHOLE in windows else Listing(whole, ())), windows
@@ -63,7 +64,7 @@ def look(plan: Plan, name: str, ports: Ports) -> tuple[Listing, Mapping[str, Win
             todo="Take the change back, or give the migration another name and table prefix and begin anew.",
         )
     counts = measure_windows(group, group.windowing, spec.window, ports, lost=UNPLACED not in windows)
-    reopened = [n for n, cut in windows.items() if not cut.ended]
+    reopened = [n for n, cut in windows.items() if not cut.ended and spec.catch_up is None]
     done = {n: cut.rows for n, cut in windows.items()}
     listing = list_windows(spec.window, plan.migration.calendar, counts, done, reopened)
     if len(listing.left) > MOST:
@@ -94,23 +95,42 @@ class _Mover:
         self._order, self._means, self._held = order, means, held
         self._began = means.clock()
         self._moved: list[str] = []
+        spec = spec_of(plan, name)
+        self._catch_up = CatchUp(plan, spec, ports, means, held) if spec.catch_up else None
 
     def run(self) -> GroupProgress:
-        """Resume, then go on."""
+        """Resume, then go on; when no window is left, catch up."""
         claim = self._held.claim
-        if claim.window:
+        if claim.window == CATCH_UP and self._catch_up:
+            self._means.say(f"{self._name}: going on with a round of catch-up, which was left unfinished")
+            self._catch_up.resume(claim.run_key)
+        elif claim.window:
             self._means.say(f"{self._name}: going on with window {claim.window}, which was left unfinished")
             self._move(parse(claim.window), claim.run_key)
+        elif self._catch_up and not self._published():
+            take_start(self._plan, self._name, self._ports)
         listing, windows = look(self._plan, self._name, self._ports)
         why = self._go_on(listing, windows)
         done = progress_of(self._name, self._published(), listing, tuple(self._moved), why)
+        if self._catch_up and self._order.choose is None and done.complete:
+            done = self._follow(self._catch_up, done)
         self._record("held" if done.held else "done", done)
         return done
+
+    def _follow(self, catch_up: CatchUp, done: GroupProgress) -> GroupProgress:
+        caught = catch_up.run(self._order.deadline)
+        return replace(done, held=CATCH_UP if caught.reasons else "", caught=catch_up.told)
 
     def _go_on(self, listing: Listing, windows: Mapping[str, WindowCut]) -> str:
         """Move what is wanted; why it ends before all is done."""
         held = next((n for n, cut in windows.items() if cut.gate != "open"), "")
         wanted = self._wanted(listing)
+        if wanted and self._catch_up and self._catch_up.published():
+            raise GateError(
+                f"Group {self._name} has caught up with its source since its windows were read: its rows are one cut now, and window "
+                f"{wanted[0].name} can't be read again by itself.",
+                todo="Nothing needs to be read again: each run compares all rows with the source and replaces those that differ.",
+            )
         if held and (self._order.choose is None or not self._order.again):
             return f"read it again (`--window {held} --again`) when its reasons are mended"
         for window in wanted:
@@ -146,7 +166,7 @@ class _Mover:
         self._means.say(f"{self._name}: window {name}, {window.rows:,} rows, cut {plan.groups[0].cut_id}")
         try:
             decision = WindowRun(plan, self._ports, self._means, self._held.make_sure).move()
-        except _NOTHING_LANDED:
+        except NOTHING_LANDED:
             self._held.finish()
             raise
         except Exception:  # also what nobody foresaw: else the window would be met again for ever
@@ -154,9 +174,9 @@ class _Mover:
             raise
         self._held.finish()
         self._moved.append(name)
-        for reason in decision.reasons:
+        for reason in decision.reasons if decision else ():
             self._means.say(f"{self._name}: window {name} is held: {reason}")
-        return decision.open
+        return decision is not None and decision.open
 
     def _window_plan(self, name: str, run_key: str, listing: Listing | None) -> Plan:
         """The plan of a window's cut, frozen; that with which an unfinished one was begun."""
@@ -201,7 +221,11 @@ def over_done(plan: Plan, ports: Ports) -> Plan:
     """The plan over all rows whose windows are done, as the source has them now; of groups without windows as it is."""
     groups = []
     for group in plan.groups:
-        found = find_pointer(ports.store, plan, group) if group.windowing else None
+        found = find_pointer(ports.store, plan, group)
+        if found and found[0].caught:
+            groups.append(caught_up(plan.migration.migration, group, spec_of(plan, group.name).window, plan.run_key))
+            continue
+        found = found if group.windowing else None
         record = fold("", found[0].windows) if found else ""
         slices = tuple(map(parse, record.split()))
         groups.append(in_window(plan.migration.migration, group, slices) if found else group)
@@ -237,7 +261,8 @@ def _estimate(group: GroupPlan) -> int:
     return sum(max(table.estimated_rows, 0) for table in group.tables)
 
 
-def _spec(plan: Plan, name: str) -> PhasedGroup:
+def spec_of(plan: Plan, name: str) -> PhasedGroup:
+    """What the file says of a group; SpecError when it is of no phased migration."""
     if not isinstance(plan.migration, Phased):
         raise SpecError(f"{plan.migration.migration} is no phased migration.", todo="Write `pattern: phased`.")
     return next(group for group in plan.migration.groups if group.name == name)

@@ -44,8 +44,8 @@ class WindowRun:
         self._plan, self._ports, self._means, self._sure = plan, ports, means, sure
         self._group = plan.groups[0].name
 
-    def move(self) -> GateDecision:
-        """Move the window; the gate's decision, kept beside the pointer."""
+    def move(self) -> GateDecision | None:
+        """Move the window; the gate's decision, kept beside the pointer, if it was asked."""
         began = time.monotonic()
         for step, work in (
             ("extract", self._extract),
@@ -61,9 +61,14 @@ class WindowRun:
                 work(at, entry)
         self._sure()
         with journal(self._plan, self._ports, self._group, "gate", self._means.clock()) as entry:
-            decision = evaluate(self._plan, self._ports, self._means.clock())
-            entry.outcome, entry.message = "done" if decision.open else "held", "; ".join(decision.reasons)
-        judged(self._plan, self._group, self._ports, "open" if decision.open else "held", time.monotonic() - began)
+            decision = self._judge(time.monotonic() - began)
+            if decision:
+                entry.outcome, entry.message = "done" if decision.open else "held", "; ".join(decision.reasons)
+        return decision
+
+    def _judge(self, took: float) -> GateDecision | None:
+        decision = evaluate(self._plan, self._ports, self._means.clock())
+        judged(self._plan, self._group, self._ports, "open" if decision.open else "held", took)
         return decision
 
     def _extract(self, _at: datetime, entry: Entry) -> None:

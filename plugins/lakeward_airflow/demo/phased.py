@@ -13,6 +13,7 @@ from rich.table import Table
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.open import open_ports
 from lakeward.domain.progress import STEP
+from lakeward.reader import resolve
 from lakeward.spec.load import load
 from lakeward.steps.artifacts import read_plan
 from lakeward.steps.compare_now import compare_now
@@ -43,3 +44,11 @@ def prove(console: Console, file: Path, run_key: str, home: Path) -> None:
     console.print(table)
     if worse := [verdict.subject for verdict in verdicts if verdict.failed]:
         raise DemoError(f"These differ: {', '.join(worse)}.")
+
+
+def states(file: Path, home: Path) -> str:
+    """Where each group's pointer is, in words."""
+    spec = load(file).spec
+    with open_ports(spec, from_environment, home) as ports:
+        found = [resolve(ports.store, spec.migration, group.name) for group in spec.groups]
+    return ", ".join(f"{pointer.group} at {pointer.state}" for pointer in found)

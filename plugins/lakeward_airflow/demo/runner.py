@@ -17,6 +17,7 @@ from rich.markup import escape
 from lakeward.lab import Lab
 from lakeward.lab.processes import free_ports
 from lakeward_airflow.demo.api import AirflowApi, TaskState
+from lakeward_airflow.demo.load import Shoppers, shopping
 from lakeward_airflow.demo.servers import DemoError, running
 from lakeward_airflow.demo.settings import CLONE, USER, AirflowHome
 from lakeward_airflow.demo.stuck import NAME, folder_with_it
@@ -58,7 +59,9 @@ class Demo:
                     api.wait_for_dag(self.dag_id)
                     self._cut_back(lab, api)
                     if self.pattern == "phased":
-                        self._move_in_phases(api)
+                        with shopping(lab.env()["LAKEWARD_LAB_POSTGRES"], self.orders) as shoppers:
+                            self._move_in_phases(api)
+                            self._cut_over_and_back(api, shoppers)
                     else:
                         self._migrate(api)
                         self._tell(api, airflow)
@@ -122,7 +125,7 @@ class Demo:
 
     def _move_in_phases(self, api: AirflowApi) -> None:
         """Run after run, each within its budget, until every window is done; then all of it is compared once more."""
-        from lakeward_airflow.demo.phased import prove, told
+        from lakeward_airflow.demo.phased import told
 
         first = self.run_id
         for number in range(1, _RUNS):
@@ -139,8 +142,35 @@ class Demo:
                 break
         else:
             raise DemoError(f"{_RUNS} runs did not suffice.", todo="Give `budget` more rows.")
+
+    def _cut_over_and_back(self, api: AirflowApi, shoppers: Shoppers) -> None:
+        """Freeze, synchronise, approve, switch, all of it compared once more; then back again."""
+        from lakeward_airflow.demo.phased import prove, states
+
+        self.say(
+            f"{shoppers.written} changes were written to the source meanwhile; cutting over by DAG [bold]cutover[/]"
+        )
+        moved, self.dag_id, self.known = self.run_id, "cutover", {}
+        self.run_id = f"{moved}_cutover"
+        api.wait_for_dag(self.dag_id)
+        form: dict[str, object] = {"migration": self.file.name, "why": "make demo", "dry_run": False}
+        api.trigger(self.dag_id, self.run_id, form | {"direction": "freeze_and_sync"})
+        self._follow(api, until="approve")
+        if not shoppers.refused.wait(30):
+            raise DemoError("The source is frozen, and takes changes still.")
+        self.say(f"the source is frozen, the {shoppers.written + 1}. change was refused")
+        synchronised = api.xcom(self.dag_id, self.run_id, "freeze_and_sync")["run_key"]
+        api.answer(
+            self.dag_id, self.run_id, "Approve", {"source_frozen": True, "accept_quarantine": "", "why": "make demo"}
+        )
+        self._follow(api)
+        self.say(f"readers and writers: {states(self.file, self.home)}")
         self.console.print()
-        prove(self.console, self.file, self.run_id, self.home)
+        prove(self.console, self.file, synchronised, self.home)
+        self.run_id, self.known = f"{moved}_back", {}
+        api.trigger(self.dag_id, self.run_id, form | {"direction": "cut_back", "run": synchronised})
+        self._follow(api)
+        self.say(f"and back again, the source open: {states(self.file, self.home)}")
 
     def _get_stuck(self, api: AirflowApi) -> None:
         """A second migration, whose figures differ: its sensor waits, and its page tells why."""
@@ -183,6 +213,8 @@ class Demo:
             self.say(f"{escape(task.label):<28} [yellow]is tried again[/]")
         elif task.state == "up_for_reschedule":
             self.say(f"{escape(task.label):<28} [yellow]waits[/], without a slot")
+        elif task.state == "skipped" and self.dag_id == "cutover":
+            return
         elif task.state == "skipped" and self.pattern == "phased":
             self.say(f"{escape(task.label):<28} [yellow]not yet[/]: the budget of this run is spent")
         elif task.state in {"failed", "skipped"}:

@@ -55,12 +55,12 @@ class Approval(TypedDict):
 class ApproveCutoverOperator(ApprovalOperator):
     """Show the evidence and wait, without a slot, for a person; a rejection skips what follows.
 
-    :param migration_file: path of the migration file.
+    :param migration_file: path of the migration file. (templated)
     :param run_key: names the run. (templated)
     :param rehearsal: ``True`` ends a run that only rehearses here, without asking. (templated)
     """
 
-    template_fields: Sequence[str] = ("run_key", "rehearsal")
+    template_fields: Sequence[str] = ("migration_file", "run_key", "rehearsal")
     ui_color = "#fff4d6"
 
     def __init__(

@@ -122,6 +122,8 @@ class ExpireSnapshotsOperator(MaintenanceOperator):
 class RemoveLeftoversOperator(MaintenanceOperator):
     """Remove what failed, superseded and discarded tries left in landing and lake, and landings past their time.
 
+    A freeze of the source whose time is over is lifted first.
+
     :param migration_file: path of the migration file.
     :param dry: ``True`` says what would be done and changes nothing. (templated)
     """
@@ -130,9 +132,15 @@ class RemoveLeftoversOperator(MaintenanceOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Landing first, then table by table."""
+        from lakeward.adapters.open import open_freezer
         from lakeward.steps.clean import clean
+        from lakeward.steps.freeze import lift
+        from lakeward_airflow.connections import resolve
 
         with self.opened() as (spec, ports):
+            freezer = None if self.only_looks else open_freezer(spec, resolve)
+            if freezer and lift(ports.store, spec.migration, freezer, now()):
+                self.log.warning("A freeze of the source whose time was over was lifted")
             report = clean(spec, ports, now(), dry_run=self.only_looks, progress=progress(self.log))
             self.keep(ports, report, context["run_id"])
         for one in report.leftovers:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
 
 from lakeward.domain.evidence import Transition
 from lakeward.errors import GateError
+from lakeward.spec.models import Phased
 from lakeward_airflow.operators.base import RunOperator
-from lakeward_airflow.runs import now
+from lakeward_airflow.runs import attempt, now, open_migration
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from lakeward.domain.facts import Plan
+    from lakeward.ports import Ports
+    from lakeward.spec.models import Migration
 
 
 class CutOverOperator(RunOperator):
@@ -38,7 +48,7 @@ class CutOverOperator(RunOperator):
         from lakeward.steps.switch import cut_over
 
         dry = str(self.dry) == "True"
-        with self.opened(dry=dry) as (plan, ports, _):
+        with self.opened(dry=dry) as (plan, ports, _), lifted_unless_switched(plan, ports, dry=dry) as ready:
             given = answer(plan, self._approval(), now())
             if not dry:
                 keep_approval(ports, given)
@@ -52,6 +62,7 @@ class CutOverOperator(RunOperator):
                 source_frozen=given.source_frozen,
                 accept_quarantine=given.accept_quarantine,
                 dry_run=dry,
+                ready=ready,
             )
             if not dry:
                 self.keep_dossier(plan, ports)
@@ -90,11 +101,117 @@ class CutBackOperator(RunOperator):
         from lakeward.steps.switch import cut_back
 
         dry = str(self.dry) == "True"
-        with self.opened(dry=dry) as (plan, ports, _):
+        with self.opened(dry=dry) as (plan, ports, _), lifted_unless_switched(plan, ports, dry=dry):
             transition = cut_back(plan, ports, by=self.by, why=self.why, at=now(), dry_run=dry)
             if not dry:
                 self.keep_dossier(plan, ports)
             return summary(transition)
+
+
+class FreezeAndSyncOperator(RunOperator):
+    """Keep writers out of the source by the file's hook, if it names one, and bring every group to what the source has then.
+
+    Returns the run whose gate is to be approved. What fails lifts the freeze.
+
+    :param migration_file: path of the migration file. (templated)
+    :param by: who asked for it; the same one may ask again. (templated)
+    :param dry: ``True`` synchronises and freezes nothing. (templated)
+    """
+
+    template_fields: Sequence[str] = ("migration_file", "by", "dry")
+    ui_color = "#e3f4e3"
+
+    def __init__(self, *, by: str, dry: str | bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.by = by
+        self.dry = dry
+
+    def execute(self, context: Context) -> dict[str, object]:
+        """Freeze, synchronise, and put the result to the gate; GateError when it is held."""
+        from lakeward.steps.final_sync import final_sync
+        from lakeward.steps.gate import evaluate
+        from lakeward.steps.plan import preview
+        from lakeward.steps.window_run import Means
+
+        number = count(1)
+        means = Means(now, lambda: f"{attempt(context)}-{next(number)}", self.progress(), self.log.info)
+        dry = str(self.dry) == "True"
+        with (
+            open_migration(self.migration_file) as (loaded, ports),
+            freezing(loaded.spec, ports, self.by, dry=dry) as until,
+        ):
+            self.log.info(
+                "%s", f"The source is frozen until {until:%H:%M:%SZ}" if until else "No hook freezes anything"
+            )
+            key = f"{context['run_id']}.{attempt(context)}"
+            plan = final_sync(preview(loaded, ports, key, now()), ports, key, self.by, means)
+            decision = evaluate(plan, ports, now())
+            if not decision.open:
+                raise GateError(f"The gate is held: {'; '.join(decision.reasons)}", todo="Mend it, then ask again.")
+        return {"run_key": key, "evidence_hash": decision.evidence_hash, "frozen_until": until and until.isoformat()}
+
+
+class LiftFreezeOperator(RunOperator):
+    """Let writers into the source again, unless readers were switched; skipped when nothing was frozen.
+
+    :param migration_file: path of the migration file. (templated)
+    """
+
+    template_fields: Sequence[str] = ("migration_file",)
+
+    def __init__(self, *, dry: str | bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dry = dry
+
+    def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
+        """Lift it once; again, nothing happens."""
+        from lakeward.adapters.open import open_freezer
+        from lakeward.steps.freeze import last_lease, lift
+        from lakeward_airflow.connections import resolve
+
+        with open_migration(self.migration_file) as (loaded, ports):
+            freezer = open_freezer(loaded.spec, resolve)
+            lifted = freezer is not None and lift(ports.store, loaded.spec.migration, freezer)
+            lease = last_lease(ports.store, loaded.spec.migration)
+            if not lifted and (lease is None or lease.state != "kept"):
+                raise AirflowSkipException("Nothing is frozen.")
+        return {"lifted": lifted}
+
+
+@contextmanager
+def freezing(spec: Migration, ports: Ports, by: str, *, dry: bool) -> Iterator[datetime | None]:
+    """The source frozen until the instant that is given, if a hook is named; lifted when the block fails."""
+    from lakeward.adapters.open import open_freezer
+    from lakeward.steps.freeze import freeze, lift
+    from lakeward_airflow.connections import resolve
+
+    freezer = open_freezer(spec, resolve)
+    if freezer is None or dry or not isinstance(spec, Phased):
+        yield None
+        return
+    lease = freeze(spec, ports, freezer, by, now())
+    try:
+        yield lease.until
+    except BaseException:
+        lift(ports.store, spec.migration, freezer)
+        raise
+
+
+@contextmanager
+def lifted_unless_switched(plan: Plan, ports: Ports, *, dry: bool) -> Iterator[Callable[[], None]]:
+    """What a switch asks right before it moves pointers; when none is switched at the end, however that came, the freeze is lifted."""
+    from lakeward.adapters.open import open_freezer
+    from lakeward.steps.freeze import keep, lift
+    from lakeward_airflow.connections import resolve
+
+    name, freezer = plan.migration.migration, open_freezer(plan.migration, resolve)
+    if freezer is None or dry:
+        yield lambda: None
+        return
+    try:
+        yield lambda: keep(ports.store, name, now())
+    finally:
+        lift(ports.store, name, freezer)
 
 
 def summary(transition: Transition) -> dict[str, object]:

@@ -19,6 +19,7 @@ from lakeward.adapters.open import open_ports
 from lakeward.domain.evidence import Pointer
 from lakeward.domain.facts import Plan
 from lakeward.domain.progress import GroupProgress
+from lakeward.domain.quarantine import quarantine_table
 from lakeward.lab import Lab
 from lakeward.ports import Ports, silent
 from lakeward.reader import resolve
@@ -103,9 +104,9 @@ class Shop:
         """Rows that readers see, by key."""
         with self.ports() as ports:
             plan = self.plan(ports, "look")
-            group = next(g for g in plan.groups if any(t.name == table for t in g.lake_tables))
+            known = {t.name: (g, t) for g in plan.groups for t in (*g.lake_tables, quarantine_table(g))}
+            group, lake = known[table]
             pins = resolve(ports.store, "phased", group.name).tables
-            lake = next(t for t in group.lake_tables if t.name == table)
             files = ports.lake.snapshot(lake, pins[ports.lake.qualified(table)])
             sql = f"SELECT {columns or KEYS[table]} FROM {table} ORDER BY ALL"
             return [tuple(row.values()) for row in ports.engine.table(sql, {table: files}).to_pylist()]

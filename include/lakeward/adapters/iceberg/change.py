@@ -189,6 +189,14 @@ def same_files(table: Table, summary: Mapping[str, str]) -> Change:
     return _made(table, kind(Operation.APPEND, _Unstaged(table), table.io, uuid.uuid4(), dict(summary)), ())
 
 
+def as_it_is(table: Table) -> Change:
+    """No snapshot at all: what is said of the current one, on condition that it is still that."""
+    current = table.current_snapshot()
+    where = AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=current.snapshot_id if current else None)
+    unchanged = (where, AssertTableUUID(uuid=table.metadata.table_uuid))
+    return Change(table, current.snapshot_id if current else 0, (), unchanged)
+
+
 def _made(table: Table, producer: _SnapshotProducer[Any], files: Iterable[DataFile]) -> Change:
     files = list(files)
     refuse_condemned(table, (file.file_path for file in files))

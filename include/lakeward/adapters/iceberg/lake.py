@@ -32,7 +32,7 @@ from lakeward.adapters.iceberg.read import (
     state_of,
     statistics_of,
 )
-from lakeward.adapters.iceberg.repair import Patching
+from lakeward.adapters.iceberg.repair import Advancing, Patching
 from lakeward.adapters.iceberg.revert import delete_unreferenced, drop_cut
 from lakeward.adapters.iceberg.rewrite import Rewriting, compacted
 from lakeward.adapters.iceberg.schema import MIGRATION, PROPERTIES, differences, partition_spec, schema_of, sort_order
@@ -176,10 +176,11 @@ class IcebergLake:
         found = origin(live, pinned(live, snapshot_id))
         return found.snapshot_id if found else None
 
-    def patch(self, patches: Sequence[Patch], repair: str, cut_id: str) -> dict[str, int]:
+    def patch(self, patches: Sequence[Patch], repair: str, cut_id: str, *, anew: bool = False) -> dict[str, int]:
         """Exchange files of live tables for others, rows and all; table to its new snapshot."""
         with explained(self._properties, f"commit repair {repair} to namespace {self._namespace}"):
-            return Patching(self._catalog, self._open, patches, repair, cut_id, together=self._together).run()
+            kind = Advancing if anew else Patching
+            return kind(self._catalog, self._open, patches, repair, cut_id, together=self._together).run()
 
     def drop_batch(self, table: str, cut_id: str) -> bool:
         """Take an unpublished cut back out in one commit; False when it is not the table's content."""

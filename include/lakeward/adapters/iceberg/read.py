@@ -106,6 +106,7 @@ def state_of(table: Table, name: str) -> TableState:
         bytes=sum(f.file_size_in_bytes for f in files),
         batches={window: batch for window, (batch, _) in batches(table).items()},
         repair=last_repair(table)[0],
+        sliced=WINDOWS in table.properties,
     )
 
 

@@ -16,9 +16,19 @@ from lakeward.adapters.iceberg.change import Change
 from lakeward.adapters.iceberg.commit import CUT
 from lakeward.adapters.iceberg.files import data_files
 from lakeward.adapters.iceberg.once import REFUSED, TOGETHER, WAITS, Found, Landed, Once
-from lakeward.adapters.iceberg.read import BATCH, REPAIR, WINDOW, batches, last_repair, live_entries, origin, readable
+from lakeward.adapters.iceberg.read import (
+    BATCH,
+    REPAIR,
+    WINDOW,
+    WINDOWS,
+    batches,
+    last_repair,
+    live_entries,
+    origin,
+    readable,
+)
 from lakeward.adapters.iceberg.schema import MIGRATION
-from lakeward.domain.identity import WHOLE, compacted_tag, tag_name
+from lakeward.domain.identity import WHOLE, batch_id, compacted_tag, tag_name
 from lakeward.domain.repair import Patch
 from lakeward.errors import ConflictError, LakeError
 
@@ -68,7 +78,7 @@ class Patching(Once[Patch]):
                 f"Table {'.'.join(table.name())} has other rows or files than when the repair was prepared.",
                 todo="Another repair, a new cut or a compaction was quicker. Look again: `lakeward repair` without --confirm.",
             )
-        cut, batch = _brought(start, self._cut), batches(table).get(WHOLE, ("", 0))[0]
+        cut, batch = self._record(table, patch, start)
         summary = {
             CUT: cut,
             BATCH: batch,
@@ -76,11 +86,20 @@ class Patching(Once[Patch]):
             TOGETHER: str(tables),
             REPAIR: self._repair,
         }
-        change = asking.exchange_rows(table, [live[url] for url in patch.old], data_files(table, patch.new), summary)
+        if patch.old or patch.new:
+            old, new = [live[url] for url in patch.old], data_files(table, patch.new)
+            change = asking.exchange_rows(table, old, new, summary)
+        else:
+            change = asking.as_it_is(table)
         record = {WINDOW + WHOLE: f"{batch}:{change.snapshot_id}", REPAIR: f"{self._repair}:{change.snapshot_id}"}
-        change = asking.with_tag(asking.with_properties(change, record), tag_name(cut))
+        windows = [WINDOWS, *(WINDOW + window for window in batches(table) if window != WHOLE)]
+        change = asking.with_tag(asking.with_properties(change, record, windows), tag_name(cut))
         stale = compacted_tag(cut)
         return asking.with_tag(change, stale, remove=True) if stale in table.metadata.refs else change
+
+    def _record(self, table: Table, patch: Patch, start: Snapshot) -> tuple[str, str]:  # noqa: ARG002
+        """The cut and the batch that the table is of then: those that it is of already."""
+        return (start.summary and start.summary[CUT]) or self._cut, batches(table).get(WHOLE, ("", 0))[0]
 
     def _gave_up(self, last: Exception | None) -> LakeError:
         names = ", ".join(p.table for p in self._items)
@@ -95,6 +114,8 @@ class Patching(Once[Patch]):
         )
 
 
-def _brought(start: Snapshot, cut_id: str) -> str:
-    """The cut that a snapshot says it is of."""
-    return (start.summary and start.summary[CUT]) or cut_id
+class Advancing(Patching):
+    """The patches that bring tables to a new cut, over all of their rows: what they held of windows is one cut then."""
+
+    def _record(self, table: Table, patch: Patch, start: Snapshot) -> tuple[str, str]:  # noqa: ARG002
+        return self._cut, batch_id(self._cut, patch.table)

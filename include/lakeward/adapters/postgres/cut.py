@@ -77,6 +77,15 @@ class SnapshotReader:
         with self._open() as con, self._session.errors("taking figures"):
             return con.execute(f"SELECT * FROM postgres_query('src', {text(sql)})").to_arrow_table()
 
+    def export(self, sql: str, url: str, access: StorageAccess) -> tuple[FileFact, ...]:
+        """Write the rows of one SELECT of ours as Parquet files below ``url``."""
+        if "://" not in url:
+            Path(url).mkdir(parents=True, exist_ok=True)
+        with self._open() as con:
+            use_storage(con, access, url)
+            with self._session.errors("taking fingerprints"), _of_store(access, url):
+                return _written(con, f"SELECT * FROM postgres_query('src', {text(sql)})", url)
+
     def land(
         self, table: TablePlan, url: str, access: StorageAccess, progress: Progress, only: str = ""
     ) -> tuple[FileFact, ...]:
@@ -110,8 +119,7 @@ class SnapshotReader:
         with self._open() as con:
             use_storage(con, access, url)
             with self._session.errors(f"reading {table.label}"), _of_store(access, url), done.watching(con):
-                rows = con.execute(f"COPY ({sql}) TO {text(url)} ({_COPY})").fetchall()
-        return tuple(FileFact(str(name), int(count), int(size)) for name, count, size, *_ in rows if count)
+                return _written(con, sql, url)
 
     @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -187,6 +195,11 @@ def _of_store(access: StorageAccess, url: str) -> Iterator[None]:
             f"The object store did not take files below {url}: {said}",
             todo="Check that it answers and has room; then run the step again.",
         ) from None
+
+
+def _written(con: duckdb.DuckDBPyConnection, sql: str, url: str) -> tuple[FileFact, ...]:
+    rows = con.execute(f"COPY ({sql}) TO {text(url)} ({_COPY})").fetchall()
+    return tuple(FileFact(str(name), int(count), int(size)) for name, count, size, *_ in rows if count)
 
 
 def _scan(table: TablePlan) -> str:

@@ -16,7 +16,7 @@ from lakeward.domain.facts import TablePlan
 from lakeward.domain.source_facts import SourceTable
 from lakeward.domain.sql import ident
 from lakeward.errors import SourceError
-from lakeward.ports import CutReader, SourceIdentity
+from lakeward.ports import CutReader, Horizon, SourceIdentity
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 OLDEST = 140000
 """The oldest server that is read, in PostgreSQL's own numbering: infinity in numeric came with 14."""
+
+_OPEN = """
+SELECT now() AS at,
+  least(now(), min(xact_start) FILTER (WHERE pid <> pg_backend_pid()),
+    (SELECT min(prepared) FROM pg_prepared_xacts WHERE database = current_database())) AS oldest,
+  count(*) FILTER (WHERE query = '<insufficient privilege>') = 0 AS known
+FROM pg_stat_activity WHERE datname = current_database() AND backend_type NOT IN ('autovacuum worker', 'walsender')
+"""
+"""Now is when this statement's own transaction began: whoever begins later is later than it."""
 
 
 class PostgresSource:
@@ -65,6 +74,14 @@ class PostgresSource:
         """Run one SELECT in a read-only transaction of its own."""
         with self.cut() as cut:
             return cut.query(statement)
+
+    def horizon(self) -> Horizon:
+        """The server's clock, and when the oldest transaction began that is open: also of those that have written nothing yet."""
+        with self._session.connect() as con, self._session.errors("looking for open transactions"):
+            row = con.execute(_OPEN).fetchone()
+        if row is None:
+            raise SourceError(f"{self._session.label} gave no answer about open transactions.")
+        return Horizon(row[0].astimezone(UTC), row[1].astimezone(UTC), bool(row[2]))
 
     @contextmanager
     def cut(self, tables: Sequence[TablePlan] = ()) -> Iterator[CutReader]:
