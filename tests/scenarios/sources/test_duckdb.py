@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
-from shop_world import CUSTOMERS, KPIS, ROWS, check_whole_way, run
+from shop_world import CUSTOMERS, KPIS, ORDERS, ROWS, check_whole_way, run
 from tests.chain import Chain
 from tests.sources import count_of, failing, lake_rows, source_chain
 
 from lakeward.errors import DataError, SourceError, SpecError
 from lakeward.lab import Lab
+from lakeward.reader import resolve
 from lakeward.steps.check import check_file
+from lakeward.steps.plan import preview
 
 TABLES = [{"table": "customers"}, {"table": "main.orders", "partition": ["month(day)"]}]
 
@@ -204,3 +209,52 @@ def test_texts_that_are_not_of_the_declared_type_are_quarantined_with_what_they_
     ]
     assert str(aside[1]["told"]).endswith('\n{"amount":"1.234"}')
     assert lake_rows(chain, "texts") == [{"id": 1, "amount": Decimal("1.10")}, {"id": 3, "amount": None}]
+
+
+def test_masks_filters_and_figures_by_hand(home: Path) -> None:
+    file = make(home / "shop.duckdb")
+    tables = [
+        {"table": "customers", "mask": {"name": "hash"}},
+        {
+            "table": "orders",
+            "filter": [{"column": "day", "op": ">=", "value": "2026-01-20"}],
+            "mask": {"note": "redact"},
+        },
+    ]
+    by_hand = {
+        "source": "SELECT c.country, sum(o.total) AS total FROM orders o JOIN customers c ON c.id = o.customer WHERE o.day >= CAST('2026-01-20' AS DATE) GROUP BY c.country",
+        "lake": "SELECT c.country, sum(o.total) AS total FROM orders o JOIN customers c ON c.id = o.customer GROUP BY c.country",
+        "columns": {"country": "string", "total": "decimal(38,2)"},
+    }
+    kpis = [
+        *KPIS,
+        {"name": "hand", "table": "orders", "measure": "sum(total)", "dimensions": ["country"], "sql": by_hand},
+    ]
+    chain = chain_of(home, file, tables, kpis)
+    assert failing(chain.run()["g"]) == {}
+    (first,) = lake_rows(chain, "customers", "id, name", "id")[2:3]
+    assert first == {"id": 3, "name": hashlib.sha256(b"name 3").hexdigest()}
+    assert {r["note"] for r in lake_rows(chain, "orders", "id, note")} == {"***"}
+
+
+def test_it_is_moved_in_windows(home: Path) -> None:
+    chain = chain_of(home, make(home / "shop.duckdb"))
+    file = json.loads(chain.file.read_text())
+    file["pattern"] = "phased"
+    file["groups"][0]["window"] = {"table": "main.orders", "column": "id", "size": "150 keys"}
+    chain.file.write_text(json.dumps(file))
+    done = run("run", chain.file)
+    assert done.exit_code == 0, done.output
+    assert run("parity", chain.file).exit_code == 0
+    assert len(lake_rows_of(chain)) == ORDERS
+
+
+def lake_rows_of(chain: Chain) -> list[object]:
+    """Orders that readers see."""
+    with chain.ports() as ports:
+        plan = preview(chain.loaded, ports, "look", datetime.now(UTC))
+        lake = next(t for t in plan.groups[0].lake_tables if t.name == "orders")
+        pointer = resolve(ports.store, chain.loaded.spec.migration, "g")
+        files = ports.lake.snapshot(lake, pointer.tables[ports.lake.qualified("orders")])
+        found: list[object] = ports.engine.table("SELECT id FROM t", {"t": files}).to_pylist()
+    return found

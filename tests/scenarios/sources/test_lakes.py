@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from lake_world import CSV_TYPES, bucket_chain, lake_chain, upload, write
-from shop_world import ORDERS, check_whole_way
+from shop_world import ORDERS, check_whole_way, run
 from tests.chain import Chain
 from tests.sources import count_of, failing, lake_rows
 
 from lakeward.errors import SourceError, SpecError
 from lakeward.lab import Lab
 from lakeward.steps.artifacts import read_manifest, read_plan
+from lakeward.steps.check import check_file
 
 SPLIT = {"a": "id % 2 = 0", "b": "id % 2 = 1"}
 KEYED = [{"table": "customers", "key": ["id"]}, {"table": "orders", "key": ["id"], "partition": ["month(day)"]}]
@@ -327,3 +330,49 @@ def test_a_json_array(home: Path) -> None:
         "12345678901234567890.12",
         "0.10",
     ]
+
+
+def test_the_command_line_migrates_csv_that_it_drafted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = csv(home)
+    monkeypatch.setenv("AIRFLOW_CONN_RAW", json.dumps({"conn_type": "fs", "extra": {"path": str(home)}}))
+    file = home / "raw.yaml"
+    name = f"raw_{uuid4().hex[:8]}"
+    done = run("init", "raw", "--path", "lake", "--output", file, "--name", name, "--landing", f"s3://landing/{name}")
+    assert done.exit_code == 0, done.output
+    spec = check_file(file).spec
+    assert (spec.source.kind, spec.source.path) == ("files", "lake")
+    types = {t.table: dict(t.types) for g in spec.groups for t in g.tables}
+    assert types["main.orders"] == {"id": "long", "customer": "long", "day": "date", "total": "decimal(38,2)"}
+    for command in ("plan", "run", "status", "parity"):
+        done = run(command, file)
+        assert done.exit_code == 0, done.output
+    text = (root / "orders/a.csv").read_text()
+    (root / "orders/a.csv").write_text(text.replace("9007199254741007.01", "9007199254741007.02"))
+    done = run("parity", file, "--drill", "--recheck-after", "0s")
+    assert done.exit_code == 1
+    assert "9007199254741007.02" in done.stdout
+
+
+def test_files_are_named_and_read_as_the_migration_file_says(home: Path) -> None:
+    folder = home / "lake" / "in"
+    folder.mkdir(parents=True)
+    (folder / "x.txt").write_bytes("1;'é;1';NULL\n2;'';'NULL'\n".encode("latin-1"))
+    (folder / "_x.txt").write_text("left out")
+    spec = {
+        "path": "in/*.txt",
+        "format": "csv",
+        "csv": {
+            "delimiter": ";",
+            "quote": "'",
+            "header": False,
+            "columns": ["id", "a", "b"],
+            "null": "NULL",
+            "encoding": "latin-1",
+        },
+    }
+    tables = [{"table": "things", "types": {"id": "int"}, "key": ["id"]}]
+    chain = lake_chain(
+        home, home / "lake", tables, kpis=[count_of("things")], group={"references": []}, files={"things": spec}
+    )
+    assert failing(chain.run()["g"]) == {}
+    assert lake_rows(chain, "things") == [{"id": 1, "a": "é;1", "b": None}, {"id": 2, "a": "", "b": "NULL"}]

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakeward.adapters.queried.columns import columns_of, exact
@@ -17,6 +17,7 @@ from lakeward.domain.sql import text
 CON = duckdb.connect()
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 38).flatmap(lambda p: st.tuples(st.just(p), st.integers(0, p), st.integers(1 - 10**p, 10**p - 1)))
 )
