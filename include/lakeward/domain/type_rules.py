@@ -17,6 +17,7 @@ class How(StrEnum):
     CAST = "cast"
     TEXT = "text"
     OUTPUT = "output"
+    SHOWN = "shown"
     JSON = "json"
     MONEY = "money"
 
@@ -27,6 +28,7 @@ HOW_SAYS = {
     How.CAST: "a wider type of the lake holds every value",
     How.TEXT: "text as it is",
     How.OUTPUT: "the text that the server itself writes and reads back (what `pg_dump` relies on)",
+    How.SHOWN: "the text that DuckDB itself writes and reads back",
     How.JSON: "JSON text",
     How.MONEY: "through `numeric`, with the server's own number of decimals",
 }
