@@ -4,17 +4,43 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
 
+import duckdb
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from airflow_home import SMALL, write_dags
+from lakeward.adapters.connections import from_environment
+from lakeward.adapters.iceberg import properties_from
+from lakeward.adapters.iceberg.catalog import open_catalog
 from lakeward.lab import Lab
 
 pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 TIDY, TASKS = "maintenance__rehearsed", ("compact", "expire", "clean")
 STAGED = "phased__staged"
+SOURCES = ("duckdb", "sqlite", "files", "iceberg", "delta")
+OF_SOURCE = """\
+version: 1
+migration: of_{kind}
+pattern: lift_and_shift
+source: {{kind: {kind}, connection: a_{kind}{path}}}
+target: {{connection: lakehouse, namespace: of_{kind}}}
+landing: {{path: "s3://landing/of_{kind}", connection: landing}}
+groups:
+  - name: things
+    tables:
+      - {{table: things, key: [id]{types}}}
+kpis:
+  - {{name: total, table: things, measure: sum(total)}}
+gate: {{timeout: 20m}}
+"""
 PLAY = """
 import json, sys
 from airflow.utils.db import initdb
@@ -37,6 +63,36 @@ print(json.dumps(played, default=str))
 """
 
 
+def write_sources(home: Path, migrations: Path) -> dict[str, str]:
+    """A table of each kind of source with its migration; the connections, as Airflow's URIs and as JSON."""
+    rows = pa.table({"id": [1, 2], "total": pa.array([Decimal("1.10"), Decimal("2.20")], pa.decimal128(9, 2))})
+    with duckdb.connect(str(home / "things.duckdb")) as con:
+        con.execute("CREATE TABLE things AS SELECT * FROM rows")
+    with closing(sqlite3.connect(home / "things.db")) as lite:
+        lite.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, total DECIMAL(9,2))")
+        lite.execute("INSERT INTO things VALUES (1, 1.10), (2, 2.20)")
+        lite.commit()
+    (home / "raw" / "things").mkdir(parents=True)
+    (home / "raw" / "things" / "a.csv").write_text("id,total\n1,1.10\n2,2.20\n")
+    write_deltalake(home / "old" / "things", rows)
+    with open_catalog(properties_from(from_environment("lakehouse"))) as catalog:
+        if not catalog.namespace_exists("old_things"):
+            catalog.create_namespace("old_things")
+            catalog.create_table("old_things.things", schema=rows.schema).append(rows)
+    paths = {"files": ", path: raw", "iceberg": ", path: old_things", "delta": ", path: old"}
+    for kind in SOURCES:
+        types = ", types: {id: long, total: 'decimal(9,2)'}" if kind == "files" else ""
+        (migrations / f"of_{kind}.yaml").write_text(OF_SOURCE.format(kind=kind, path=paths.get(kind, ""), types=types))
+    folder = json.dumps({"conn_type": "fs", "extra": {"path": str(home)}})
+    return {
+        "AIRFLOW_CONN_A_DUCKDB": f"duckdb:///{home / 'things.duckdb'}",
+        "AIRFLOW_CONN_A_SQLITE": json.dumps({"conn_type": "sqlite", "host": str(home / "things.db")}),
+        "AIRFLOW_CONN_A_FILES": folder,
+        "AIRFLOW_CONN_A_ICEBERG": os.environ["AIRFLOW_CONN_LAKEHOUSE"],
+        "AIRFLOW_CONN_A_DELTA": folder,
+    }
+
+
 @pytest.fixture(scope="module")
 def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
     home = tmp_path_factory.mktemp("rehearsal")
@@ -47,10 +103,12 @@ def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
     staged = staged.replace("groups:\n", "budget: {rows: 1}\ngroups:\n", 1)
     window = "    window: {table: public.orders, column: ordered_at, size: 12 months, from: 2025-01-01}\n"
     (dags / "migrations" / "staged.yaml").write_text(staged.replace("  - name: sales\n", f"  - name: sales\n{window}"))
+    connections = write_sources(home, dags / "migrations")
     (home / "airflow").mkdir()
     env = (
         os.environ
         | lab.env()
+        | connections
         | {
             "AIRFLOW_HOME": str(home / "airflow"),
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
@@ -60,6 +118,7 @@ def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
     )
     runs = [("lift_and_shift__rehearsed", {"rehearsal": True}), (TIDY, {}), (TIDY, {"dry_run": False})]
     runs += [(STAGED, {}), (STAGED, {}), (STAGED, {"window": "2026", "again": True})]
+    runs += [(f"lift_and_shift__of_{kind}", {"rehearsal": True}) for kind in SOURCES]
     command = [sys.executable, "-c", PLAY, str(dags), json.dumps(runs)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=880)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
@@ -75,6 +134,13 @@ def test_a_rehearsal_proves_everything_and_asks_nobody(rehearsed: dict) -> None:
         ("cut_over", -1): "skipped",
     }
     assert {index for task, index in states if task == "groups.compare"} == {0, 1}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_rehearsal_of_every_kind_of_source_succeeds(rehearsed: dict, kind: str) -> None:
+    (run,) = rehearsed[f"lift_and_shift__of_{kind}"]
+    assert run["state"] == "success"
+    assert {t["state"] for t in run["tasks"] if t["task"] not in {"approve", "cut_over"}} == {"success"}
 
 
 def test_maintenance_looks_by_default_and_does_it_when_told(rehearsed: dict) -> None:

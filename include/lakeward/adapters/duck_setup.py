@@ -14,7 +14,14 @@ from lakeward.domain.identity import digest
 from lakeward.domain.sql import ident, text
 from lakeward.errors import LakeError
 
-_WHEELS = {"httpfs": "duckdb_extension_httpfs", "postgres_scanner": "duckdb_extension_postgres_scanner"}
+_WHEELS = {
+    "httpfs": "duckdb_extension_httpfs",
+    "postgres_scanner": "duckdb_extension_postgres_scanner",
+    "sqlite_scanner": "duckdb_extension_sqlite_scanner",
+    "avro": "duckdb_extension_avro",
+    "iceberg": "duckdb_extension_iceberg",
+    "delta": "duckdb_extension_delta",
+}
 
 
 def connect(memory_limit: str, threads: int, temp_dir: Path | str) -> duckdb.DuckDBPyConnection:
@@ -35,7 +42,7 @@ def connect(memory_limit: str, threads: int, temp_dir: Path | str) -> duckdb.Duc
 
 
 def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Load ``httpfs`` or ``postgres_scanner`` from its wheel; elsewhere from what ``INSTALL`` has fetched. LakeError when neither is there."""
+    """Load one of DuckDB's extensions from its wheel; elsewhere from what ``INSTALL`` has fetched. LakeError when neither is there."""
     path = _extension_file(name)
     try:
         con.execute(f"LOAD {text(str(path)) if path else name}")

@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 from lakeward.adapters.connections import Connection, variable
 from lakeward.domain.signing import UNSIGNED, Signer, signer_of
 from lakeward.errors import SpecError
-from lakeward.ports import Freezer, Lake, Ledger, Ports
-from lakeward.spec.models import LandingSpec, Migration, Phased, TargetSpec
+from lakeward.ports import Freezer, Lake, Ledger, Ports, Source
+from lakeward.spec.models import LandingSpec, Migration, Phased, SourceSpec, TargetSpec
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lakeward.adapters.iceberg import IcebergLake
     from lakeward.adapters.ledger import SqlLedger
     from lakeward.adapters.objects import LocalStore, S3Store
+    from lakeward.adapters.queried.listing import Listing
+    from lakeward.adapters.queried.place import Place
 
 Resolve = Callable[[str], Connection]
 """Gives the connection of an id; SpecError when there is none."""
@@ -47,9 +49,8 @@ def open_ports(spec: Migration, resolve: Resolve, home: Path) -> Iterator[Ports]
     """
     from lakeward.adapters.duck import DuckEngine
     from lakeward.adapters.expectations import GxValidator
-    from lakeward.adapters.postgres import PostgresSource
 
-    source = _of_type(resolve(spec.source.connection), {"postgres"}, "source.connection")
+    source = open_source(spec.source, resolve)
     target = _of_type(resolve(spec.target.connection), {"iceberg"}, "target.connection")
     temp = home / "tmp"
     temp.mkdir(parents=True, exist_ok=True)
@@ -60,9 +61,7 @@ def open_ports(spec: Migration, resolve: Resolve, home: Path) -> Iterator[Ports]
         lake = stack.enter_context(_Late(lambda: _lake(target, spec.target)))
         ledger = stack.enter_context(_Late(lambda: open_ledger(resolve, home)))
         yield Ports(
-            source=PostgresSource(
-                source, readers=spec.source.readers, max_snapshot_age=spec.source.max_snapshot_age.delta
-            ),
+            source=source,
             store=store,
             engine=DuckEngine(threads, memory, temp),
             lake=cast("Lake", lake),
@@ -70,6 +69,84 @@ def open_ports(spec: Migration, resolve: Resolve, home: Path) -> Iterator[Ports]
             validator=GxValidator(threads, memory, temp),
             signer=open_signer(resolve),
         )
+
+
+TYPES = {
+    "postgres": {"postgres"},
+    "duckdb": {"duckdb"},
+    "sqlite": {"sqlite"},
+    "files": {"aws", "s3", "fs"},
+    "iceberg": {"iceberg"},
+    "delta": {"aws", "s3", "fs"},
+}
+"""Types of connections, by kind of source."""
+
+
+def kind_of(connection: Connection) -> str:
+    """The kind of source that a connection leads to; SpecError when it leads to none."""
+    for kind, types in TYPES.items():
+        if (connection.conn_type or "postgres") in types:
+            return kind
+    raise SpecError(
+        f"Connection `{connection.conn_id}` is of type {connection.conn_type!r}, which is no source.",
+        todo=f"Name one of type {', '.join(sorted({t for types in TYPES.values() for t in types}))}.",
+    )
+
+
+def open_source(spec: SourceSpec, resolve: Resolve) -> Source:
+    """The system that is read; it is asked for nothing yet."""
+    connection = _of_type(resolve(spec.connection), TYPES[spec.kind], "source.connection")
+    readers, longest = spec.readers, spec.max_snapshot_age.delta
+    if spec.kind == "postgres":
+        from lakeward.adapters.postgres import PostgresSource
+
+        return PostgresSource(connection, readers=readers, max_snapshot_age=longest)
+    from lakeward.adapters.queried.source import QueriedSource
+
+    return QueriedSource(_place(spec, connection), readers=readers, max_snapshot_age=longest)
+
+
+def _place(spec: SourceSpec, connection: Connection) -> Place:
+    if spec.kind == "duckdb":
+        from lakeward.adapters.queried.duckdb_file import DuckFile
+
+        return DuckFile(connection)
+    if spec.kind == "sqlite":
+        from lakeward.adapters.queried.sqlite_file import SqliteFile
+
+        return SqliteFile(connection)
+    if spec.kind == "iceberg":
+        from lakeward.adapters.queried.iceberg_tables import IcebergTables
+
+        if not spec.path:
+            raise SpecError("source.path is missing.", todo="Write the namespace that holds the tables.")
+        return IcebergTables(connection, spec.path)
+    if spec.kind == "delta":
+        from lakeward.adapters.queried.delta_tables import DeltaTables
+
+        return DeltaTables(_listing(spec, connection), connection.secrets)
+    from lakeward.adapters.queried.lake_files import LakeFiles
+
+    return LakeFiles(_listing(spec, connection), spec.files, connection.secrets)
+
+
+def _listing(spec: SourceSpec, connection: Connection) -> Listing:
+    """Where a lake's files lie: `source.path`, below what the connection names."""
+    from lakeward.adapters.objects import S3Store
+    from lakeward.adapters.queried.listing import LocalListing, S3Listing
+
+    path = spec.path or ""
+    if connection.conn_type in {"aws", "s3"}:
+        if not path.startswith("s3://"):
+            raise SpecError(f"source.path is {path!r}.", todo="Write `s3://bucket/prefix`.")
+        return S3Listing(S3Store(path, connection))
+    folder = Path(str(connection.extra.get("path") or "/")) / path
+    if path.startswith("s3://") or not folder.is_absolute() or folder == Path("/"):
+        raise SpecError(
+            f"source.path {path!r} leads to no folder through connection `{connection.conn_id}` of type fs.",
+            todo='Give the connection an absolute path, as {"conn_type": "fs", "extra": {"path": "/data"}}.',
+        )
+    return LocalListing(folder)
 
 
 class _Closable(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -47,9 +47,30 @@ def look_at_source(connection: Connection, tables: str, grants: list[str]) -> It
     if hidden := [t.label for t in found if t.row_security]:
         todo = f"ALTER ROLE {ident(who.user)} BYPASSRLS; or leave them out."
         yield Check("row security", "warn", f"may hide rows of {_some(hidden)}", todo)
-    if keyless := [t.label for t in found if not t.primary_key and t.kind in {"table", "partitioned"}]:
+    yield from _keyless(found)
+
+
+def look_at_place(connection: Connection, tables: str) -> Iterator[Check]:
+    """Whether a source that DuckDB queries can be opened, and what is in it."""
+    from lakeward.adapters.open import kind_of, open_source
+    from lakeward.spec.models import SourceSpec
+
+    spec = SourceSpec.model_validate({"kind": kind_of(connection), "connection": connection.conn_id})
+    source = open_source(spec, lambda _: connection)
+    who = source.identity()
+    yield Check("reached", "ok", f"{who.label} as {who.user}, {who.server_version}")
+    with source.cut() as cut:
+        found = cut.describe([tables])
+        yield Check("snapshot", "ok", f"held open, read only ({cut.snapshot})")
+    outcome = "ok" if found else "fail"
+    yield Check("tables", outcome, f"{len(found)} tables", "" if found else f"No table matches {tables}.")
+    yield from _keyless(found)
+
+
+def _keyless(found: Sequence[SourceTable]) -> Iterator[Check]:
+    if names := [t.label for t in found if not t.primary_key and t.kind in {"table", "partitioned"}]:
         todo = "Declare `key` in the migration file if there is one."
-        yield Check("keys", "warn", f"no primary key: {_some(keyless)}", todo)
+        yield Check("keys", "warn", f"no primary key: {_some(names)}", todo)
 
 
 def look_at_catalog(connection: Connection, namespace: str) -> Iterator[Check]:

@@ -58,7 +58,7 @@ def schema(
 
     Example: `lakeward schema > migration.schema.json`
     """
-    from lakeward.domain.postgres_page import types_page
+    from lakeward.domain.types_page import types_page
     from lakeward.spec.reference import json_schema, reference
 
     say(types_page() if types else reference() if markdown else json.dumps(json_schema(), indent=2, ensure_ascii=False))

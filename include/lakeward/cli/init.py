@@ -12,8 +12,8 @@ from lakeward.cli.console import exits, note, progressing, say
 from lakeward.errors import SpecError
 
 if TYPE_CHECKING:
-    from lakeward.adapters.postgres import PostgresSource
     from lakeward.domain.draft import Draft
+    from lakeward.ports import Source
 
 
 @exits(2)
@@ -26,6 +26,10 @@ def init(
     tables: Annotated[
         list[str] | None, typer.Option("--table", "-t", help="`schema.table`, may be a glob; can be repeated.")
     ] = None,
+    kind: Annotated[
+        str, typer.Option(help="Kind of source, where the connection's type leaves a choice: `delta`.")
+    ] = "",
+    path: Annotated[str, typer.Option(help="Of a lake of files: `s3://bucket/prefix`, a folder, a namespace.")] = "",
     name: Annotated[str, typer.Option(help="Name of the migration and of the namespace; default the database's.")] = "",
     target: Annotated[str, typer.Option(help="Connection id of the lakehouse.")] = "lakehouse",
     landing: Annotated[str, typer.Option(help="`s3://bucket/prefix` or a folder.")] = "",
@@ -33,7 +37,7 @@ def init(
     time_zone: Annotated[str, typer.Option(help="Where your business's day begins.")] = "UTC",
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
-    """Write a runnable, commented migration file from a database's catalog: tables, groups, nested columns, KPIs.
+    """Write a runnable, commented migration file from what a source tells of itself: tables, groups, nested columns, KPIs.
 
     Tables that refer to each other come into one group. What can't be carried is named in a comment.
 
@@ -42,41 +46,43 @@ def init(
     Example: `lakeward init shop_source --table 'public.*'`
     """
     from lakeward.adapters.connections import from_environment, variable
-    from lakeward.adapters.postgres import PostgresSource
+    from lakeward.adapters.open import kind_of, open_source
     from lakeward.domain.draft import Draft
+    from lakeward.spec.models import SourceSpec
     from lakeward.spec.names import slug
     from lakeward.steps.check import check_file
 
     connection = from_environment(conn)
-    if connection.conn_type not in {"", "postgres"}:
-        raise SpecError(f"Connection `{conn}` is of type {connection.conn_type!r}.", todo="Name one of type postgres.")
-    migration = slug(name or connection.schema or conn)
+    spec = SourceSpec.model_validate({"kind": kind or kind_of(connection), "connection": conn, "path": path or None})
+    migration = slug(name or (connection.schema if spec.kind == "postgres" else "") or conn)
     to_stdout = output == Path("-")
     folder = Path("dags/migrations")
-    path = output or (folder if folder.is_dir() else Path()) / f"{migration}.yaml"
-    if path.exists() and not force and not to_stdout:
-        raise SpecError(f"{path} is there already.", todo="Name another with --output, or overwrite it with --force.")
+    file = output or (folder if folder.is_dir() else Path()) / f"{migration}.yaml"
+    if file.exists() and not force and not to_stdout:
+        raise SpecError(f"{file} is there already.", todo="Name another with --output, or overwrite it with --force.")
     if not landing:
         landing = "s3://landing/lakeward" if os.environ.get(variable(landing_connection)) else "./landing"
     head = Draft(
         migration=migration,
         connection=conn,
+        kind=spec.kind,
+        path=path,
         target=target,
         landing=landing,
         landing_connection=landing_connection if landing.startswith("s3://") else "",
         time_zone=time_zone,
     )
-    text = _drafted(PostgresSource(connection), tables or ["*.*"], head)
+    text = _drafted(open_source(spec, from_environment), tables or ["*.*"], head)
     if to_stdout:
         say(text.rstrip("\n"))
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    check_file(path)
-    note(f"Wrote {path}. Next: lakeward plan {path}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    check_file(file)
+    note(f"Wrote {file}. Next: lakeward plan {file}")
 
 
-def _drafted(source: PostgresSource, patterns: list[str], head: Draft) -> str:
+def _drafted(source: Source, patterns: list[str], head: Draft) -> str:
     from lakeward.domain.draft import draft_table, groups_of, unique_names
     from lakeward.domain.draft_text import write
     from lakeward.steps.plan import SAMPLE
@@ -95,6 +101,6 @@ def _drafted(source: PostgresSource, patterns: list[str], head: Draft) -> str:
         reasons = "".join(f"\n  {one.source.label}: {one.refused}" for one in drafted)
         raise SpecError(
             f"No table that matches {', '.join(patterns)} can be migrated.{reasons}",
-            todo="Grant SELECT on the tables (`lakeward doctor` prints the statements), or name others with --table.",
+            todo="Let them be read (`lakeward doctor` tells what is missing), or name others with --table.",
         )
     return write(head, groups_of(good), [one for one in drafted if not one.plan])

@@ -206,7 +206,7 @@ def numbered(keyed: Keyed, numbers: Sequence[int], *, listed: bool) -> str:
     """What rows of the source's table fulfil that have one of the numbers; or, not ``listed``, are in buckets of such."""
     main, landed = keyed.plan.lake[0], {c.source: c.expression for c in keyed.plan.columns}
     columns = {c.name: f"({landed[c.source]})" for c in main.columns if c.source in landed}
-    rows = Rows(main, compared(main), Dialect.POSTGRES, "", columns, keyed.calendar)
+    rows = Rows(main, compared(main), keyed.plan.dialect, "", columns, keyed.calendar)
     of = keyed.number(rows)
     if not listed:
         of, numbers = bucket(of), sorted({one & (BUCKETS - 1) for one in numbers})

@@ -11,8 +11,10 @@ from lakeward.domain import kpi
 from lakeward.domain.facts import GroupPlan, TablePlan
 from lakeward.domain.planning import Sample, measure_numeric, plan_table
 from lakeward.domain.postgres_numbers import UnboundedError, advice
-from lakeward.domain.postgres_types import land_column
 from lakeward.domain.source_facts import SourceColumn, SourceTable
+from lakeward.domain.sql import ident
+from lakeward.domain.systems import SYSTEMS
+from lakeward.domain.text_types import type_of_texts
 from lakeward.errors import LakewardError
 from lakeward.spec.models import CalendarSpec, FlattenSpec, KpiSpec, TableSpec
 from lakeward.spec.names import slug
@@ -24,6 +26,7 @@ _MONEY = re.compile(r"amount|total|price|cost|fee|tax|balance|revenue|paid|value
 _WHEN = re.compile(r"order|creat|book|date|paid|time|_at$|_on$", re.IGNORECASE)
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+_NESTED = frozenset({"json", "jsonb", "struct", "list", "map"})
 _DATED = ("timestamptz", "timestamp", "date")
 _SUMS = 3
 
@@ -49,14 +52,14 @@ class Draft:
     landing: str
     landing_connection: str
     time_zone: str
+    kind: str = "postgres"
+    path: str = ""
 
 
 def draft_table(source: SourceTable, name: str | None, sample: Sample) -> Drafted:
     """Find out how a table can be migrated, by planning it."""
     types, drop, remarks = _carry(source, sample)
-    flattened = [
-        c for c in source.columns if c.base in {"json", "jsonb"} and c.name not in drop and c.name not in types
-    ]
+    flattened = [c for c in source.columns if c.base in _NESTED and c.name not in drop and c.name not in types]
     when = None
     for flatten in ([FlattenSpec(column=c.name) for c in flattened], []):
         spec = TableSpec(table=_qualified(source), name=name, types=types, drop=tuple(drop), flatten=tuple(flatten))
@@ -77,8 +80,10 @@ def _carry(source: SourceTable, sample: Sample) -> tuple[dict[str, LakeType], li
     drop: list[str] = []
     remarks: list[str] = []
     for column in source.columns:
+        if source.kind == "csv" and (kind := type_of_texts(sample(source, ident(column.name)))):
+            types[column.name] = kind
         try:
-            land_column(column)
+            SYSTEMS[source.system].land(column)
         except UnboundedError as error:
             types[column.name], remark = _bounded(source, column, sample)
             remarks.append(f"{error.what}{remark}")
@@ -110,7 +115,7 @@ def unique_names(tables: Sequence[SourceTable]) -> dict[str, str | None]:
     """``schema.table`` to the lake's name where the default one is taken by another table already."""
     taken: set[str] = set()
     names: dict[str, str | None] = {}
-    for table in sorted(tables, key=lambda t: t.schema != "public"):  # whose tables keep the plain names
+    for table in sorted(tables, key=lambda t: t.schema not in {"public", "main"}):  # whose tables keep the plain names
         short, name = slug(table.name), None
         if short in taken:
             stem = name = slug(f"{table.schema}_{table.name}")

@@ -50,7 +50,11 @@ def _top(draft: Draft) -> Iterator[str]:
     yield "pattern: lift_and_shift            # one cut, everything at once"
     yield ""
     yield "source:"
-    yield f"  connection: {draft.connection:<20} # an Airflow connection; SELECT is all that it needs (`lakeward doctor`)"
+    if draft.kind != "postgres":
+        yield f"  kind: {draft.kind}"
+    if draft.path:
+        yield f"  path: {quoted(draft.path)}"
+    yield f"  connection: {draft.connection:<20} # an Airflow connection; rights to read are all that it needs (`lakeward doctor`)"
     yield ""
     yield "target:"
     yield f"  connection: {draft.target:<20} # an Airflow connection of type `iceberg`"

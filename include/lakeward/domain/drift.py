@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lakeward.domain.facts import TablePlan
 from lakeward.domain.source_facts import SourceTable
+from lakeward.domain.unread import UNREAD
 
 
 def drift(plan: TablePlan, now: SourceTable | None) -> Iterator[str]:
@@ -29,7 +30,7 @@ def drift(plan: TablePlan, now: SourceTable | None) -> Iterator[str]:
 
 def _columns(plan: TablePlan, now: SourceTable) -> Iterator[str]:
     there = {column.name: column for column in now.columns}
-    for column in plan.columns:
+    for column in (c for c in plan.columns if c.source != UNREAD):
         found = there.pop(column.column, None)
         if found is None:
             yield f"column {column.column!r} is gone"
@@ -41,4 +42,4 @@ def _columns(plan: TablePlan, now: SourceTable) -> Iterator[str]:
             yield f"the right to read column {column.column!r} is gone"
     for name, added in there.items():
         if name not in plan.dropped:
-            yield f"column {name!r} ({added.type}) is new"
+            yield f"column {name!r} ({added.type}) is new{f', {added.comment}' if added.comment.startswith('first in ') else ''}"

@@ -8,9 +8,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.identity import WHOLE
 from lakeward.domain.sql import ident, where
 from lakeward.spec.models import Filter, LiftAndShift, Phased
+from lakeward.spec.names import home_of
 from lakeward.spec.rules import Rule
 
 
@@ -33,7 +35,7 @@ class LandedColumn:
     pad: int | None = None
     mask: str | None = None
     guards: tuple[str, ...] = ()  # nan, infinity, scale, ...: counted at the source, refused when not zero
-    policy: str = ""  # null, text, trim
+    policy: str = ""  # null, text, trim, quarantine
     bounds: str = ""  # where bounds of arrays are looked for: array, composite, both
     name: str = ""  # the source's own name, where ``source`` had to differ from it by more than case
 
@@ -134,6 +136,7 @@ class TablePlan:
     dropped: tuple[str, ...] = ()  # columns of the source that are left behind
     prove_rows: bool = True  # every column of every row is compared, beside the KPIs
     within: str = ""  # condition of the source's SQL: only the rows of a window
+    dialect: Dialect = Dialect.POSTGRES  # of the source, in which its expressions and conditions are written
 
     @property
     def name(self) -> str:
@@ -147,9 +150,18 @@ class TablePlan:
 
     def where(self, extra: str = "") -> str:
         """``WHERE`` of the rows that are read at the source, in its own SQL, or nothing."""
-        terms = (where(self.filter, ident).removeprefix("WHERE "), self.within, extra)
+        terms = (where(self.filter, self._filtered).removeprefix("WHERE "), self.within, extra)
         condition = " AND ".join(term for term in terms if term)
         return f"WHERE {condition}" if condition else ""
+
+    def _filtered(self, name: str) -> str:
+        """What a filter looks at: PostgreSQL's own column, else the value that it is read as."""
+        found = (
+            None
+            if self.dialect is Dialect.POSTGRES
+            else next((c for c in self.columns if c.column == name and not c.mask), None)
+        )
+        return f"({found.expression})" if found else ident(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +238,16 @@ class GroupPlan:
     window: str = WHOLE
     top: int | None = None  # where the slice of the largest key began when windows were listed
     watermarks: tuple[Watermark, ...] = ()
+
+    @property
+    def dialect(self) -> Dialect:
+        """Of the source."""
+        return self.tables[0].dialect if self.tables else Dialect.POSTGRES
+
+    @property
+    def home(self) -> str:
+        """The schema that a table without one is in."""
+        return home_of(self.dialect.value)
 
     @property
     def sliced(self) -> frozenset[str]:

@@ -26,6 +26,9 @@ class LandedTable:
     source_rows: int
     guards: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    inputs: tuple[
+        FileFact, ...
+    ] = ()  # the source's own files that it was read from, each once; their rows are not told
 
 
 @dataclass(frozen=True, slots=True)

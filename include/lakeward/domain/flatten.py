@@ -15,6 +15,7 @@ from lakeward.domain.flatten_stages import KEY, POSITION, Nest, items, nests, re
 from lakeward.domain.json_numbers import inexact, inexact_plain, large, marked
 from lakeward.domain.json_values import is_numeric
 from lakeward.domain.sql import ident, text
+from lakeward.domain.unread import UNREAD, has_unread
 
 MISFIT = "lakeward: a record may not fit"
 
@@ -61,7 +62,7 @@ def _main(plan: TablePlan, found: Mapping[str, Nest], columns: Sequence[LakeColu
     values = [_column(plan, c, made) for c in columns]
     if not strict:
         return _listed(values, columns, rows)
-    misfits = []
+    misfits = [f"{ident(UNREAD)} IS NOT NULL"] if has_unread(plan) else []
     for source, (nest, record) in made.items():
         doubtful = [_inexact(nest)] * nest.numeric + [marked(nest.doc)] * nest.keeps_parts
         misfits += [f"{ident(source)} IS NOT NULL AND {nest.doc} IS NULL", *doubtful]

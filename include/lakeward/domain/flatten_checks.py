@@ -13,6 +13,7 @@ from lakeward.domain.flatten_stages import KEY, POSITION, Nest, documents, items
 from lakeward.domain.json_numbers import inexact, marked
 from lakeward.domain.oversize import is_cut_short, told
 from lakeward.domain.sql import ident, text
+from lakeward.domain.unread import has_unread, unread_sql
 from lakeward.spec.paths import format_path
 
 _SHOWN = 60
@@ -30,6 +31,7 @@ def inexact_sql(plan: TablePlan) -> str | None:
 def faults_sql(plan: TablePlan, *, exact: Collection[str] = ()) -> str | None:
     """The landed rows that do not fit: their id, ``reason`` and ``column_name``, a row once; None when nothing can be wrong."""
     parts = [sql for order, nest in enumerate(nests(plan, exact).values()) for sql in _faults(plan, nest, order)]
+    parts += [unread_sql(plan)] if has_unread(plan) else []
     if not parts:
         return None
     every = " UNION ALL ".join(f"({part})" for part in parts)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.facts import LandedColumn, TablePlan
 from lakeward.domain.file_facts import LandedTable
-from lakeward.domain.sql import ident
+from lakeward.domain.sql import ident, text
 from lakeward.spec.scalars import LakeType
 
 GUARD_REASONS = {
@@ -19,10 +20,14 @@ GUARD_REASONS = {
     "scale": "more decimals than the declared scale",
     "wide": "more digits before the point than the declared type holds",
     "inexact": "a value that the declared decimal does not hold exactly",
+    "fine": "a moment finer than a microsecond, which no time or timestamp in the lake can hold",
+    "inside": "NaN or infinity inside a nested value, which no JSON can hold",
+    "unread": "a text that is none of the declared type",
+    "unfit": "a value that the declared type does not hold exactly",
 }
 """What a guard that is not zero found, for messages."""
 
-SPECIAL = ("nan", "infinity", "far", "time24", "bounds")
+SPECIAL = ("nan", "infinity", "far", "time24", "bounds", "fine", "inside", "unread")
 """Guards that a declared policy may answer."""
 
 SHORT = {
@@ -32,12 +37,36 @@ SHORT = {
     "time24": "24:00:00",
     "bounds": "arrays that do not begin at 1",
     "padding": "padded values",
+    "fine": "moments finer than a microsecond",
+    "inside": "nested NaN or infinity",
+    "unread": "texts of another type",
 }
+_STRING = text(r'"(?:[^"\\]|\\.)*"')
 _BOUND = r"\[-?[0-9]+:-?[0-9]+\]"
 
 
-def guard_condition(column: LandedColumn, guard: str) -> str:
+def guard_condition(column: LandedColumn, guard: str, dialect: Dialect = Dialect.POSTGRES) -> str:
     """The source's SQL that is true for a row that a guard must find; columns stand for themselves."""
+    return _duckdb(column, guard) if dialect is Dialect.DUCKDB else _postgres(column, guard)
+
+
+def _duckdb(column: LandedColumn, guard: str) -> str:
+    name = ident(column.column)
+    if guard in {"unread", "unfit"}:
+        others = [_duckdb(column, other) for other in column.guards if other in {"nan", "infinity"}]
+        left = f" AND NOT ({' OR '.join(others)})" if others else ""
+        return f"({name} IS NOT NULL AND ({column.expression}) IS NULL{left})"
+    floats = column.source_type in {"FLOAT", "DOUBLE"}
+    return {
+        "nan": f"isnan({name})",
+        "infinity": f"isinf({name})" if floats else f"NOT isfinite({name})",
+        "time24": f"CAST({name} AS VARCHAR) = '24:00:00'",
+        "fine": f"{'isfinite(' + name + ') AND ' if column.source_type != 'TIME_NS' else ''}epoch_ns({name}) % 1000 <> 0",
+        "inside": f"regexp_matches(regexp_replace({column.expression}, {_STRING}, '\"\"', 'g'), 'NaN|Infinity')",
+    }[guard]
+
+
+def _postgres(column: LandedColumn, guard: str) -> str:
     name = ident(column.column)
     precision, scale = LakeType(column.type).decimal or (0, 0)
     number = f"{name}::numeric"
@@ -73,11 +102,13 @@ def _dimensions(column: LandedColumn, name: str) -> str:
     return " OR ".join(terms)
 
 
-def nullified(column: LandedColumn) -> LandedColumn:
+def nullified(column: LandedColumn, dialect: Dialect = Dialect.POSTGRES) -> LandedColumn:
     """The column with its special values made null by the source; what else a guard finds is still refused."""
-    special = [guard_condition(column, guard) for guard in column.guards if guard in SPECIAL]
+    if "unread" in column.guards:  # such texts are null already
+        return replace(column, native=False, nullable=True, policy="null")
+    special = [guard_condition(column, guard, dialect) for guard in column.guards if guard in SPECIAL]
     expression = f"CASE WHEN NOT ({' OR '.join(special)}) THEN {column.expression} END"
-    if found := LakeType(column.type).decimal:
+    if dialect is Dialect.POSTGRES and (found := LakeType(column.type).decimal):
         expression = f"({expression})::numeric({found[0]},{found[1]})"  # CASE forgets precision and scale
     return replace(column, expression=expression, native=False, nullable=True, pad=None, policy="null")
 
@@ -94,7 +125,7 @@ def reason(column: LandedColumn, guard: str) -> str:
     return GUARD_REASONS[guard]
 
 
-_DONE = {"null": "made null", "text": "carried as text", "trim": "trimmed"}
+_DONE = {"null": "made null", "text": "carried as text", "trim": "trimmed", "quarantine": "quarantined"}
 
 
 def announced(column: LandedColumn) -> str:

@@ -8,9 +8,9 @@ from lakeward.domain.kpi_compare import difference_columns
 from lakeward.domain.kpi_lake import lake_rows, lake_view
 from lakeward.domain.kpi_measure import KpiError, Measure, parse_measure
 from lakeward.domain.kpi_resolve import ResolvedKpi, kpi_troubles, resolve, resolve_all
-from lakeward.domain.kpi_source import source_rows
 from lakeward.domain.kpi_sql import figure_columns, figures_sql
 from lakeward.domain.kpi_terms import has_paths, lake_terms
+from lakeward.domain.source_rows import source_rows
 from lakeward.spec.models import KpiSpec
 
 __all__ = [
@@ -38,9 +38,10 @@ NEEDS_16 = "pg_input_is_valid"
 
 
 def source_sql(r: ResolvedKpi) -> str:
-    """The KPI's figures by the source itself, in PostgreSQL's SQL; columns as `figure_columns` says."""
-    rows = r.hand.source_rows() if r.hand else joined(r.plan, r.table, r.needed, source_rows, Dialect.POSTGRES)
-    return figures_sql(r, Dialect.POSTGRES, *rows)
+    """The KPI's figures by the source itself, in its SQL; columns as `figure_columns` says."""
+    dialect = r.plan.dialect
+    rows = r.hand.source_rows() if r.hand else joined(r.plan, r.table, r.needed, source_rows, dialect)
+    return figures_sql(r, dialect, *rows)
 
 
 def lake_sql(r: ResolvedKpi, view: str) -> str:

@@ -56,7 +56,7 @@ class Hand:
     def source_rows(self) -> tuple[str, dict[str, str]]:
         """A FROM item of the source's rows, and the SQL of each column over it."""
         tree, _ = read(self.spec.source, "source", self.group)
-        return self._rows(tree, Dialect.POSTGRES)
+        return self._rows(tree, self.group.dialect)
 
     def lake_rows(self, main: str, view: str) -> tuple[str, dict[str, str]]:
         """A FROM item of the lake's rows; the table ``main`` is read from ``view``, others from their ``lake_view``."""
@@ -122,7 +122,7 @@ def read(sql: str, side: str, group: GroupPlan) -> tuple[Query, list[tuple[Table
     from sqlglot import exp
 
     try:
-        trees = sqlglot.parse(sql, dialect="postgres" if side == "source" else "duckdb")
+        trees = sqlglot.parse(sql, dialect=_dialect(side, group))
     except sqlglot.errors.SqlglotError as error:
         raise KpiError(f"sql.{side} can't be read: {str(error).splitlines()[0]}") from None
     tree = trees[0] if len(trees) == 1 else None
@@ -138,13 +138,17 @@ def read(sql: str, side: str, group: GroupPlan) -> tuple[Query, list[tuple[Table
     for cte in tree.find_all(exp.CTE):
         if any(cte.alias == name for _, name in known):
             raise KpiError(f"sql.{side}: WITH may not give {cte.alias} another meaning")
-    found = [(node, _table(node, side, known)) for node in _read_tables(tree)]
+    found = [(node, _table(node, side, known, group.home)) for node in _read_tables(tree)]
     for node, _ in found:
         if side == "source":
-            node.set("db", _quoted(node.db or "public"))
+            node.set("db", _quoted(node.db or group.home))
             node.set("this", _quoted(node.name))
-    _check_columns(tree, side, known)
+    _check_columns(tree, side, known, _dialect(side, group))
     return tree, found
+
+
+def _dialect(side: str, group: GroupPlan) -> str:
+    return group.dialect.value if side == "source" else Dialect.DUCKDB.value
 
 
 def _read_tables(tree: Query) -> list[Table]:
@@ -159,14 +163,14 @@ def _read_tables(tree: Query) -> list[Table]:
     return [node for node in tree.find_all(exp.Table) if id(node) not in made]
 
 
-def _check_columns(tree: Query, side: str, known: Known) -> None:
+def _check_columns(tree: Query, side: str, known: Known, dialect: str) -> None:
     """Every column is one of its table's: ``o.total`` may be a function of rows of ``o`` to PostgreSQL, and ``o`` a whole row."""
     from sqlglot import exp
     from sqlglot.errors import OptimizeError
     from sqlglot.optimizer.qualify import qualify
     from sqlglot.schema import MappingSchema
 
-    dialect, schema = ("postgres" if side == "source" else "duckdb"), MappingSchema(normalize=False)
+    schema = MappingSchema(normalize=False)
     for (db, name), (plan, table) in known.items():
         names = _source_columns(plan) if side == "source" else [c.name.lower() for c in table.columns]
         schema.add_table(exp.table_(name, db=db or None), dict.fromkeys(names, "text"))
@@ -210,8 +214,8 @@ def _known(side: str, group: GroupPlan) -> Known:
     return {(plan.schema, plan.table): (plan, plan.lake[0]) for plan in group.tables}
 
 
-def _table(node: Table, side: str, known: Known) -> LakeTable:
-    schema = node.db or ("public" if side == "source" else "")
+def _table(node: Table, side: str, known: Known, home: str) -> LakeTable:
+    schema = node.db or (home if side == "source" else "")
     found = None if node.args.get("catalog") else known.get((schema, node.name))
     if found is None:
         names = ", ".join(".".join(filter(None, name)) for name in known)

@@ -28,8 +28,8 @@ _SMALLEST = {"float": "1e-45", "double": "5e-324"}
 _LARGEST = {"float": "3.4028235e38", "double": "1.7976931348623157e308"}
 
 
-def source_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """The rows of a lake table as the source itself gives them: a FROM item, and each named column's typed SQL over it.
+def postgres_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """The rows of a lake table as PostgreSQL gives them: a FROM item, and each named column's typed SQL over it.
 
     The innermost SELECT sees the source's table alone, so that no name of ours can hide one of its columns.
     """

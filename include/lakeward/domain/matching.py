@@ -16,20 +16,20 @@ Match = tuple[TableSpec, SourceTable]
 _GLOB = frozenset("*?[")
 
 
-def wanted_tables(groups: Sequence[GroupSpec]) -> list[str]:
+def wanted_tables(groups: Sequence[GroupSpec], home: str = "public") -> list[str]:
     """Globs of what must be known of the source: everything, where a name may be mistyped or a parent be meant."""
-    patterns = [_pattern(t.table) for g in groups for t in g.tables]
+    patterns = [_pattern(t.table, home) for g in groups for t in g.tables]
     return ["*"] if any(not _is_glob(p) for p in patterns) else patterns
 
 
 def match_tables(
-    groups: Sequence[GroupSpec], listed: Sequence[SourceTable], faults: Faults
+    groups: Sequence[GroupSpec], listed: Sequence[SourceTable], faults: Faults, home: str = "public"
 ) -> list[tuple[GroupSpec, list[Match]]]:
     """Tables of each group in the file's order; what matches nothing is added to the faults.
 
     What is named outright is not taken by a glob again, nor is a table whose rows a parent brings along.
     """
-    found = [(group, _match(group, ("groups", n), listed, faults)) for n, group in enumerate(groups)]
+    found = [(group, _match(group, ("groups", n), listed, faults, home)) for n, group in enumerate(groups)]
     labels = {table.label for _, matches in found for _, table in matches}
     return [
         (group, [(s, t) for s, t in matches if not (_is_glob(s.table) and labels.intersection(t.parents))])
@@ -53,17 +53,17 @@ def _is_glob(written: str) -> bool:
     return bool(_GLOB & set(written))
 
 
-def _pattern(written: str) -> str:
-    """``schema.table`` without quotes; a table alone is looked for in public."""
+def _pattern(written: str, home: str) -> str:
+    """``schema.table`` without quotes; a table alone is looked for in ``home``."""
     parts = parse_path(written)
-    return ".".join(parts) if len(parts) > 1 else f"public.{written}"
+    return ".".join(parts) if len(parts) > 1 else f"{home}.{written}"
 
 
-def _match(group: GroupSpec, at: Path, listed: Sequence[SourceTable], faults: Faults) -> list[Match]:
-    named = {_pattern(t.table) for t in group.tables if not _is_glob(t.table)}
+def _match(group: GroupSpec, at: Path, listed: Sequence[SourceTable], faults: Faults, home: str) -> list[Match]:
+    named = {_pattern(t.table, home) for t in group.tables if not _is_glob(t.table)}
     found: list[Match] = []
     for n, spec in enumerate(group.tables):
-        pattern = _pattern(spec.table)
+        pattern = _pattern(spec.table, home)
         glob = _is_glob(spec.table)
         hits = [
             t

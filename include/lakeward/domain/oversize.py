@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.facts import LandedColumn, NestedColumn, TablePlan
 from lakeward.domain.sql import ident, text
 
@@ -16,11 +17,20 @@ _STORED = 2000
 """Bytes up to which PostgreSQL keeps a value beside its row; out of these no text of some megabytes can come, whatever compresses it."""
 
 
+def bytes_of(expression: str, dialect: Dialect) -> str:
+    """The source's SQL of how many bytes the text of a value has."""
+    return (
+        f"strlen(CAST(({expression}) AS VARCHAR))"
+        if dialect is Dialect.DUCKDB
+        else f"octet_length(({expression})::text)"
+    )
+
+
 def too_large(plan: TablePlan, nested: NestedColumn) -> str:
     """The source's SQL that is true for a value of more than ``max_bytes`` of text."""
     column = next(c for c in plan.columns if c.source == nested.source)
-    long = f"octet_length(({column.expression})::text) > {nested.max_bytes}"
-    if nested.max_bytes < 4_000_000:
+    long = f"{bytes_of(column.expression, plan.dialect)} > {nested.max_bytes}"
+    if nested.max_bytes < 4_000_000 or plan.dialect is not Dialect.POSTGRES:
         return long
     return f"(CASE WHEN pg_column_size({ident(column.source)}) > {_STORED} THEN {long} ELSE false END)"
 
@@ -37,7 +47,7 @@ def _cut(plan: TablePlan, column: LandedColumn, nested: NestedColumn | None) -> 
     if nested is None:
         return column
     value = f"({column.expression})::text"
-    mark = f"chr(1) || {text(MARK[1:])} || octet_length({value}) || ': ' || left({value}, {KEPT})"
+    mark = f"chr(1) || {text(MARK[1:])} || {bytes_of(column.expression, plan.dialect)} || ': ' || left({value}, {KEPT})"
     expression = f"CASE WHEN {too_large(plan, nested)} THEN {mark} ELSE {value} END"
     return replace(column, expression=expression, native=False)
 

@@ -14,7 +14,7 @@ from lakeward.domain.rules import check_rule, rule_columns
 from lakeward.domain.shaping import suggest
 from lakeward.spec.document import Path
 from lakeward.spec.models import GroupSpec, Migration, TableSpec
-from lakeward.spec.names import is_glob, split_table
+from lakeward.spec.names import home_of, is_glob, split_table
 from lakeward.spec.rules import Rule
 
 
@@ -33,7 +33,7 @@ def check_plan(
     clean = whole and not faults
     _check_names(spec, groups, faults)
     _check_kpis(spec, groups, server_version, faults, whole=whole, clean=clean)
-    older = int(server_version[:2]) < 16
+    older = _is_older(spec, server_version)
     for number, group in enumerate(groups):
         for plan in group.tables:
             table, at = _written(spec, number, plan)
@@ -51,10 +51,18 @@ def check_plan(
                         check_rule(rule, lake)
 
 
+def _is_older(spec: Migration, server_version: str) -> bool:
+    """Whether the source is a PostgreSQL that can't look into odd records without failing."""
+    return spec.source.kind == "postgres" and int(server_version[:2]) < 16
+
+
 def _written(spec: Migration, number: int, plan: TablePlan) -> tuple[TableSpec, Path]:
     """The item that names a table outright, or the glob that its rules come from."""
     group = spec.groups[number]
-    named = [t for t in group.tables if not is_glob(t.table) and split_table(t.table) == (plan.schema, plan.table)]
+    home = home_of(plan.dialect.value)
+    named = [
+        t for t in group.tables if not is_glob(t.table) and split_table(t.table, home) == (plan.schema, plan.table)
+    ]
     globs = [t for t in group.tables if is_glob(t.table)]
     table = next((t for t in (*named, *globs) if t.rules == plan.lake[0].rules), group.tables[0])
     return table, table_path(number, group, table)
@@ -108,7 +116,7 @@ def _check_kpis(
             same = figure.measure == written.measure
             wrong = [t if same else replace(t, at=None) for t in kpi.kpi_troubles(figure, home, spec.calendar)]
         faults.extend(("kpis", n), wrong)
-        older = not wrong and int(server_version[:2]) < 16
+        older = not wrong and _is_older(spec, server_version)
         if older and kpi.NEEDS_16 in kpi.source_sql(kpi.resolve(figure, home, spec.calendar)):
             faults.add(
                 ("kpis", n, "measure"),

@@ -11,12 +11,14 @@ from lakeward.domain.facts import LakeColumn, LakeTable, LandedColumn, TablePlan
 from lakeward.domain.faults import Faults
 from lakeward.domain.guards import announced
 from lakeward.domain.nesting import Nested, child_table, nest
+from lakeward.domain.oversize import bytes_of
 from lakeward.domain.planning_checks import check_access, check_names
 from lakeward.domain.postgres_numbers import UnboundedError, Widest, advice, widest, widest_sql
-from lakeward.domain.postgres_types import land_column
 from lakeward.domain.same_names import tell_apart
 from lakeward.domain.shaping import layout
 from lakeward.domain.source_facts import SourceColumn, SourceTable
+from lakeward.domain.systems import SYSTEMS, holding
+from lakeward.domain.unread import unread_column
 from lakeward.domain.words import counted
 from lakeward.errors import LakewardError, SpecError
 from lakeward.spec.document import Path
@@ -57,11 +59,13 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
         and not spec.filter
         and (plain or source.kind in {"view", "materialized view"})
     )
+    system = SYSTEMS[source.system]
+    unread = unread_column(landed, system.origin)
     plan = TablePlan(
         schema=source.schema,
         table=source.name,
         filter=spec.filter,
-        columns=tuple(landed),
+        columns=(*landed, *([unread] if unread else [])),
         nested=tuple(n.column for n in nested.values()),
         lake=lake,
         scan=scan,
@@ -75,6 +79,7 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
         kind=source.kind,
         dropped=tuple(c.name for c in source.columns if c not in kept),
         prove_rows=spec.prove_rows,
+        dialect=system.dialect,
     )
     certain = len(landed) == len(kept) and all(_is_beside(trouble.path) for trouble in faults.troubles)
     faults.check(plan if certain else None)
@@ -99,7 +104,7 @@ def _land(
             path = ("flatten", flattened[column.name], "column")
         try:
             landed.append(
-                land_column(
+                SYSTEMS[source.system].land(
                     column,
                     wanted=spec.types.get(column.name),
                     mask=spec.mask.get(column.name),
@@ -147,8 +152,8 @@ def _nest(
     keyed: bool,
     sample: Sample,
 ) -> dict[str, Nested]:
-    bases = {c.name: c.base if c.base in {"json", "jsonb"} else "text" for c in kept}
-    bases |= {c.name: "json" for c in kept if c.category in {"array", "composite"}}
+    dialect = SYSTEMS[source.system].dialect
+    held = {c.name: holding(c, dialect) for c in kept}
     by_name = {c.source: c for c in landed}
     found = {}
     for n, flatten in enumerate(spec.flatten):
@@ -159,11 +164,11 @@ def _nest(
             found[flatten.column] = nest(
                 flatten,
                 column,
-                bases[flatten.column],
+                held[flatten.column],
                 spec.name or slug(source.name),
                 keyed=keyed,
                 sample=lambda c=column, most=flatten.max_value.bytes: sample(  # type: ignore[misc]
-                    source, f"CASE WHEN octet_length(({c.expression})::text) <= {most} THEN {c.expression} END"
+                    source, f"CASE WHEN {bytes_of(c.expression, dialect)} <= {most} THEN {c.expression} END"
                 ),
             )
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from lakeward.domain.examples import Example
 
 PRELUDE = """\
 CREATE TYPE mood AS ENUM ('sad', 'it''s ok', 'Ünïcode');
@@ -11,24 +11,6 @@ CREATE TYPE nest AS (p pair, list int[], at timestamptz, n numeric);
 CREATE TYPE floats AS RANGE (subtype = float8, subtype_diff = float8mi);
 CREATE EXTENSION vector;"""
 """What the examples need."""
-
-Value = str | tuple[str, str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A column of some type, the lake's type, and values: the same text on both sides, or the source's and the lake's (None: null).
-
-    ``types``, ``special`` and ``trim`` are what the migration file says of the column.
-    """
-
-    declared: str
-    lake: str
-    values: tuple[Value, ...]
-    types: str = ""
-    special: str = ""
-    trim: bool = False
-
 
 _TIMES = ("0001-01-01 00:00:00", "1582-10-10 23:59:59.999999", "1970-01-01 00:00:00", "9999-12-31 23:59:59.999999")
 _FAR_TIMES = ("4713-01-01 00:00:00 BC", "0044-03-15 12:34:56.789 BC", *_TIMES, "294247-01-10 04:00:54.775806")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lakeward.domain.facts import LandedColumn
-from lakeward.domain.postgres_rules import landed
 from lakeward.domain.source_facts import SourceColumn
 from lakeward.domain.sql import ident
+from lakeward.domain.type_rules import landed
 from lakeward.errors import UnsupportedError
 from lakeward.spec.scalars import LakeType
 

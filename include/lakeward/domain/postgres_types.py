@@ -7,9 +7,10 @@ from dataclasses import replace
 from lakeward.domain.facts import LandedColumn
 from lakeward.domain.guards import nullified
 from lakeward.domain.postgres_numbers import as_number
-from lakeward.domain.postgres_rules import How, Rule, landed, rule_of
+from lakeward.domain.postgres_rules import rule_of
 from lakeward.domain.source_facts import SourceColumn
 from lakeward.domain.sql import ident
+from lakeward.domain.type_rules import How, Rule, landed
 from lakeward.errors import SpecError, UnsupportedError
 from lakeward.spec.models import MaskMethod, SpecialPolicy
 from lakeward.spec.scalars import LakeType

@@ -11,7 +11,7 @@ from lakeward.domain.source_facts import SourceTable
 from lakeward.errors import SpecError
 from lakeward.spec.document import Path
 from lakeward.spec.models import GroupSpec, Reference
-from lakeward.spec.names import split_table
+from lakeward.spec.names import home_of, split_table
 
 
 def plan_references(
@@ -70,7 +70,7 @@ def _check_declared(reference: Reference, lake: dict[str, LakeTable], at: Path, 
 
 def _number(group: GroupSpec, plan: TablePlan) -> int:
     """The item of the file that names a table outright; else the first."""
-    names = [split_table(table.table) for table in group.tables]
+    names = [split_table(table.table, home_of(plan.dialect.value)) for table in group.tables]
     return next((n for n, name in enumerate(names) if name == (plan.schema, plan.table)), 0)
 
 

@@ -130,7 +130,7 @@ def source_condition(plan: TablePlan, keys: Sequence[Key], calendar: CalendarSpe
     """What these rows fulfil in the source's table itself."""
     main, landed = plan.lake[0], {c.source: c.expression for c in plan.columns}
     columns = {name: f"({landed[main.column(name).source]})" for name in main.key}
-    return keyed(Rows(main, main.key, Dialect.POSTGRES, "", columns, calendar), keys)
+    return keyed(Rows(main, main.key, plan.dialect, "", columns, calendar), keys)
 
 
 def lake_condition(plan: TablePlan, table: LakeTable, keys: Sequence[Key], calendar: CalendarSpec) -> str:

@@ -11,8 +11,8 @@ from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.kpi_columns import Reached, RowsOf, joined, own, widened
 from lakeward.domain.kpi_lake import lake_rows
 from lakeward.domain.kpi_landing import landing_rows
-from lakeward.domain.kpi_source import source_rows
 from lakeward.domain.rows import Rows, compared
+from lakeward.domain.source_rows import source_rows
 from lakeward.spec.models import CalendarSpec, KpiSpec
 
 LAKE = "#lake"
@@ -36,7 +36,7 @@ class Subject:
 
     def source(self) -> Rows:
         """As the source itself gives them."""
-        return self._rows(source_rows, Dialect.POSTGRES)
+        return self._rows(source_rows, self.plan.dialect)
 
     def landing(self, which: duck.Rows = duck.Rows.ALL) -> Rows:
         """Of the landings, whose names are those of their plans; ``which`` are meant of the table itself."""

@@ -21,6 +21,7 @@ class SourceColumn:
     )
     comment: str = ""
     element: str = ""  # of an array, the base type of its elements; ``record`` for composite ones
+    exact: str = ""  # of a nested value, the type from which the source's own JSON is exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class SourceTable:
     unreadable_columns: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()  # labels of every table that it inherits from, whose rows hold its own
     whole: bool = True  # the role may read the table, not only columns of it by name, which ctid is none of
+    system: str = "postgres"  # whose types and SQL these are, as ``systems.SYSTEMS`` knows it
 
     @property
     def label(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from lakeward.domain.calendar_sql import day_sql
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.facts import Follower, GroupPlan, ReferencePlan, TablePlan, Windowing
 from lakeward.domain.faults import Faults
 from lakeward.domain.identity import cut_id
@@ -15,10 +16,10 @@ from lakeward.domain.source_facts import SourceTable
 from lakeward.domain.sql import ident, literal
 from lakeward.domain.windows import FIRST, LAST, Place, Window
 from lakeward.spec.models import CalendarSpec, WindowSpec
-from lakeward.spec.names import split_table
+from lakeward.spec.names import home_of, split_table
 
 _KINDS = {"date": "date", "timestamp": "timestamp", "timestamptz": "timestamptz"} | dict.fromkeys(
-    ("int2", "int4", "int8"), "key"
+    ("int2", "int4", "int8", "tinyint", "smallint", "integer", "bigint"), "key"
 )
 _MARGIN = timedelta(days=2)
 """No zone's day is further from that of UTC."""
@@ -35,7 +36,7 @@ def plan_windowing(
 
     :raises FaultsError: the column is not there, or nothing that windows can be made of.
     """
-    wanted = split_table(spec.table)
+    wanted = split_table(spec.table, home_of(tables[0].dialect.value) if tables else "public")
     found = next(((t, s) for t, s in zip(tables, sources, strict=True) if (t.schema, t.table) == wanted), None)
     if found is None:
         return None
@@ -197,7 +198,9 @@ class _Slice:
         pairs = zip(follower.columns, follower.to_columns, strict=True)
         same = " AND ".join(f"{alias}.{ident(there)} = {at}.{ident(here)}" for here, there in pairs)
         inside = self._member(follower.to, alias, ranges, depth + 1)
-        return f"EXISTS (SELECT FROM {ident(parent.schema)}.{ident(parent.table)} AS {alias} WHERE {same} AND {inside})"
+        return (
+            f"EXISTS (SELECT 1 FROM {ident(parent.schema)}.{ident(parent.table)} AS {alias} WHERE {same} AND {inside})"
+        )
 
 
 def placed_sql(how: Windowing, column: str, ranges: Sequence[tuple[Place, Place]] | None) -> str:
@@ -224,7 +227,7 @@ def _days(how: Windowing, column: str, low: Place, high: Place) -> str:
     if how.kind == "timestamp":
         return f"{column} >= timestamp '{low}' AND {column} < timestamp '{high}'"
     day = local_day(how, column)
-    wide = f"{column} >= timestamptz '{low - _MARGIN} 00:00+00' AND {column} < timestamptz '{high + _MARGIN} 00:00+00'"
+    wide = f"{column} >= timestamptz '{low - _MARGIN} 00:00:00+00' AND {column} < timestamptz '{high + _MARGIN} 00:00:00+00'"
     return f"{wide} AND {day} >= {literal(low)} AND {day} < {literal(high)}"
 
 
@@ -239,7 +242,7 @@ def counts_sql(group: GroupPlan, how: Windowing, spec: WindowSpec) -> str:
     column = ident(how.column)
     if how.kind == "key":
         value = column
-        at = f"CAST(floor(CAST({column} AS numeric) / {spec.size.number}) * {spec.size.number} AS text)"  # may lie before any int8
+        at = _slice(column, spec.size.number, table.dialect)
     else:
         at = value = local_day(how, column)
     before = f"WHEN {value} < {literal(spec.from_)} THEN -1 " if spec.from_ is not None else ""
@@ -250,6 +253,14 @@ def counts_sql(group: GroupPlan, how: Windowing, spec: WindowSpec) -> str:
         f"SELECT CASE WHEN {placed} THEN {at} END AS at, {side} AS side, count(*) AS n "
         f"FROM {ident(table.schema)}.{ident(table.table)} {table.where()} GROUP BY 1, 2"
     )
+
+
+def _slice(column: str, size: int, dialect: Dialect) -> str:
+    """Text of the first key of the slice that a key is in; it may lie before any key of 64 bits."""
+    if dialect is Dialect.DUCKDB:
+        key = f"CAST({column} AS HUGEINT)"
+        return f"CAST({key} - (({key} % {size}) + {size}) % {size} AS VARCHAR)"
+    return f"CAST(floor(CAST({column} AS numeric) / {size}) * {size} AS text)"
 
 
 def lost_sql(group: GroupPlan, how: Windowing) -> str:

@@ -62,6 +62,9 @@ class CutReader(Protocol):
     def describe(self, patterns: Sequence[str]) -> tuple[SourceTable, ...]:
         """As Source.describe, in the snapshot."""
 
+    def files(self, table: TablePlan, /) -> tuple[FileFact, ...]:
+        """The source's files that a table is read from, with their checksums, where there are such; their rows are not told."""
+
     def query(self, sql: str) -> pa.Table:
         """Run one SELECT of ours; numerics come as decimal128(38, s) by their declared scale, never as floats."""
 

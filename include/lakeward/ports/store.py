@@ -17,6 +17,7 @@ class Entry:
     key: str
     bytes: int
     modified: datetime
+    etag: str = ""
 
 
 class ObjectStore(Protocol):

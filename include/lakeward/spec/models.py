@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lakeward.spec.calendar import CalendarSpec, FiscalSpec, Grain
+from lakeward.spec.files import FilesSpec
+from lakeward.spec.names import home_of
 from lakeward.spec.scalars import Count, Expression, Flag, Identifier, LakeName, LakeType, One, Pause, Size, Span
 from lakeward.spec.tables import (
     ChildSpec,
@@ -71,12 +73,29 @@ __all__ = [
 class SourceSpec(Spec):
     """The system that is read."""
 
-    kind: Literal["postgres"] = Field("postgres", description="The kind of source.")
+    kind: Literal["postgres", "duckdb", "sqlite", "files", "iceberg", "delta"] = Field(
+        "postgres", description="The kind of source."
+    )
     connection: Identifier = Field(description="Airflow connection id; read-only rights are enough.")
     readers: Count = Field(2, ge=1, le=32, description="Parallel readers that share the one snapshot of a cut.")
     max_snapshot_age: Span = Field(
         Span("2h"), description="A cut whose snapshot has been open for longer is given up, so that vacuum can go on."
     )
+
+    path: str | None = Field(
+        None,
+        pattern=r"^(s3://[^/]+(/.*)?|/.*|[^/].*)$",
+        description="`files`, `delta`: `s3://bucket/prefix`, or a folder (below that of the connection, where it is no absolute path). `iceberg`: the namespace.",
+    )
+    files: dict[Identifier, FilesSpec] = Field(
+        default_factory=dict,
+        description="`files`: tables by their files; default: every folder and file below `path` is a table of that name.",
+    )
+
+    @property
+    def home(self) -> str:
+        """The schema that a table without one is in."""
+        return home_of(self.kind)
 
 
 class TargetSpec(Spec):

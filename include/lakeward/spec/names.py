@@ -13,14 +13,23 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_") or "x"
 
 
-def split_table(text: str) -> tuple[str, str]:
-    """Schema and table of ``schema.table``; a table alone is in ``public``. ValueError when it is of another form."""
+HOMES = {"postgres": "public"}
+"""Schema that a table without one is in, by kind of source; ``main`` for all others."""
+
+
+def home_of(kind: str) -> str:
+    """The schema that a table without one is in."""
+    return HOMES.get(kind, "main")
+
+
+def split_table(text: str, home: str = "public") -> tuple[str, str]:
+    """Schema and table of ``schema.table``; a table alone is in ``home``. ValueError when it is of another form."""
     try:
         parts = parse_path(text)
     except ValueError:
         parts = ()
     if len(parts) == 1 and parts[0].strip():
-        return "public", parts[0]
+        return home, parts[0]
     if len(parts) == 2:
         return parts[0], parts[1]
     raise ValueError(f"{text!r} is not of the form `schema.table`; a part that holds a dot is put in double quotes")

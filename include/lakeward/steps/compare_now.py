@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from lakeward.domain import kpi
-from lakeward.domain.dialect import Dialect
 from lakeward.domain.evidence import Finding, Pointer, Verdict
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
 from lakeward.domain.identity import digest, evidence_prefix
@@ -152,7 +151,7 @@ class _Now:
             taken = take_source(ports, f"{stem}-source.parquet", cut, r, most)
             files = lake_inputs(ports, r, pointer.tables)
             measured = measure(ports, r, taken, files, stem, since=self.since, at=cut.taken_at)
-            rules = rules_sql(r.calendar, Dialect.POSTGRES)
+            rules = rules_sql(r.calendar, r.plan.dialect)
             check_rules(ports, r, measured.differences, lambda: cut.query(rules))
             return replace(kpi_verdict(self.case, r, inputs, measured), basis=basis)
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from lakeward import __version__
 from lakeward.domain import kpi
-from lakeward.domain.dialect import Dialect
 from lakeward.domain.drift import drift
 from lakeward.domain.facts import GroupPlan, Plan, TablePlan
 from lakeward.domain.file_facts import FileFact, LandedTable, Manifest
@@ -76,7 +75,7 @@ def begin_figures(
         name = rows_file(lake)
         figures[name] = beside.submit(_take, cut, ports, source_figures_sql(plan, table, lake), f"{prefix}{name}")
     if needs_rules(resolved):
-        rules = rules_sql(plan.migration.calendar, Dialect.POSTGRES)
+        rules = rules_sql(plan.migration.calendar, group.dialect)
         figures[ZONE] = beside.submit(_take, cut, ports, rules, f"{prefix}{ZONE}")
     return figures
 
@@ -118,6 +117,7 @@ def _land(
             counted.result()
     started = time.monotonic()
     progress(f"extract {table.name}", 0, table.estimated_rows)
+    inputs = cut.files(table)
     large = _too_large(cut, table)
     try:
         written = cut.land(cut_short(table, large), ports.store.url(key), ports.store.access, progress)
@@ -135,7 +135,7 @@ def _land(
         )
     progress(f"extract {table.name}", rows, rows)
     guards |= {f"{column} large": count for column, count in large.items()}
-    return LandedTable(table.name, files, rows, expected, guards, round(time.monotonic() - started, 3))
+    return LandedTable(table.name, files, rows, expected, guards, round(time.monotonic() - started, 3), inputs)
 
 
 def told_apart(ports: Ports, files: tuple[FileFact, ...]) -> tuple[FileFact, ...]:

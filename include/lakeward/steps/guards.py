@@ -16,7 +16,9 @@ _TERMS = 1000
 
 def count_guarded(cut: CutReader, table: TablePlan) -> dict[str, int]:
     """The source's own count (under the empty name) and how many rows each guard finds, as ``column guard``."""
-    found = {"": "true"} | {guard_key(c, g): guard_condition(c, g) for c in table.columns for g in c.guards}
+    found = {"": "true"} | {
+        guard_key(c, g): guard_condition(c, g, table.dialect) for c in table.columns for g in c.guards
+    }
     counts: dict[str, int] = {}
     for start in range(0, len(found), _TERMS):
         names = list(found)[start : start + _TERMS]

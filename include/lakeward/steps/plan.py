@@ -58,7 +58,9 @@ def preview(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime, p
             f"{loaded.path}: the pattern {spec.pattern} is not there yet.", todo="Use lift_and_shift or phased."
         )
     faults = Faults()
-    matched = match_tables(spec.groups, ports.source.describe(wanted_tables(spec.groups)), faults)
+    matched = match_tables(
+        spec.groups, ports.source.describe(wanted_tables(spec.groups, spec.source.home)), faults, spec.source.home
+    )
     home = _homes(matched, faults)
     whole = not faults
     groups: list[GroupPlan] = []

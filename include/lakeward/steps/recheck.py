@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from lakeward.domain import kpi
-from lakeward.domain.dialect import Dialect
 from lakeward.domain.evidence import Finding, Outcome, Verdict
 from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.file_facts import FileSet
@@ -146,7 +145,7 @@ class _Look:
             inputs = {"differences": FileSet((both.url,), ports.store.access, columns)}
             (row,) = ports.engine.table(_APART, inputs).to_pylist()
             left = Differences(verdict.checked, row["failed"], hidden, cells, both, verdict.open, row["open_failed"])
-            check_rules(ports, r, left, lambda: self.cut.query(rules_sql(r.calendar, Dialect.POSTGRES)))
+            check_rules(ports, r, left, lambda: self.cut.query(rules_sql(r.calendar, r.plan.dialect)))
             again = replace(again, differences=left)
         files = (*again.files[:2], *([again.differences.file] if again.differences.file else ()))
         settled = verdict.failed - again.differences.failed

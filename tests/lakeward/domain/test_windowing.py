@@ -120,7 +120,7 @@ def test_only_references_that_a_window_can_judge_are_left() -> None:
         ),
         ("SEEN", "2024-03-01/2024-04-01", "\"SEEN\" >= timestamp '2024-03-01' AND"),
         ("AT", "2024-03-01/2024-04-01", "AT TIME ZONE 'Europe/Zurich') AS DATE) >= date '2024-03-01'"),
-        ("AT", "2024-03-01/2024-04-01", "\"AT\" >= timestamptz '2024-02-28 00:00+00'"),
+        ("AT", "2024-03-01/2024-04-01", "\"AT\" >= timestamptz '2024-02-28 00:00:00+00'"),
         ("ID", "-10/5", '("s"."Order"."ID" >= -10 AND "s"."Order"."ID" < 5)'),
         ("ID", "unplaced", '("s"."Order"."ID" IS NOT NULL) IS NOT TRUE'),
     ],
@@ -130,10 +130,10 @@ def test_the_source_is_asked_for_half_open_slices(column: str, window: str, told
     conditions = within(made)
     assert told in conditions["order"]
     assert (conditions["customer"], conditions["note"]) == ("", "")
-    line = 'EXISTS (SELECT FROM "s"."Order" AS followed1 WHERE followed1."ID" = "s"."Line"."ORDER" AND '
+    line = 'EXISTS (SELECT 1 FROM "s"."Order" AS followed1 WHERE followed1."ID" = "s"."Line"."ORDER" AND '
     assert line in conditions["line"]
     assert (
-        'EXISTS (SELECT FROM "s"."Order" AS followed2 WHERE followed2."ID" = followed1."ORDER" AND '
+        'EXISTS (SELECT 1 FROM "s"."Order" AS followed2 WHERE followed2."ID" = followed1."ORDER" AND '
         in conditions["pick"]
     )
     assert [t.scan for t in made.tables] == [True, False, False, False, True]

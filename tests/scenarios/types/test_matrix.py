@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from uuid import UUID
 
 import psycopg
 import pytest
+from matrix import read, source_text, spec_of, value_of, wrong_values
 from tests.chain import Chain
 from tests.databases import create_database
-from type_world import chain_of, count_of, lake_rows, lake_types, land
+from type_world import chain_of, count_of, lake_types, land
 
 from lakeward.adapters.connections import Connection
 from lakeward.adapters.postgres.session import Session
 from lakeward.domain.evidence import Outcome
-from lakeward.domain.postgres_examples import EXAMPLES, PRELUDE, Example
+from lakeward.domain.examples import Example
+from lakeward.domain.postgres_examples import EXAMPLES, PRELUDE
 from lakeward.domain.sql import text
 from lakeward.lab import Lab
 from lakeward.steps.artifacts import read_plan
@@ -26,14 +25,6 @@ NATIVE = {"int", "long", "float", "double", "boolean", "binary", "uuid", "date",
 UNSTORED = {"bpchar", "vector(3)"}
 """Types whose domains are something else, or that are no base type of a domain here."""
 LONGEST = max(len(e.values) for e in EXAMPLES)
-
-
-def source_text(value: str | tuple[str, str | None]) -> str:
-    return value if isinstance(value, str) else value[0]
-
-
-def lake_text(value: str | tuple[str, str | None]) -> str | None:
-    return value if isinstance(value, str) else value[1]
 
 
 def typed(example: Example, value: str, declared: str) -> str:
@@ -66,13 +57,7 @@ class Table:
             yield f"INSERT INTO {self.name} VALUES ({row}, {', '.join(values)});"
 
     def spec(self) -> dict[str, object]:
-        named = {f"c{n}": e for n, e in enumerate(self.examples)}
-        return {
-            "table": f"public.{self.name}",
-            "types": {c: e.types for c, e in named.items() if e.types},
-            "special": {c: e.special for c, e in named.items() if e.special},
-            "trim": [c for c, e in named.items() if e.trim],
-        }
+        return {"table": f"public.{self.name}", **spec_of(self.examples)}
 
 
 def scanned(example: Example) -> bool:
@@ -149,72 +134,23 @@ def own_text(uri: str, table: Table) -> list[tuple[str | None, ...]]:
         return con.execute(f"SELECT {columns} FROM {table.name} ORDER BY id".encode()).fetchall()
 
 
-def bits(form: str) -> Callable[[object], bytes]:
-    return lambda value: struct.pack(form, float(str(value)))
-
-
-def moment(value: object) -> str:
-    """DuckDB's text of a date or time, as PostgreSQL writes it."""
-    written = str(value)
-    return f"{written.replace(' (BC)', '')} BC" if "(BC)" in written else written
-
-
-READ: dict[str, Callable[[object], object]] = {
-    "float": bits("<f"),
-    "double": bits("<d"),
-    "boolean": lambda v: str(v).lower() in {"t", "true"},
-    "int": lambda v: int(str(v)),
-    "long": lambda v: int(str(v)),
-    "uuid": lambda v: UUID(str(v)),
-    "binary": lambda v: v if isinstance(v, bytes) else bytes.fromhex(str(v).removeprefix("\\x")),
-    "date": moment,
-    "time": moment,
-    "timestamp": moment,
-    "timestamptz": moment,
-}
-
-
-def value_of(kind: str, value: object) -> object:
-    """A value of a lake type, to be compared exactly: decimals with their scale, floats by their bits."""
-    if value is None:
-        return None
-    return Decimal(str(value)).as_tuple() if kind.startswith("decimal") else READ.get(kind, str)(value)
-
-
-def read(chain: Chain, table: Table) -> list[dict[str, object]]:
-    shown = dict.fromkeys(("date", "time", "timestamp"), "{}::VARCHAR")
-    shown["timestamptz"] = (
-        "make_timestamp(epoch_us({}))::VARCHAR || '+00'"  # DuckDB's own text is a millisecond off in far years
-    )
-    columns = [f"{shown.get(e.lake, '{}').format(f'c{n}')} AS c{n}" for n, e in enumerate(table.examples)]
-    return lake_rows(chain, table.name, f"id, {', '.join(columns)}")
-
-
 @pytest.mark.parametrize("name", TABLES)
 def test_the_lake_holds_every_value(chain: Chain, uri: str, name: str) -> None:
     table = TABLES[name]
-    rows, texts = read(chain, table), own_text(uri, table)
+    rows, texts = read(chain, name, table.examples), own_text(uri, table)
     assert len(rows) == LONGEST
-    wrong: list[tuple[object, ...]] = []
+    wrong = list(wrong_values(rows, table.examples))
     for n, example in enumerate(table.examples):
         for row, value in enumerate(example.values):
-            expected, found = lake_text(value), rows[row][f"c{n}"]
-            if value_of(example.lake, found) != value_of(example.lake, expected):
-                wrong.append((example.declared, source_text(value), expected, found))
             if isinstance(value, str) and example.lake != "json":
-                own = texts[row][n]
+                own, found = texts[row][n], rows[row][f"c{n}"]
                 if value_of(example.lake, found) != value_of(example.lake, own):
-                    wrong.append((example.declared, "source says", own, expected, found))
-        wrong += [
-            (example.declared, "null", row)
-            for row in range(len(example.values), LONGEST)
-            if rows[row][f"c{n}"] is not None
-        ]
+                    wrong.append((example.declared, "source says", own, found))
     assert not wrong
 
 
 def test_the_text_in_the_lake_gives_the_value_again(chain: Chain, uri: str) -> None:
-    rows = read(chain, TABLES["every"])
+    rows = read(chain, "every", EXAMPLES)
     asked = [(n, e) for n, e in enumerate(EXAMPLES) if e.lake == "string" and e.declared != "xml" and not e.trim]
     with psycopg.connect(uri) as con:
         for n, example in asked:

@@ -10,13 +10,14 @@ from uuid import uuid4
 
 from tests.chain import Chain
 from tests.databases import airflow_connection
+from tests.sources import lake_rows
 
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.iceberg import properties_from
 from lakeward.adapters.iceberg.catalog import open_catalog
 from lakeward.domain.evidence import Verdict
-from lakeward.domain.sql import ident
-from lakeward.steps.artifacts import read_plan
+
+__all__ = ["chain_of", "count_of", "lake_rows", "lake_types", "land", "prove"]
 
 
 def chain_of(
@@ -61,21 +62,6 @@ def prove(chain: Chain) -> tuple[Verdict, ...]:
 def count_of(table: str) -> Mapping[str, object]:
     """The KPI that every group needs."""
     return {"name": f"{table}_rows", "table": table, "measure": "count()"}
-
-
-def lake_rows(chain: Chain, table: str, select: str = "*", order: str = "id") -> list[dict[str, object]]:
-    """What DuckDB reads of a lake table as it was appended."""
-    with chain.ports() as ports:
-        plan = read_plan(ports.store, chain.loaded.spec.migration, chain.run_key)
-        lake = next(t for t in plan.groups[0].lake_tables if t.name == table)
-        state = ports.lake.state(table)
-        assert state is not None
-        assert state.snapshot_id is not None
-        files = ports.lake.snapshot(lake, state.snapshot_id)
-        found: list[dict[str, object]] = ports.engine.table(
-            f"SELECT {select} FROM t ORDER BY {ident(order)}", {"t": files}
-        ).to_pylist()
-    return found
 
 
 def lake_types(chain: Chain, table: str) -> dict[str, str]:

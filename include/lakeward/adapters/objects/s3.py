@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import urlsplit
 
 import boto3
@@ -78,6 +78,16 @@ class S3Store:
                 raise
             return answer["Body"].read(), answer["ETag"]
 
+    def open(self, key: str) -> BinaryIO:
+        """The content, as it comes; FileNotFoundError when there is no such object."""
+        with self._told(f"read {key}"):
+            try:
+                return cast("BinaryIO", self._client.get_object(**self._at(key))["Body"])
+            except ClientError as error:
+                if _code(error) == "NoSuchKey":
+                    raise FileNotFoundError(key) from None
+                raise
+
     def etag(self, key: str) -> str | None:
         """The store's own checksum of the content, or None when there is no such object."""
         with self._told(f"look at {key}"):
@@ -112,7 +122,7 @@ class S3Store:
                 Bucket=self._bucket, Prefix=f"{self._prefix}{prefix}"
             )
             found = [
-                Entry(o["Key"].removeprefix(self._prefix), int(o["Size"]), o["LastModified"])
+                Entry(o["Key"].removeprefix(self._prefix), int(o["Size"]), o["LastModified"], o["ETag"])
                 for p in pages
                 for o in p.get("Contents", ())
             ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -15,13 +14,14 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from lakeward.adapters.duck_setup import connect, load_extension, use_storage
+from lakeward.adapters.landing import Tally, copied, of_store
 from lakeward.adapters.postgres.catalog import describe
 from lakeward.adapters.postgres.session import Session, milliseconds
 from lakeward.domain.facts import LandedColumn, TablePlan
 from lakeward.domain.file_facts import FileFact, StorageAccess
 from lakeward.domain.source_facts import SourceTable
 from lakeward.domain.sql import ident, text
-from lakeward.errors import LakeError, SourceError, redact
+from lakeward.errors import SourceError
 from lakeward.ports import Progress
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ _MIN_SHARE = 4096
 
 _LISTED = 64
 """Width up to which the spaces of a padded column are looked up."""
-
-_COPY = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880, ROW_GROUP_SIZE_BYTES '16MB', FILE_SIZE_BYTES '128MB', RETURN_STATS true"
 
 
 class SnapshotReader:
@@ -72,6 +70,10 @@ class SnapshotReader:
         with self._session.errors("reading the catalog"):
             return describe(self._holder, patterns)
 
+    def files(self, _: TablePlan) -> tuple[FileFact, ...]:
+        """A server's tables are no files of anybody's."""
+        return ()
+
     def query(self, sql: str) -> pa.Table:
         """Run one SELECT of ours and hand out its (small) result."""
         with self._open() as con, self._session.errors("taking figures"):
@@ -83,8 +85,8 @@ class SnapshotReader:
             Path(url).mkdir(parents=True, exist_ok=True)
         with self._open() as con:
             use_storage(con, access, url)
-            with self._session.errors("taking fingerprints"), _of_store(access, url):
-                return _written(con, f"SELECT * FROM postgres_query('src', {text(sql)})", url)
+            with self._session.errors("taking fingerprints"), of_store(access, url):
+                return copied(con, f"SELECT * FROM postgres_query('src', {text(sql)})", url)
 
     def land(
         self, table: TablePlan, url: str, access: StorageAccess, progress: Progress, only: str = ""
@@ -92,7 +94,7 @@ class SnapshotReader:
         """Write the table's rows as Parquet files below ``url``; ``only`` those that fulfil a condition of ours."""
         parts = [(_scan(table), url)] if table.scan else self._shares(table, url)
         parts = [(_select(table, only), url)] if only else parts
-        done = _Tally(table, progress)
+        done = Tally(table, progress)
         for _, to in parts:
             if "://" not in to:
                 Path(to).mkdir(parents=True, exist_ok=True)
@@ -115,11 +117,11 @@ class SnapshotReader:
         ranges = zip([None, *edges], [*edges, None], strict=True)
         return [(_select(table, _pages(low, high)), f"{url}/part{n}") for n, (low, high) in enumerate(ranges)]
 
-    def _copy(self, table: TablePlan, sql: str, url: str, access: StorageAccess, done: _Tally) -> tuple[FileFact, ...]:
+    def _copy(self, table: TablePlan, sql: str, url: str, access: StorageAccess, done: Tally) -> tuple[FileFact, ...]:
         with self._open() as con:
             use_storage(con, access, url)
-            with self._session.errors(f"reading {table.label}"), _of_store(access, url), done.watching(con):
-                return _written(con, sql, url)
+            with self._session.errors(f"reading {table.label}"), of_store(access, url), done.watching(con):
+                return copied(con, sql, url)
 
     @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -153,53 +155,6 @@ class SnapshotReader:
             "than source.max_snapshot_age; it was given up so that vacuum can go on.",
             todo="Raise source.max_snapshot_age or source.readers, or split the group.",
         )
-
-
-class _Tally:
-    """Adds up what the readers of one table have done, for progress."""
-
-    def __init__(self, table: TablePlan, progress: Progress) -> None:
-        self._what = f"extract {table.name}"
-        self._total = table.estimated_rows
-        self._progress = progress
-
-    @contextmanager
-    def watching(self, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Report DuckDB's own estimate twice a second while the block runs."""
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(0.5):
-                share = max(con.query_progress(), 0.0) / 100
-                self._progress(self._what, int(share * self._total), self._total)
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            over.set()
-            watcher.join()
-
-
-@contextmanager
-def _of_store(access: StorageAccess, url: str) -> Iterator[None]:
-    """What the landing's store does not take is no fault of the source."""
-    try:
-        yield
-    except duckdb.IOException as error:
-        if "HTTP" not in str(error):
-            raise
-        said = redact(str(error), (access.secret_key, access.session_token, access.access_key))
-        raise LakeError(
-            f"The object store did not take files below {url}: {said}",
-            todo="Check that it answers and has room; then run the step again.",
-        ) from None
-
-
-def _written(con: duckdb.DuckDBPyConnection, sql: str, url: str) -> tuple[FileFact, ...]:
-    rows = con.execute(f"COPY ({sql}) TO {text(url)} ({_COPY})").fetchall()
-    return tuple(FileFact(str(name), int(count), int(size)) for name, count, size, *_ in rows if count)
 
 
 def _scan(table: TablePlan) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from lakeward.domain.postgres_examples import EXAMPLES
-from lakeward.domain.postgres_page import types_page
-from lakeward.domain.postgres_rules import RULES, Rule
+from lakeward.domain.postgres_rules import RULES
+from lakeward.domain.type_rules import Rule
+from lakeward.domain.types_page import types_page
 
 PAGE = Path(__file__).parents[3] / "docs" / "types.md"
 MARK = "<!-- From here on made by `lakeward schema --types`. -->\n\n"
