@@ -172,11 +172,10 @@ def _same_run(one: str, other: str) -> bool:
 
 
 def _asks(facts: Facts) -> bool:
-    """Whether the gate's opening is the last that happened, and nobody was switched yet."""
+    """Whether the opening of the whole run's gate is the last that happened, and nobody was switched yet."""
     newest = facts.steps[-1] if facts.steps else None
     legacy = all(pointer.state is State.LEGACY for pointer in facts.pointers.values())
-    opened = newest is not None and (newest.step, newest.outcome) == ("gate", "done")
-    return opened and legacy and facts.card.pattern == "lift_and_shift"
+    return newest is not None and (newest.group, newest.step, newest.outcome) == ("", "gate", "done") and legacy
 
 
 def _told(steps: Sequence[Step]) -> str:

@@ -19,6 +19,7 @@ from lakeward.spec.models import BudgetSpec, Phased, PhasedGroup, WaveSpec, Wind
 from lakeward.steps.artifacts import freeze_plan, read_plan
 from lakeward.steps.catch_up import CatchUp, take_start
 from lakeward.steps.publish import find_pointer
+from lakeward.steps.stock import tell_pointers
 from lakeward.steps.window_claim import NOTHING_LANDED, HeldGroup, held_group
 from lakeward.steps.window_run import Means, WindowRun
 
@@ -202,6 +203,7 @@ class _Mover:
         at = self._means.clock()
         rows = sum(cut.rows for name, cut in self._published().items() if name in self._moved)
         self._ports.ledger.record_standing(self._plan.migration.migration, self._name, progress, at)
+        tell_pointers(self._plan, self._ports, (self._name,))
         self._ports.ledger.record_step(
             StepRecord(
                 self._plan.migration.migration,

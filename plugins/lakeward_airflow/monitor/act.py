@@ -19,6 +19,10 @@ DAG = "cutover"
 """The DAG that operators trigger."""
 
 _TITLES = {
+    "freeze_and_sync": (
+        "Freeze and cut over",
+        "The source is frozen by the file's hook, synchronised for the last time, and put to approval; then all is switched, or as before.",
+    ),
     "cut_over": ("Cut over", "Readers and writers go to the lake."),
     "cut_back": ("Roll back", "Readers and writers go back to the state before; cuts and tables stay published."),
     "repair": ("Repair", "Rows that differ are read again from the source, and replaced in the lake."),
@@ -29,7 +33,6 @@ _TITLES = {
 class Action:
     """A way that is open now: where it leads in Airflow or here, and why it is shut for this user, if it is."""
 
-    name: str
     title: str
     href: str
     leaves: bool = False
@@ -37,25 +40,29 @@ class Action:
     first: bool = False
 
 
-def offered(card: Card, status: Status, cutover: bool, runs: bool) -> list[Action]:  # noqa: FBT001
-    """What may be done with a migration as it is now."""
-    lake = any(word in {"readers", "writers"} for word in status.state.split())
+def offered(card: Card, now: Status, *, cutover: bool, runs: bool) -> list[Action]:
+    """What may be done with a migration as it is now.
+
+    :param cutover: whether the user may trigger the DAG ``cutover``.
+    :param runs: whether they may answer in the migration's own.
+    """
+    lake, phased = now.lake_since is not None, card.pattern == "phased"
     no = "" if cutover else f"You may not trigger the DAG {DAG}."
     act = f"m/{quote(card.migration)}/act/"
     found = []
-    if status.need is Need.APPROVE:
-        at = f"../dags/{quote(card.dag_id)}/runs/{quote(status.run_key, safe='')}/tasks/approve/required_actions"
-        found.append(
-            Action("approve", "Approve", at, leaves=True, shut="" if runs else "You may not answer.", first=True)
-        )
+    if now.need is Need.APPROVE:
+        may, dag, run = (cutover, DAG, now.run_key.rpartition(".")[0]) if phased else (runs, card.dag_id, now.run_key)
+        at = f"../dags/{quote(dag)}/runs/{quote(run, safe='')}/tasks/approve/required_actions"
+        found.append(Action("Approve", at, leaves=True, shut="" if may else "You may not answer.", first=True))
     if lake:
-        urgent = status.decision is Decision.ROLL_BACK
-        found.append(Action("cut_back", "Roll back", f"{act}cut_back", shut=no, first=urgent))
-    elif card.pattern == "lift_and_shift" and status.decision is Decision.READY:
-        found.append(Action("cut_over", "Cut over", f"{act}cut_over", shut=no))
-    if not lake and status.need is Need.HELD:
-        found.append(Action("repair", "Repair", f"{act}repair", shut=no, first=True))
-    found.append(Action("dag", "Open the DAG", f"../dags/{quote(card.dag_id)}", leaves=True))
+        back = now.decision is Decision.ROLL_BACK
+        found.append(Action("Roll back", f"{act}cut_back", shut=no, first=back))
+    elif now.decision is Decision.READY and (not phased or now.progress.done == now.progress.total):
+        way = "freeze_and_sync" if phased else "cut_over"
+        found.append(Action(_TITLES[way][0], f"{act}{way}", shut=no))
+    if not lake and not phased and now.need is Need.HELD:
+        found.append(Action("Repair", f"{act}repair", shut=no, first=True))
+    found.append(Action("Open the DAG", f"../dags/{quote(card.dag_id)}", leaves=True))
     return found
 
 

@@ -99,7 +99,7 @@ def page(migration: Name, request: Request, user: User, grain: str = "") -> Resp
         events=sorted([*events, *_transitions(migration)], key=lambda e: e.at, reverse=True),
         run=run_id(now.run_key),
         gated=card.pattern == "lift_and_shift" and any(s.step == "gate" for s in book.runs(migration)),
-        actions=offered(card, now, may_trigger(DAG, user), may_trigger(card.dag_id, user)),
+        actions=offered(card, now, cutover=may_trigger(DAG, user), runs=may_trigger(card.dag_id, user)),
     )
 
 
@@ -149,7 +149,8 @@ def _stored(
 ) -> tuple[Matrix | None, list[Event], str]:
     """What only the store knows; while it does not answer, the page shows the rest and says so."""
     judged = ledger().judged(card.migration, by_cut=True)
-    windows = windows_of(card, judged, pointers) if card.pattern == "phased" else None
+    caught = any(pointer.caught for pointer in pointers.values())  # all windows are one cut then
+    windows = windows_of(card, judged, pointers) if card.pattern == "phased" and not caught else None
     try:
         with closing(open_evidence(card)) as store:
             return windows or matrix_of(card, verdicts, store, grain), list(_approvals(card, store)), ""

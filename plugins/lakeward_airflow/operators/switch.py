@@ -128,8 +128,10 @@ class FreezeAndSyncOperator(RunOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Freeze, synchronise, and put the result to the gate; GateError when it is held."""
+        from lakeward.domain.overview import DRY
         from lakeward.steps.final_sync import final_sync
         from lakeward.steps.gate import evaluate
+        from lakeward.steps.journal import journal
         from lakeward.steps.plan import preview
         from lakeward.steps.window_run import Means
 
@@ -145,7 +147,9 @@ class FreezeAndSyncOperator(RunOperator):
             )
             key = f"{context['run_id']}.{attempt(context)}"
             plan = final_sync(preview(loaded, ports, key, now()), ports, key, self.by, means)
-            decision = evaluate(plan, ports, now())
+            with journal(plan, ports, "", f"gate{DRY if dry else ''}", now()) as entry:
+                decision = evaluate(plan, ports, now())
+                entry.outcome, entry.message = "done" if decision.open else "held", "; ".join(decision.reasons)
             if not decision.open:
                 raise GateError(f"The gate is held: {'; '.join(decision.reasons)}", todo="Mend it, then ask again.")
         return {"run_key": key, "evidence_hash": decision.evidence_hash, "frozen_until": until and until.isoformat()}
