@@ -118,7 +118,9 @@ def verified(migration: Name, request: Request, user: User) -> Response:
 def culprits(verdicts: Sequence[Verdict], aside: Mapping[str, SetAside]) -> Iterator[Culprit]:
     """Checks that do not pass, figures first, each with the rows that the check of rows names for it."""
     worse = [v for v in verdicts if v.outcome is not Outcome.PASS]
-    for verdict in sorted(worse, key=lambda v: (v.outcome is Outcome.WARN, _KINDS.index(v.kind), v.group, v.subject)):
+    for verdict in sorted(
+        worse, key=lambda v: (v.outcome is Outcome.WARN, _KINDS.get(v.kind, len(_KINDS)), v.group, v.subject)
+    ):
         cells = tuple(f for f in verdict.findings if not (f.key or f.values) and not f.open)
         set_aside = set_aside_for(verdict, aside.get(verdict.group))
         yield Culprit(verdict, cells[:ROWS], rows_behind(verdict, verdicts)[:ROWS], set_aside)
@@ -132,7 +134,7 @@ def set_aside_for(verdict: Verdict, aside: SetAside | None) -> tuple[Aside, ...]
     return tuple(one for one in aside.rows if one.table in tables)
 
 
-_KINDS = ("kpi", "rows", "counts", "records")
+_KINDS = {kind: n for n, kind in enumerate(("kpi", "rows", "counts", "records"))}
 
 
 def rows_behind(verdict: Verdict, verdicts: Sequence[Verdict]) -> tuple[Finding, ...]:
