@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,11 +18,11 @@ from lakeward.domain.plot import Point, plot
 from lakeward.domain.standing import Card, KpiCard, SetAside
 from lakeward.errors import LakewardError
 from lakeward_airflow.dag_files import FOLDER
-from lakeward_airflow.monitor.access import Cut, Name, User, evidence_of, readable
+from lakeward_airflow.monitor.access import Cut, Name, User, readable
 from lakeward_airflow.monitor.matrix import Place, differing, series
 from lakeward_airflow.monitor.migration import rows_behind, set_aside_for
 from lakeward_airflow.monitor.pages import render
-from lakeward_airflow.monitor.store import ledger
+from lakeward_airflow.monitor.store import ledger, open_evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _plots(card: Card, kpi: KpiCard, verdict: Verdict) -> tuple[list[Plot], str]
     if len(verdict.files) < 2:
         return [], ""
     try:
-        with evidence_of(card) as store:
+        with closing(open_evidence(card)) as store:
             return list(_drawn(kpi, series(verdict, store), differing(store, verdict))), ""
     except LakewardError as error:
         return [], error.what
