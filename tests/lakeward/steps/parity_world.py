@@ -16,7 +16,7 @@ from lakeward.adapters.open import open_ports
 from lakeward.domain.duck import Rows
 from lakeward.domain.evidence import Pointer, State
 from lakeward.domain.facts import Plan
-from lakeward.domain.file_facts import Manifest, Staged, StagedTable
+from lakeward.domain.file_facts import Manifest, Staged, StagedFile, StagedTable
 from lakeward.domain.flatten import table_sql
 from lakeward.domain.identity import WHOLE, batch_id, pointer_key
 from lakeward.domain.quarantine import quarantine_table
@@ -89,10 +89,10 @@ class World:
     ports: Ports
     manifest: Manifest
 
-    def publish(self, changed: Mapping[str, str] | None = None, run: str = "") -> Pointer:
+    def publish(self, changed: Mapping[str, str] | None = None, run: str = "", parts: int = 1) -> Pointer:
         """Lay every table into the lake and point at it; ``changed`` maps a table to SQL over its rows, named `rows`.
 
-        Each call replaces what the one before has laid there.
+        Each call replaces what the one before has laid there. :param parts: files of each table, at least.
         """
         group = self.plan.group("shop")
         tables = (*group.lake_tables, quarantine_table(group))
@@ -105,8 +105,11 @@ class World:
                 rows = f"SELECT * FROM ({table_sql(plan, table, Rows.ALL)})"
                 read = self.ports.engine.table(f"SELECT count(*) AS n FROM ({rows})", landed).to_pylist()[0]["n"]
                 sql = f"WITH rows AS ({rows}) {(changed or {}).get(table.name, 'SELECT * FROM rows')}"
-                with self.ports.engine.stream(sql, landed) as batches:
-                    files = self.ports.lake.write(table, batches, f"test{run}", silent)
+                files: tuple[StagedFile, ...] = ()
+                for part in range(parts):
+                    one = f"SELECT * FROM ({sql}) AS r WHERE hash(r) % {parts} = {part}" if parts > 1 else sql
+                    with self.ports.engine.stream(one, landed) as batches:
+                        files += self.ports.lake.write(table, batches, f"test{run}", silent)
                 commits.append(TableCommit(table, batch_id(cut, table.name), WHOLE, files))
                 staged.append(StagedTable(table.name, files, sum(f.rows for f in files), int(read), 0))
         _, committed = self.ports.lake.commit(commits, cut, self.plan.migration.migration)
