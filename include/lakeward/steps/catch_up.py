@@ -31,6 +31,7 @@ from lakeward.steps.round import (
     round_of,
     stage_round,
 )
+from lakeward.steps.throttle import wait_for_source
 from lakeward.steps.validate import judge_rules, put_rules
 from lakeward.steps.window_claim import NOTHING_LANDED, HeldGroup
 from lakeward.steps.window_run import Means, WindowRun
@@ -41,13 +42,14 @@ _MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """How a run's catching up ended. ``lag`` is how far the cut is behind the source, ``reasons`` why the gate is held."""
+    """How a run's catching up ended. ``lag`` is how far the cut is behind the source, ``reasons`` why the gate is held, ``why`` it ended early."""
 
     rounds: int
     upserted: int
     deleted: int
     lag: timedelta
     reasons: tuple[str, ...] = ()
+    why: str = ""
 
     def told(self, limit: timedelta) -> str:
         """In one line."""
@@ -179,6 +181,10 @@ class CatchUp:
         while True:
             over = deadline is not None and self._means.clock() >= deadline
             whole = whole or over or self._done.rounds >= _MOST
+            if why := wait_for_source(self._plan, self._ports, self._means, deadline):
+                self._done = replace(self._done, lag=self._lag(), why=why)
+                self._tell("done")
+                return self._done
             try:
                 decision = self._round(self._plan.run_key, whole=whole)
             except MustBeWholeError as error:
