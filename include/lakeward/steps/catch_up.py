@@ -181,7 +181,8 @@ class CatchUp:
         while True:
             over = deadline is not None and self._means.clock() >= deadline
             whole = whole or over or self._done.rounds >= _MOST
-            if why := wait_for_source(self._plan, self._ports, self._means, deadline):
+            spent = "the time budget is spent" if over and not self._done.rounds else ""
+            if why := spent or wait_for_source(self._plan, self._ports, self._means, deadline):
                 self._done = replace(self._done, lag=self._lag(), why=why)
                 self._tell("done")
                 return self._done
