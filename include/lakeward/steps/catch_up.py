@@ -178,6 +178,11 @@ class CatchUp:
         """Rounds by watermarks until the lag is under the limit, then one that proves; more of those as long as the lag shrinks."""
         limit, last = self._how.lag.delta, timedelta.max
         whole = not self._has_marks()
+        if not whole and not self._ports.source.horizon().known:
+            self._means.say(
+                f"{self._spec.name}: transactions of others can't be seen, so that rows which one commits later than `overlap` are left to "
+                "the round at the run's end; grant pg_read_all_stats"
+            )
         while True:
             over = deadline is not None and self._means.clock() >= deadline
             whole = whole or over or self._done.rounds >= _MOST
