@@ -32,7 +32,7 @@ from lakeward.domain.repair import Patch
 from lakeward.domain.sql import ident
 from lakeward.domain.stored import to_json
 from lakeward.errors import ConflictError, LakeError
-from lakeward.ports import CutReader, Horizon, Input, Ports, Progress, silent
+from lakeward.ports import CutReader, Input, Ports, Progress, silent
 from lakeward.steps.artifacts import (
     check_landing,
     find_manifest,
@@ -111,13 +111,14 @@ def extract_round(
         tables=tuple(tables),
         figures=taken,
         seconds=round(time.monotonic() - started, 3),
-        round=Round(_mark(before, horizon, tops), whole, {n: b.snapshot for n, b in bases.items()}, numbers),
+        round=Round(
+            later_mark(before, horizon.at, horizon.oldest, cut.taken_at, tops),
+            whole,
+            {n: b.snapshot for n, b in bases.items()},
+            numbers,
+        ),
     )
     return write_manifest(ports.store, plan, group, manifest)
-
-
-def _mark(before: Mark | None, horizon: Horizon, tops: dict[str, int]) -> Mark:
-    return later_mark(before, horizon.at, horizon.oldest, tops)
 
 
 def _tops(group: GroupPlan, cut: CutReader) -> dict[str, int]:
