@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from lakeward import __version__
-from lakeward.cli import accept, doctor, evidence, files, init, lab, maintain, parity, plan, repair, run, status, trial
+from lakeward.cli import (
+    accept,
+    doctor,
+    evidence,
+    files,
+    init,
+    lab,
+    maintain,
+    parity,
+    pause,
+    plan,
+    repair,
+    run,
+    status,
+    trial,
+)
 
 HELP = """Moves databases into an Iceberg lakehouse, proves to the cent that nothing changed, and stops at the gate.
 
@@ -50,6 +65,7 @@ app.command()(accept.accept)
 app.command()(repair.repair)
 app.command()(status.status)
 app.command()(trial.discard)
+app.command()(pause.pause)
 app.command()(maintain.maintain)
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(evidence.ledger_app, name="ledger")

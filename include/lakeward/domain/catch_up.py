@@ -30,7 +30,7 @@ from lakeward.domain.tree import Expression, named, number, one_of
 from lakeward.domain.windowing import in_window
 from lakeward.domain.windows import FIRST, LAST, Window
 from lakeward.spec.models import CalendarSpec, CatchUpSpec, WindowSpec
-from lakeward.spec.names import split_table
+from lakeward.spec.names import home_of, split_table
 
 CATCH_UP = "catch-up"
 """What a group's claim calls a round under way, and the ledger the step."""
@@ -41,7 +41,9 @@ LISTED = 20_000
 _SHIFTED = timedelta(hours=2)
 """Times without a zone are read so much further back: clocks that are set back tell an hour twice."""
 _KEYS = 2**63
-_TYPES = {"timestamp": "timestamp", "timestamptz": "timestamptz"} | dict.fromkeys(("int2", "int4", "int8"), "number")
+_TYPES = {"timestamp": "timestamp", "timestamptz": "timestamptz"} | dict.fromkeys(
+    ("int2", "int4", "int8", "tinyint", "smallint", "integer", "bigint"), "number"
+)
 
 
 def plan_watermarks(
@@ -52,11 +54,12 @@ def plan_watermarks(
     :raises FaultsError: a column is not there or no watermark, or rows of a table can't be told apart.
     """
     faults, found = Faults(), []
+    home = home_of(tables[0].dialect.value) if tables else "public"
     for table in tables:
         if told := untold(table):
             faults.add((), *told)
     for n, one in enumerate(spec.watermarks):
-        wanted = split_table(one.table)
+        wanted = split_table(one.table, home)
         pair = next(((t, s) for t, s in zip(tables, sources, strict=True) if (t.schema, t.table) == wanted), None)
         if pair is None:
             reason, names = f"the group has no table {one.table!r}", [t.label for t in tables]
@@ -114,11 +117,15 @@ def tops_sql(watermark: Watermark, table: TablePlan) -> str:
     return f"SELECT max({ident(watermark.column)}) AS top FROM {ident(table.schema)}.{ident(table.table)}"
 
 
-def later_mark(before: Mark | None, at: datetime, oldest: datetime, tops: dict[str, int]) -> Mark:
-    """The mark of a cut: what may still count of the tops that were taken before it, and those of now."""
-    kept = [one for one in (before.tops if before else ()) if one[0] > oldest]
-    newest = [one for one in (before.tops if before else ()) if one[0] <= oldest][-1:]
-    return Mark(at, oldest, (*newest, *kept, *(((at, tops),) if tops else ())))
+def later_mark(before: Mark | None, at: datetime, oldest: datetime, taken_at: datetime, tops: dict[str, int]) -> Mark:
+    """The mark of a cut: what may still count of the tops that were taken before it, and those of now.
+
+    :param taken_at: no number that the cut's snapshot shows was drawn later; ``at`` is before the snapshot.
+    """
+    there = before.tops if before else ()
+    counts = [one for one in there if one[0] <= oldest][-1:]
+    later = [one for one in there if one[0] > oldest]
+    return Mark(at, oldest, (*counts, *later, *(((taken_at, tops),) if tops else ())))
 
 
 # --- what differs -------------------------------------------------------------------------------------------------------

@@ -128,6 +128,11 @@ def catch_up_key(migration: str, group: str) -> str:
     return f"{migration}/catch_up/{group}.json"
 
 
+def pause_key(migration: str) -> str:
+    """Where it is written that a migration is to rest, as long as it is."""
+    return f"{migration}/pause.json"
+
+
 def freeze_key(migration: str) -> str:
     """Where it is written who has frozen the source, and until when."""
     return f"{migration}/switch/freeze.json"

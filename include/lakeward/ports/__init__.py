@@ -9,7 +9,7 @@ from lakeward.ports.engine import Engine, Input
 from lakeward.ports.freezer import Freezer
 from lakeward.ports.lake import FileStatistics, Lake, TableCommit, TableState
 from lakeward.ports.ledger import Ledger, StepRecord
-from lakeward.ports.source import CutReader, Horizon, Progress, Source, SourceIdentity, silent
+from lakeward.ports.source import CutReader, Horizon, Progress, Source, SourceIdentity, SourceLoad, silent
 from lakeward.ports.store import Entry, ObjectStore
 from lakeward.ports.validator import RuleResult, RuleSet, Validator
 
@@ -30,6 +30,7 @@ __all__ = [
     "RuleSet",
     "Source",
     "SourceIdentity",
+    "SourceLoad",
     "StepRecord",
     "TableCommit",
     "TableState",

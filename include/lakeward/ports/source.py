@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from lakeward.domain.facts import TablePlan
@@ -43,6 +43,14 @@ class Horizon:
     at: datetime
     oldest: datetime
     known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLoad:
+    """How busy a source is: sessions of others at work, and how far its replicas are behind; None where there is none, or nobody may know."""
+
+    sessions: int
+    replication_lag: timedelta | None
 
 
 class CutReader(Protocol):
@@ -89,6 +97,9 @@ class Source(Protocol):
 
     def horizon(self) -> Horizon:
         """What cuts that are opened from now on can't see."""
+
+    def load(self) -> SourceLoad:
+        """How busy it is."""
 
     def cut(self, tables: Sequence[TablePlan] = ()) -> AbstractContextManager[CutReader]:
         """Open one exported snapshot for a group, whose tables nobody can alter, empty or drop while it is open."""

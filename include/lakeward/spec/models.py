@@ -25,7 +25,16 @@ from lakeward.spec.tables import (
     SpecialPolicy,
     TableSpec,
 )
-from lakeward.spec.waves import BudgetSpec, CatchUpSpec, PhasedGroup, Schedule, WatermarkSpec, WaveSpec, WindowSpec
+from lakeward.spec.waves import (
+    BudgetSpec,
+    CatchUpSpec,
+    PhasedGroup,
+    Schedule,
+    ThrottleSpec,
+    WatermarkSpec,
+    WaveSpec,
+    WindowSpec,
+)
 
 __all__ = [
     "AnyMigration",
@@ -63,6 +72,7 @@ __all__ = [
     "StranglerFig",
     "TableSpec",
     "TargetSpec",
+    "ThrottleSpec",
     "ToleranceSpec",
     "WatermarkSpec",
     "WaveSpec",
@@ -336,6 +346,7 @@ class Phased(Migration):
         None, description="When a run begins by itself, in the `calendar`'s time zone; default is never."
     )
     budget: BudgetSpec = Field(BudgetSpec(), description="What one run may take.")
+    throttle: ThrottleSpec | None = Field(None, description="When the source is left in peace.")
     freeze: FreezeSpec | None = Field(
         None,
         description="How the source is frozen for the cutover; without it, the approver freezes it by hand and says so.",

@@ -25,6 +25,7 @@ _PLAIN: dict[object, str] = {
 }
 _NAMED: dict[object, str] = {Scalar: "value", Identifier: "id", LakeName: "name"}
 _WORDS = {
+    "Hours": "hours of the day, as `22:00-06:00`",
     "Size": "size, as `128MB`",
     "Span": "length of time, as `2h`",
     "Pause": "length of time, as `30s`; `0s` is none",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, time
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, Strict
@@ -189,6 +189,36 @@ class WaveSpec(Spec):
         None,
         description="Waves that must be complete, every gate of them open, before this one begins; default is the one written before it. "
         "`[]` is none.",
+    )
+
+
+class Hours(Word):
+    """A time of the day, each day, as `22:00-06:00`."""
+
+    __slots__ = ()
+    form = r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]"
+    example = "22:00-06:00"
+    parts = ": two times of the day with a hyphen between, without blanks"
+
+    def holds(self, clock: time) -> bool:
+        """Whether a time of the day is in it; it may go past midnight, and from a time to the same one it is the whole day."""
+        low, high = (time.fromisoformat(end) for end in self.split("-"))
+        return low <= clock < high if low < high else clock >= low or clock < high
+
+
+class ThrottleSpec(Spec):
+    """When the source is left in peace: looked at before each window and each round. What holds is waited for, then the run ends."""
+
+    hours: Hours | None = Field(None, description="Only in these hours, of the `calendar`'s time zone.")
+    active_sessions: Count | None = Field(
+        None, ge=1, description="Not while more sessions than these are at work at the source, lakeward's own left out."
+    )
+    replication_lag: Span | None = Field(
+        None,
+        description="Not while a replica of the source is further behind; sessions and lag are seen with `pg_read_all_stats`.",
+    )
+    patience: Pause = Field(
+        Pause("10m"), description="How long a run waits for that to change; then it ends, and the next one goes on."
     )
 
 

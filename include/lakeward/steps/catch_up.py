@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -14,26 +13,16 @@ from lakeward.domain.facts import Plan
 from lakeward.domain.file_facts import Mark
 from lakeward.domain.identity import catch_up_key
 from lakeward.domain.stored import from_json, to_json
-from lakeward.errors import ConflictError, DataError, LakewardError
+from lakeward.errors import ConflictError, LakewardError
 from lakeward.ports import ObjectStore, Ports, StepRecord
 from lakeward.spec.models import PhasedGroup
 from lakeward.steps.artifacts import find_manifest, freeze_plan, read_plan, read_staged
-from lakeward.steps.gate import evaluate
-from lakeward.steps.journal import Entry
 from lakeward.steps.publish import find_pointer
-from lakeward.steps.round import (
-    MustBeWholeError,
-    append_round,
-    as_it_will_be,
-    extract_round,
-    judged_round,
-    orphans,
-    round_of,
-    stage_round,
-)
-from lakeward.steps.validate import judge_rules, put_rules
+from lakeward.steps.round_run import RoundRun
+from lakeward.steps.round_stage import MustBeWholeError
+from lakeward.steps.throttle import wait_for_source
 from lakeward.steps.window_claim import NOTHING_LANDED, HeldGroup
-from lakeward.steps.window_run import Means, WindowRun
+from lakeward.steps.window_run import Means
 
 _MOST = 20
 """Rounds of one run before the one that proves."""
@@ -41,13 +30,14 @@ _MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """How a run's catching up ended. ``lag`` is how far the cut is behind the source, ``reasons`` why the gate is held."""
+    """How a run's catching up ended. ``lag`` is how far the cut is behind the source, ``reasons`` why the gate is held, ``why`` it ended early."""
 
     rounds: int
     upserted: int
     deleted: int
     lag: timedelta
     reasons: tuple[str, ...] = ()
+    why: str = ""
 
     def told(self, limit: timedelta) -> str:
         """In one line."""
@@ -83,85 +73,6 @@ def round_plan(plan: Plan, specs: tuple[PhasedGroup, ...], run_key: str) -> Plan
     return replace(plan, run_key=run_key, groups=groups)
 
 
-class RoundRun(WindowRun):
-    """The steps of one round of a group; each finds what was done before.
-
-    :param before: the mark from which on it reads.
-    :param whole: it compares all rows and proves them; else the gate is not asked.
-    """
-
-    def __init__(
-        self,
-        plan: Plan,
-        group: str,
-        ports: Ports,
-        means: Means,
-        sure: Callable[[], None],
-        before: Mark | None,
-        *,
-        whole: bool,
-        deletes: bool,
-    ) -> None:
-        super().__init__(plan, ports, means, sure)
-        self._group, self._before, self._whole, self._deletes = group, before, whole, deletes
-
-    def _extract(self, _at: datetime, entry: Entry) -> None:
-        manifest = extract_round(
-            self._plan,
-            self._group,
-            self._ports,
-            self._means.attempt(),
-            self._before,
-            whole=self._whole,
-            deletes=self._deletes,
-            progress=self._means.progress,
-        )
-        self._whole = round_of(manifest).whole  # that with which it was begun
-        entry.rows = sum(file.rows for table in manifest.tables for file in table.files)
-        entry.message = f"landed at cut {manifest.cut_id}"
-
-    def _prepare(self, _at: datetime, entry: Entry) -> None:
-        entry.message = "the tables are there"
-
-    def _flatten(self, _at: datetime, entry: Entry) -> None:
-        staged = stage_round(self._plan, self._group, self._ports, self._means.attempt(), self._means.progress)
-        entry.rows = staged.upserted + staged.deleted
-        entry.message = f"{staged.upserted:,} rows to upsert, {staged.deleted:,} to delete"
-
-    def _validate(self, at: datetime, entry: Entry) -> None:
-        if lost := orphans(self._plan, self._group, self._ports):
-            if not self._whole:
-                raise MustBeWholeError(f"{'; '.join(lost)}.", todo="The next round compares all rows.")
-            raise DataError(
-                f"Group {self._group}: {'; '.join(lost)}: these don't fit what is declared. Nothing was published.",
-                todo="Mend them at the source; the quarantine tells none of them yet. The next run looks again.",
-            )
-        if not self._whole:
-            return
-        group = self._plan.group(self._group)
-        staged = as_it_will_be(read_staged(self._ports.store, self._plan, group))
-        verdict = judge_rules(put_rules(self._plan, group, staged, self._ports, at, self._means.progress))
-        entry.rows, entry.message = verdict.checked, f"{verdict.outcome}: {verdict.summary}"
-
-    def _append(self, at: datetime, entry: Entry) -> None:
-        pointer = append_round(self._plan, self._group, self._ports, at)
-        entry.message = pointer.why
-
-    def _compare(self, at: datetime, entry: Entry) -> None:
-        if not self._whole:
-            entry.message = "left to the round at the run's end"
-            return
-        super()._compare(at, entry)
-
-    def _judge(self, took: float) -> GateDecision | None:  # noqa: ARG002
-        if not self._whole:
-            return None
-        alone = replace(self._plan, groups=(self._plan.group(self._group),))
-        decision = evaluate(alone, self._ports, self._means.clock())
-        judged_round(self._plan, self._group, self._ports, "open" if decision.open else "held")
-        return decision
-
-
 class CatchUp:
     """The rounds of one group in one run, the group being held."""
 
@@ -176,9 +87,19 @@ class CatchUp:
         """Rounds by watermarks until the lag is under the limit, then one that proves; more of those as long as the lag shrinks."""
         limit, last = self._how.lag.delta, timedelta.max
         whole = not self._has_marks()
+        if not whole and not self._ports.source.horizon().known:
+            self._means.say(
+                f"{self._spec.name}: transactions of others can't be seen, so that rows which one commits later than `overlap` are left to "
+                "the round at the run's end; grant pg_read_all_stats"
+            )
         while True:
             over = deadline is not None and self._means.clock() >= deadline
             whole = whole or over or self._done.rounds >= _MOST
+            spent = "the time budget is spent" if over and not self._done.rounds else ""
+            if why := spent or wait_for_source(self._plan, self._ports, self._means, deadline):
+                self._done = replace(self._done, lag=self._lag(), why=why)
+                self._tell("done")
+                return self._done
             try:
                 decision = self._round(self._plan.run_key, whole=whole)
             except MustBeWholeError as error:

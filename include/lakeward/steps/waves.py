@@ -20,6 +20,7 @@ from lakeward.steps.artifacts import freeze_plan, read_plan
 from lakeward.steps.catch_up import CatchUp, take_start
 from lakeward.steps.publish import find_pointer
 from lakeward.steps.stock import tell_pointers
+from lakeward.steps.throttle import wait_for_source
 from lakeward.steps.window_claim import NOTHING_LANDED, HeldGroup, held_group
 from lakeward.steps.window_run import Means, WindowRun
 
@@ -120,7 +121,7 @@ class _Mover:
 
     def _follow(self, catch_up: CatchUp, done: GroupProgress) -> GroupProgress:
         caught = catch_up.run(self._order.deadline)
-        return replace(done, held=CATCH_UP if caught.reasons else "", caught=catch_up.told)
+        return replace(done, held=CATCH_UP if caught.reasons else "", caught=catch_up.told, why=caught.why)
 
     def _go_on(self, listing: Listing, windows: Mapping[str, WindowCut]) -> str:
         """Move what is wanted; why it ends before all is done."""
@@ -140,6 +141,8 @@ class _Mover:
             cuts = self._published()
             moved = tuple(cuts[n] for n in self._moved if n in cuts)
             if why := spent(self._order.budget, moved, window, self._means.clock(), self._order.deadline):
+                return why
+            if why := wait_for_source(self._plan, self._ports, self._means, self._order.deadline):
                 return why
             if not self._move(window, "", listing):
                 return ""

@@ -25,12 +25,13 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What moving a window needs of whoever runs it: a clock, a name for each try, and somebody to tell."""
+    """What moving a window needs of whoever runs it: a clock, a name for each try, somebody to tell, and a way to wait."""
 
     clock: Callable[[], datetime]
     attempt: Callable[[], str]
     progress: Progress
     say: Say
+    wait: Callable[[float], None] = time.sleep
 
 
 class WindowRun:

@@ -69,7 +69,7 @@ class MoveWindowsOperator(GroupOperator):
                 update_assets(context, self.outlets, plan.migration.target.connection, pointer.tables)
             if done.held:
                 raise GateError(
-                    f"Group {self.group}: the gate of window {done.held} is held: {done.why}.",
+                    f"Group {self.group}: the gate of {'' if done.caught else 'window '}{done.held} is held: {done.why or done.caught}.",
                     todo="`lakeward status FILE` and the window's verdicts tell why; other groups go on.",
                 )
         return _summary(done, told)

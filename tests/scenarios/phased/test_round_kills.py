@@ -28,42 +28,47 @@ def moved(lab: Lab, home: Path) -> Shop:
     return shop
 
 
-@pytest.fixture(scope="module")
-def calls(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[Call]:
+STEPS = [
+    (Call("cut", "export", 1), "after"),
+    (Call("lake", "write", 1), "after"),
+    (Call("lake", "patch", 1), "before"),
+    (Call("lake", "patch", 1), "after"),
+]
+"""Read, written, about to be landed, and landed."""
+
+
+def every_call(lab: Lab, home: Path) -> list[tuple[Call, str]]:
     """What a run calls whose windows are done."""
     found: list[Call] = []
-    shop = moved(lab, tmp_path_factory.mktemp("calm"))
+    shop = moved(lab, home)
     shop.source(CHANGES)
     with shop.ports() as ports:
         spy = watched(ports, lambda call, when: found.append(call) if when == "before" else None)
         shop.move("stock", ports=spy)
-    return [call for call in found if f"{call.port}.{call.name}" not in PURE]
+    calls = [call for call in found if f"{call.port}.{call.name}" not in PURE]
+    return [(call, ("before", "after")[n % 2]) for n, call in enumerate(calls)]
 
 
-@pytest.mark.parametrize(
-    "every", [45, pytest.param(1, marks=[pytest.mark.soak, pytest.mark.timeout(7200)])], ids=["some", "all"]
-)
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=[pytest.mark.soak, pytest.mark.timeout(7200)])])
 def test_killed_again_and_again_the_group_comes_to_what_the_source_has(
-    lab: Lab, tmp_path: Path, calls: list[Call], every: int
+    lab: Lab, tmp_path_factory: pytest.TempPathFactory, *, whole: bool
 ) -> None:
-    shop = moved(lab, tmp_path)
+    shop = moved(lab, tmp_path_factory.mktemp("killed"))
     died = 0
-    for n, call in enumerate(calls[5::every]):
+    for call, when in every_call(lab, tmp_path_factory.mktemp("calm")) if whole else STEPS:
         shop.source(CHANGES)
-        died += run_killed(shop, "stock", call, ("before", "after")[n % 2])
-    assert died > 2
+        died += run_killed(shop, "stock", call, when)
+    assert died >= len(STEPS)
     assert shop.move("stock", run="killed").complete
-    assert shop.move("stock").complete
     assert shop.lake("stock", "sku, amount") == sorted(shop.source("SELECT sku, amount FROM stock"))
     assert set(shop.compare("stock").values()) == {"pass"}
 
 
-def test_another_run_finishes_the_round_of_a_dead_one_at_its_cut(lab: Lab, tmp_path: Path, calls: list[Call]) -> None:
+def test_another_run_finishes_the_round_of_a_dead_one_at_its_cut(lab: Lab, tmp_path: Path) -> None:
     shop = moved(lab, tmp_path)
     before = shop.pointer("stock")
     shop.source(CHANGES)
-    patch = next(call for call in calls if (call.port, call.name) == ("lake", "patch"))
-    assert run_killed(shop, "stock", patch, "after")
+    assert run_killed(shop, "stock", Call("lake", "patch", 1), "after")
     assert shop.pointer("stock") == before, "readers see what they saw"
     shop.source("DELETE FROM stock WHERE sku = 8")
     assert shop.move("stock").complete

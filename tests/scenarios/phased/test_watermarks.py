@@ -10,7 +10,9 @@ import pytest
 from lakeward.lab import Lab
 from lakeward.steps.catch_up import round_plan
 from lakeward.steps.publish import find_pointer
-from lakeward.steps.round import append_round, extract_round, orphans, stage_round
+from lakeward.steps.round_extract import extract_round
+from lakeward.steps.round_publish import append_round
+from lakeward.steps.round_stage import orphans, stage_round
 from lakeward.steps.waves import spec_of
 from phased import HERE, Shop, now
 

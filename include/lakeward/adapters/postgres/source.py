@@ -16,7 +16,7 @@ from lakeward.domain.facts import TablePlan
 from lakeward.domain.source_facts import SourceTable
 from lakeward.domain.sql import ident
 from lakeward.errors import SourceError
-from lakeward.ports import CutReader, Horizon, SourceIdentity
+from lakeward.ports import CutReader, Horizon, SourceIdentity, SourceLoad
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +34,11 @@ SELECT now() AS at,
 FROM pg_stat_activity WHERE datname = current_database() AND backend_type NOT IN ('autovacuum worker', 'walsender')
 """
 """Now is when this statement's own transaction began: whoever begins later is later than it."""
+
+_LOAD = """
+SELECT count(*) FILTER (WHERE state = 'active' AND application_name <> 'lakeward'), (SELECT max(replay_lag) FROM pg_stat_replication)
+FROM pg_stat_activity WHERE backend_type = 'client backend'
+"""
 
 
 class PostgresSource:
@@ -82,6 +87,14 @@ class PostgresSource:
         if row is None:
             raise SourceError(f"{self._session.label} gave no answer about open transactions.")
         return Horizon(row[0].astimezone(UTC), row[1].astimezone(UTC), bool(row[2]))
+
+    def load(self) -> SourceLoad:
+        """Sessions of others that run a statement, and the replica that is furthest behind."""
+        with self._session.connect() as con, self._session.errors("looking at the load"):
+            row = con.execute(_LOAD).fetchone()
+        if row is None:
+            raise SourceError(f"{self._session.label} gave no answer about its load.")
+        return SourceLoad(int(row[0]), row[1])
 
     @contextmanager
     def cut(self, tables: Sequence[TablePlan] = ()) -> Iterator[CutReader]:

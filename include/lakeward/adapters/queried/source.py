@@ -22,7 +22,7 @@ from lakeward.domain.file_facts import FileFact, StorageAccess
 from lakeward.domain.source_facts import SourceTable
 from lakeward.domain.sql import ident
 from lakeward.errors import SourceError, redact
-from lakeward.ports import CutReader, Horizon, Progress, SourceIdentity
+from lakeward.ports import CutReader, Horizon, Progress, SourceIdentity, SourceLoad
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,6 +73,10 @@ class QueriedSource:
         """Run one SELECT."""
         with self._reading() as cut:
             return cut.query(sql)
+
+    def load(self) -> SourceLoad:
+        """Nobody else is at work in a file, as far as can be told."""
+        return SourceLoad(0, None)
 
     def horizon(self) -> Horizon:
         """The clock; who else writes there, and since when, is not to be seen."""
