@@ -118,9 +118,7 @@ def _place(spec: SourceSpec, connection: Connection) -> Place:
     if spec.kind == "iceberg":
         from lakeward.adapters.queried.iceberg_tables import IcebergTables
 
-        if not spec.path:
-            raise SpecError("source.path is missing.", todo="Write the namespace that holds the tables.")
-        return IcebergTables(connection, spec.path)
+        return IcebergTables(connection, spec.path or "")
     if spec.kind == "delta":
         from lakeward.adapters.queried.delta_tables import DeltaTables
 

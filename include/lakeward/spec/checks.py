@@ -13,12 +13,14 @@ from lakeward.spec.models import ChildSpec, GroupSpec, Migration, Reference, Tab
 from lakeward.spec.names import is_glob, slug, split_table
 from lakeward.spec.problems import Trouble, meant
 from lakeward.spec.rules import Rule
+from lakeward.spec.source_checks import check_source
 from lakeward.spec.wave_checks import check_waves
 
 
 def check(spec: Migration) -> Iterator[Trouble]:
     """Every contradiction, with the path of what is to be changed."""
     yield from _landing(spec)
+    yield from check_source(spec)
     small, target = spec.compaction.small_file, spec.target.file_size
     if spec.compaction.mode == "rewrite" and small.bytes > target.bytes:
         yield Trouble(

@@ -42,3 +42,14 @@ class FilesSpec(Spec):
         default_factory=dict,
         description="JSON: members of the record that become columns beside `record`, as a key needs: `{id: long}`.",
     )
+
+
+MEMBERS = {
+    "int": "INTEGER",
+    "long": "BIGINT",
+    "string": "VARCHAR",
+    "uuid": "UUID",
+    "date": "DATE",
+    "boolean": "BOOLEAN",
+}
+"""Types that a member of a record may have as a column, and DuckDB's: it reads these exactly, whatever the document."""

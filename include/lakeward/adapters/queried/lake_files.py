@@ -19,7 +19,7 @@ from lakeward.domain.identity import digest
 from lakeward.domain.json_values import value_sql
 from lakeward.domain.source_facts import SourceColumn, SourceTable
 from lakeward.domain.sql import ident, text
-from lakeward.spec.files import FilesSpec
+from lakeward.spec.files import MEMBERS, FilesSpec
 
 PATH = "#path"
 _ROWS = "SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata([{}])"
@@ -129,11 +129,7 @@ def columns_of_all(table: LakeTable, groups: Sequence[Alike]) -> Iterator[Source
     yield from (c if c.name in everywhere else replace(c, nullable=True) for c in seen.values())
     yield from (SourceColumn(name, "VARCHAR", "varchar", nullable=True) for name in table.hive)
     for name, kind in table.spec.columns.items() if table.format in {"lines", "json"} else ():
-        yield SourceColumn(name, _DUCK[kind], _DUCK[kind].lower(), nullable=True)
-
-
-_DUCK = {"int": "INTEGER", "long": "BIGINT", "string": "VARCHAR", "uuid": "UUID", "date": "DATE", "boolean": "BOOLEAN"}
-"""Types that a record's member may have to become a column: those that DuckDB reads exactly, whatever the document."""
+        yield SourceColumn(name, MEMBERS[kind], MEMBERS[kind].lower(), nullable=True)
 
 
 def view_sql(con: duckdb.DuckDBPyConnection, table: LakeTable, groups: Sequence[Alike]) -> str:

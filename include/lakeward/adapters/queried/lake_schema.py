@@ -71,10 +71,6 @@ def csv_names(listing: Listing, table: LakeTable, file: LakeFile) -> Sequence[st
     """What the columns of a CSV file are called; SourceError when that can't be told."""
     spec = table.spec.csv
     if not spec.header:
-        if not spec.columns:
-            raise SourceError(
-                f"{table.name}: there is no header.", todo=f"Name `csv.columns` under source.files.{table.name}."
-            )
         return spec.columns
     first = io.StringIO(begin(listing, file).decode(_BOM.get(spec.encoding, spec.encoding), "replace"), newline="")
     quote = {"quotechar": spec.quote} if spec.quote else {"quoting": csv.QUOTE_NONE}
