@@ -51,35 +51,29 @@ class DuckEngine:
         :raises DataError: a value does not fit what the SQL asks of it.
         :raises LakeError: files are missing or unreadable, or memory or disk ran out.
         """
-        with self._streamed(sql, inputs, BATCH_ROWS) as reader:
-            yield reader
-
-    @contextmanager
-    def _streamed(self, sql: str, inputs: Mapping[str, Input], batch_rows: int) -> Iterator[pa.RecordBatchReader]:
         with self._opened(sql, inputs) as con:
-            with _explained(inputs):
-                reader = con.execute(sql).to_arrow_reader(batch_rows)
-            yield pa.RecordBatchReader.from_batches(reader.schema, _batches(reader, inputs))
+            yield _streamed(con, sql, inputs, BATCH_ROWS)
 
     @contextmanager
     def ordered(self, sql: str, order: Order, inputs: Mapping[str, Input], rows: int) -> Iterator[pa.RecordBatchReader]:
         """Run DuckDB SQL and hand out its rows in order, in memory that does not grow with them; errors as in ``stream``."""
-        whole = f"SELECT * FROM ({sql}) {order_sql(order)}"
-        ranges = Ranges()
-        if order and rows >= FEW:
-            with self._opened(whole, inputs, sample_clause(rows)) as con, _explained(inputs):
-                ranges = look(con, sql, order, rows)
-        batch_rows = ranges.rows(BATCH_ROWS, BATCH_BYTES)
-        if not ranges.starts:
-            with self._streamed(whole, inputs, batch_rows) as reader:
-                yield reader
-            return
-        with TemporaryDirectory(prefix="ranges-", dir=self._temp_dir) as folder:
-            parted = part_sql(sql, order, ranges, Path(folder))
-            with self._opened(parted, inputs) as con, _explained(inputs):
-                con.execute(f"SET partitioned_write_flush_threshold = {ranges.rows(MOST_HELD, BYTES_HELD)}")
-                con.execute(parted)
-            with self._opened(whole, {}) as con:
+        whole, ranges = f"SELECT * FROM ({sql}) {order_sql(order)}", Ranges()
+        with self._opened(whole, inputs) as con:
+            if order and rows >= FEW:
+                with _explained(inputs):
+                    _offer_all(con, whole, inputs, sample_clause(rows))
+                    ranges = look(con, sql, order, rows)
+                    _offer_all(con, whole, inputs)
+            batch_rows = ranges.rows(BATCH_ROWS, BATCH_BYTES)
+            if not ranges.starts:
+                yield _streamed(con, whole, inputs, batch_rows)
+                return
+            with TemporaryDirectory(prefix="ranges-", dir=self._temp_dir) as folder:
+                with _explained(inputs):
+                    con.execute("SET preserve_insertion_order = false")
+                    con.execute(f"SET partitioned_write_flush_threshold = {ranges.rows(MOST_HELD, BYTES_HELD)}")
+                    con.execute(part_sql(sql, order, ranges, Path(folder)))
+                    con.execute("SET preserve_insertion_order = true")
                 batches = _batches(in_order(con, order, Path(folder), batch_rows), inputs)
                 first = next(batches)
                 yield pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
@@ -90,7 +84,7 @@ class DuckEngine:
             return con.execute(sql).to_arrow_table()
 
     @contextmanager
-    def _opened(self, sql: str, inputs: Mapping[str, Input], sample: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
+    def _opened(self, sql: str, inputs: Mapping[str, Input]) -> Iterator[duckdb.DuckDBPyConnection]:
         self._temp_dir.mkdir(parents=True, exist_ok=True)
         con = connect(self._memory_limit, self._threads, self._temp_dir)
         try:
@@ -100,11 +94,23 @@ class DuckEngine:
                 for function, kind in HASHES.items():
                     if function in sql:
                         con.create_function(function, hashes, [kind], "integer", type=PythonUDFType.ARROW)
-                for name, files in inputs.items():
-                    _offer(con, name, files, rows=ident(name + ROWS) in sql, sample=sample)
+                _offer_all(con, sql, inputs)
             yield con
         finally:
             con.close()
+
+
+def _streamed(
+    con: duckdb.DuckDBPyConnection, sql: str, inputs: Mapping[str, Input], batch_rows: int
+) -> pa.RecordBatchReader:
+    with _explained(inputs):
+        reader = con.execute(sql).to_arrow_reader(batch_rows)
+    return pa.RecordBatchReader.from_batches(reader.schema, _batches(reader, inputs))
+
+
+def _offer_all(con: duckdb.DuckDBPyConnection, sql: str, inputs: Mapping[str, Input], sample: str = "") -> None:
+    for name, files in inputs.items():
+        _offer(con, name, files, rows=ident(name + ROWS) in sql, sample=sample)
 
 
 def _offer(con: duckdb.DuckDBPyConnection, name: str, files: Input, *, rows: bool, sample: str) -> None:
@@ -115,16 +121,16 @@ def _offer(con: duckdb.DuckDBPyConnection, name: str, files: Input, *, rows: boo
     if not files.urls:
         columns = [f"NULL::{duck_type(kind)} AS {ident(column)}" for column, kind in files.columns]
         ids = [f"NULL::BIGINT AS {ident(FILE)}", f"NULL::BIGINT AS {ident(ROW)}"]
-        con.execute(f"CREATE VIEW {ident(name)} AS SELECT {', '.join(columns)} WHERE false")
-        con.execute(f"CREATE VIEW {ident(name + ROWS)} AS SELECT {', '.join(columns + ids)} WHERE false")
+        con.execute(f"CREATE OR REPLACE VIEW {ident(name)} AS SELECT {', '.join(columns)} WHERE false")
+        con.execute(f"CREATE OR REPLACE VIEW {ident(name + ROWS)} AS SELECT {', '.join(columns + ids)} WHERE false")
         return
     for url in files.urls:
         use_storage(con, files.access, url)
     read = f"read_parquet([{', '.join(map(text, files.urls))}]) {sample}"
-    con.execute(f"CREATE VIEW {ident(name)} AS SELECT * FROM {read}")
+    con.execute(f"CREATE OR REPLACE VIEW {ident(name)} AS SELECT * FROM {read}")
     if rows:
         row_id = f"file_index::BIGINT AS {ident(FILE)}, file_row_number::BIGINT AS {ident(ROW)}"
-        con.execute(f"CREATE VIEW {ident(name + ROWS)} AS SELECT *, {row_id} FROM {read}")
+        con.execute(f"CREATE OR REPLACE VIEW {ident(name + ROWS)} AS SELECT *, {row_id} FROM {read}")
 
 
 def _batches(reader: Iterable[pa.RecordBatch], inputs: Mapping[str, Input]) -> Iterator[pa.RecordBatch]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Order = Sequence[tuple[str, str]]
 """SQL of what rows are ordered by, each with its direction, such as ``ASC NULLS FIRST``."""
 
-FEW = 1000
+FEW = 64
 """Rows that are not worth a look."""
 RANGE_BYTES = 48 * 2**20
 AT_ONCE = 128 * 2**20
@@ -53,7 +53,7 @@ class Ranges:
 
     def rows(self, most: int, size: int) -> int:
         """As many rows as fit a size."""
-        return max(2048, min(most, int(size / self.width))) if self.width else most
+        return max(1, min(most, int(size / self.width))) if self.width else most
 
 
 def look(con: duckdb.DuckDBPyConnection, sql: str, order: Order, rows: int) -> Ranges:

@@ -18,11 +18,12 @@ import pytest
 from tests.chain import Chain
 from tests.databases import airflow_connection, create_database
 
+from lakeward.adapters.postgres import cut as postgres_cut
 from lakeward.domain.file_facts import Manifest
 from lakeward.errors import DataError, LakewardError, SourceError
 from lakeward.lab import Lab
 from lakeward.ports import Ports
-from lakeward.steps.artifacts import find_manifest, read_plan
+from lakeward.steps.artifacts import find_manifest, read_plan, read_staged
 from lakeward.steps.extract import extract
 
 TABLES = """
@@ -87,6 +88,12 @@ class Shop:
         with self.chain.ports() as ports:
             plan = read_plan(ports.store, self.chain.loaded.spec.migration, self.chain.run_key)
             return extract(plan, "sales", ports, uuid4().hex, progress)
+
+    def permit(self, size: str) -> None:
+        """Plan a run that carries values up to this size."""
+        self.chain.file.write_text(self.chain.file.read_text().replace("max_value: 1KB", f"max_value: {size}"))
+        self.chain = Chain(self.chain.file, self.chain.home, f"run with {size}")
+        self.chain.plan()
 
     def landed(self) -> bool:
         """Whether there is a manifest."""
@@ -232,6 +239,39 @@ def test_a_value_that_is_too_large_never_travels_and_is_set_aside(shop: Shop) ->
     assert all("ab" * 400 in str(row["raw"]) or "a" * 400 in str(row["raw"]) for row in rows)
 
 
+def test_many_values_of_some_megabytes_are_read_in_parts(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB reads 2,048 rows at once: here 160 MB, by an engine that has 100."""
+    monkeypatch.setattr(postgres_cut, "MEMORY", "100MB")
+    shop.permit("4MB")
+    shop.execute(
+        """ALTER TABLE orders ALTER payload SET STORAGE EXTERNAL; UPDATE orders SET payload = payload
+           || jsonb_build_object('more', repeat(id::text || ' is long ', 160000)) WHERE id % 6 = 0"""
+    )
+    manifest = shop.extract()
+    assert (manifest.tables[0].rows, len(manifest.tables[0].files) > 1) == (500, True)
+    for step in ("prepare", "flatten"):
+        shop.chain.step(step)
+    with shop.chain.ports() as ports:
+        plan = read_plan(ports.store, shop.chain.loaded.spec.migration, shop.chain.run_key)
+        staged = read_staged(ports.store, plan, plan.group("sales")).table("orders")
+        sql = "SELECT count(*) AS n, count(DISTINCT payload_sku) AS skus, sum(length(payload_undeclared))::BIGINT AS size FROM t"
+        table = next(t for t in plan.group("sales").lake_tables if t.name == "orders")
+        files = ports.lake.staged(table, staged.files)
+        (found,) = ports.engine.table(sql, {"t": files}).to_pylist()
+    assert (found["n"], found["skus"]) == (500, 500)
+    assert found["size"] > 83 * 1_600_000
+
+
+def test_values_that_fit_no_memory_are_told_with_what_to_do(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_cut, "MEMORY", "30MB")
+    shop.permit("45MB")
+    shop.execute("UPDATE orders SET payload = jsonb_build_object('sku', repeat('12', 20000000)) WHERE id = 77")
+    with pytest.raises(SourceError, match=r"orders.*Out of Memory") as refused:
+        shop.extract()
+    assert "lower `max_value`" in refused.value.todo
+    assert not shop.landed()
+
+
 def quarantined(ports: Ports, shop: Shop) -> list[dict[str, object]]:
     from lakeward.domain.quarantine import quarantine_table
 
@@ -264,11 +304,14 @@ finally:
 
 
 @pytest.mark.soak
-def test_a_value_of_200_megabytes_stays_at_the_source_and_costs_no_memory(
-    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("kind", "tens"), [("jsonb", 20_000_000), ("json", 100_000_000)])
+def test_a_value_of_200_megabytes_or_a_gigabyte_stays_at_the_source_and_costs_no_memory(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, tens: int
 ) -> None:
-    """With the usual `max_value`: the peak of the process is what it is without such a value."""
+    """With the usual `max_value`: the peak of the process is what it is without such a value. PostgreSQL has no larger ones: of
+    jsonb 256 MB, of json 1 GB."""
     shop.chain.file.write_text(shop.chain.file.read_text().replace(", max_value: 1KB", ""))
+    shop.execute(f"ALTER TABLE orders ALTER payload TYPE {kind} USING payload::text::{kind}")
     monkeypatch.setenv("LAKEWARD_HOME", str(tmp_path / "large"))
 
     def peak(*more: str) -> int:
@@ -283,9 +326,8 @@ def test_a_value_of_200_megabytes_stays_at_the_source_and_costs_no_memory(
         return int(done.stderr.rsplit("peak ", 1)[1])
 
     before = peak()
-    shop.execute(
-        "INSERT INTO orders VALUES (501, 1, 'x', 's', jsonb_build_object('sku', repeat('0123456789', 20000000)))"
-    )
+    large = f"""('{{"sku":"' || repeat('0123456789', {tens}) || '"}}')::{kind}"""
+    shop.execute(f"INSERT INTO orders VALUES (501, 1, 'x', 's', {large})")
     after = peak("--new")
     assert after < before + 60, f"{before} MB without it, {after} MB with it"
     sizes = [p.stat().st_size for p in (tmp_path / "large" / "landing").rglob("*.parquet")]

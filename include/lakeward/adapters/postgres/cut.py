@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,12 +28,37 @@ from lakeward.ports import Progress
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MEMORY = "512MB"
+"""Of DuckDB while it reads and lands rows."""
 _PAGE = 8192
 _MIN_SHARE = 4096
 """Pages (32 MB) below which a table is not shared out among readers."""
 
+_SLOTS = 4096
+"""More than a page has rows."""
+
 _LISTED = 64
 """Width up to which the spaces of a padded column are looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows of a table between two places, a place being a page's number times ``_SLOTS`` and one's in the page; and where they are written."""
+
+    url: str
+    only: str
+    low: int | None = None
+    high: int | None = None
+
+    def sql(self, table: TablePlan) -> str:
+        """The SELECT."""
+        terms = [f"({self.only})"] if self.only else []
+        terms += [
+            f"ctid {comparison} '({place // _SLOTS},{place % _SLOTS})'::tid"
+            for comparison, place in ((">=", self.low), ("<", self.high))
+            if place is not None
+        ]
+        return _scan(table) if table.scan and not terms else _select(table, " AND ".join(terms))
 
 
 class SnapshotReader:
@@ -55,7 +81,7 @@ class SnapshotReader:
         self._readers = readers
         self.snapshot = snapshot
         self.taken_at = taken_at
-        self._duck = connect("512MB", readers, spill)
+        self._duck = connect(MEMORY, readers, spill)
         load_extension(self._duck, "postgres_scanner")
         with session.errors("connecting"):
             limited = session.limited(deadline - datetime.now(UTC))
@@ -92,36 +118,47 @@ class SnapshotReader:
         self, table: TablePlan, url: str, access: StorageAccess, progress: Progress, only: str = ""
     ) -> tuple[FileFact, ...]:
         """Write the table's rows as Parquet files below ``url``; ``only`` those that fulfil a condition of ours."""
-        parts = [(_scan(table), url)] if table.scan else self._shares(table, url)
-        parts = [(_select(table, only), url)] if only else parts
-        done = Tally(table, progress)
-        for _, to in parts:
-            if "://" not in to:
-                Path(to).mkdir(parents=True, exist_ok=True)
+        parts, done = self._shares(table, _Part(url, only)), Tally(table, progress)
         with ThreadPoolExecutor(len(parts)) as pool:
-            landed = [pool.submit(self._copy, table, sql, to, access, done) for sql, to in parts]
+            landed = [pool.submit(self._copy, table, part, access, done) for part in parts]
             return tuple(file for future in landed for file in future.result())
 
-    def _shares(self, table: TablePlan, url: str) -> list[tuple[str, str]]:
-        """The table's pages shared out among the readers, each with a SELECT and a folder of its own."""
-        pages = 0
-        if table.ctid:
-            size = self.query(
-                f"SELECT pg_relation_size({text(f'{ident(table.schema)}.{ident(table.table)}')}::regclass) AS bytes"
-            )
-            pages = size.column("bytes")[0].as_py() // _PAGE
-        count = self._readers if pages >= _MIN_SHARE else 1
-        if count == 1:
-            return [(_select(table, ""), url)]
-        edges = [pages * n // count for n in range(1, count)]
+    def _shares(self, table: TablePlan, whole: _Part) -> list[_Part]:
+        """The table's pages shared out among the readers; DuckDB's scanner does that by itself."""
+        if whole.only or table.scan or not table.ctid or (pages := self._pages(table)) < _MIN_SHARE:
+            return [whole]
+        edges = [pages * n // self._readers * _SLOTS for n in range(1, self._readers)]
         ranges = zip([None, *edges], [*edges, None], strict=True)
-        return [(_select(table, _pages(low, high)), f"{url}/part{n}") for n, (low, high) in enumerate(ranges)]
+        return [_Part(f"{whole.url}/part{n}", "", low, high) for n, (low, high) in enumerate(ranges)]
 
-    def _copy(self, table: TablePlan, sql: str, url: str, access: StorageAccess, done: Tally) -> tuple[FileFact, ...]:
+    def _pages(self, table: TablePlan) -> int:
+        size = f"SELECT pg_relation_size({text(f'{ident(table.schema)}.{ident(table.table)}')}::regclass) AS bytes"
+        return int(self.query(size).column("bytes")[0].as_py()) // _PAGE
+
+    def _copy(self, table: TablePlan, part: _Part, access: StorageAccess, done: Tally) -> tuple[FileFact, ...]:
+        """Write a part; in halves, and these in halves, where its values are too large to be read 2,048 rows at a time."""
+        if "://" not in part.url:
+            Path(part.url).mkdir(parents=True, exist_ok=True)
         with self._open() as con:
-            use_storage(con, access, url)
-            with self._session.errors(f"reading {table.label}"), of_store(access, url), done.watching(con):
-                return copied(con, sql, url)
+            use_storage(con, access, part.url)
+            with self._session.errors(f"reading {table.label}"), of_store(access, part.url), done.watching(con):
+                try:
+                    return copied(con, part.sql(table), part.url)
+                except duckdb.OutOfMemoryException:
+                    if not (halves := self._halves(table, part)):
+                        raise
+        return tuple(file for half in halves for file in self._copy(table, half, access, done))
+
+    def _halves(self, table: TablePlan, part: _Part) -> list[_Part]:
+        """Two parts of a part; none of one row, nor of what has no places."""
+        if not table.ctid:
+            return []
+        low, high = part.low or 0, part.high or self._pages(table) * _SLOTS
+        middle = (low + high) // 2
+        if middle <= low:
+            return []
+        first, second = replace(part, url=f"{part.url}/a", high=middle), replace(part, url=f"{part.url}/b", low=middle)
+        return [first, second]
 
     @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -182,10 +219,3 @@ def _select(table: TablePlan, extra: str) -> str:
     columns = ", ".join(f"{c.expression} AS {ident(c.source)}" for c in table.columns)
     inner = f"SELECT {columns} FROM {ident(table.schema)}.{ident(table.table)} {table.where(extra)}"
     return f"SELECT * FROM postgres_query('src', {text(inner)})"
-
-
-def _pages(low: int | None, high: int | None) -> str:
-    terms = [f"ctid >= '({low},0)'::tid"] if low is not None else []
-    if high is not None:
-        terms.append(f"ctid < '({high},0)'::tid")
-    return " AND ".join(terms)

@@ -59,6 +59,10 @@ PATIENCE = timedelta(minutes=10)
 """How long planning may wait for a statement."""
 
 _ADVICE = (
+    (
+        "Out of Memory Error",
+        "Its rows are too large for the memory of extraction: lower `max_value` of its flatten rules, or `drop` the column.",
+    ),
     ("password authentication failed", "Check login and password of the connection."),
     ('ERROR:  snapshot "', "The session that held the cut's snapshot has ended; the step can be run again."),
     ("SET TRANSACTION SNAPSHOT", "The session that held the cut's snapshot has ended; the step can be run again."),
