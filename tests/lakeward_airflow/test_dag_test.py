@@ -24,7 +24,8 @@ from lakeward.lab import Lab
 
 pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 TIDY, TASKS = "maintenance__rehearsed", ("compact", "expire", "clean")
-STAGED = "phased__staged"
+STAGED, FOLLOWED = "phased__staged", "phased__followed"
+SYNC = {"migration": "followed.yaml", "direction": "freeze_and_sync", "why": "a rehearsal"}
 SOURCES = ("duckdb", "sqlite", "files", "iceberg", "delta")
 OF_SOURCE = """\
 version: 1
@@ -96,13 +97,19 @@ def write_sources(home: Path, migrations: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
     home = tmp_path_factory.mktemp("rehearsal")
-    dags = write_dags(home / "dags", "rehearsed", files=("lift_and_shift.py", "maintenance.py", "phased.py"))
+    dags = write_dags(
+        home / "dags", "rehearsed", files=("lift_and_shift.py", "maintenance.py", "phased.py", "cutover.py")
+    )
     file = dags / "migrations" / "rehearsed.yaml"
     file.write_text(f"{file.read_text()}compaction: {{mode: rewrite, min_small_files: 2}}\n")
     staged = SMALL.format(migration="staged").replace("lift_and_shift", "phased", 1)
     staged = staged.replace("groups:\n", "budget: {rows: 1}\ngroups:\n", 1)
     window = "    window: {table: public.orders, column: ordered_at, size: 12 months, from: 2025-01-01}\n"
     (dags / "migrations" / "staged.yaml").write_text(staged.replace("  - name: sales\n", f"  - name: sales\n{window}"))
+    followed = SMALL.format(migration="followed").replace("lift_and_shift", "phased", 1)
+    for group in ("sales", "stock"):
+        followed = followed.replace(f"  - name: {group}\n", f"  - name: {group}\n    catch_up: {{lag: 1h}}\n")
+    (dags / "migrations" / "followed.yaml").write_text(followed)
     connections = write_sources(home, dags / "migrations")
     (home / "airflow").mkdir()
     env = (
@@ -118,6 +125,7 @@ def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
     )
     runs = [("lift_and_shift__rehearsed", {"rehearsal": True}), (TIDY, {}), (TIDY, {"dry_run": False})]
     runs += [(STAGED, {}), (STAGED, {}), (STAGED, {"window": "2026", "again": True})]
+    runs += [(FOLLOWED, {}), ("cutover", SYNC)]
     runs += [(f"lift_and_shift__of_{kind}", {"rehearsal": True}) for kind in SOURCES]
     command = [sys.executable, "-c", PLAY, str(dags), json.dumps(runs)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=880)
@@ -134,6 +142,16 @@ def test_a_rehearsal_proves_everything_and_asks_nobody(rehearsed: dict) -> None:
         ("cut_over", -1): "skipped",
     }
     assert {index for task, index in states if task == "groups.compare"} == {0, 1}
+
+
+def test_a_group_that_follows_is_synchronised_whole_and_a_dry_run_asks_nobody(rehearsed: dict) -> None:
+    (followed,), (run,) = rehearsed[FOLLOWED], rehearsed["cutover"]
+    assert "caught up" in followed["returned"]["sales.sales"]["progress"]
+    states = {task["task"]: task["state"] for task in run["tasks"]}
+    assert {task for task, state in states.items() if state == "success"} == {"direction", "freeze_and_sync"}
+    assert {state for task, state in states.items() if task not in {"direction", "freeze_and_sync"}} == {"skipped"}
+    told = run["returned"]["freeze_and_sync"]
+    assert (len(told["evidence_hash"]), told["frozen_until"]) == (64, None)
 
 
 @pytest.mark.parametrize("kind", SOURCES)
