@@ -92,7 +92,11 @@ class QueriedSource:
     @contextmanager
     def _reading(self) -> Iterator[QueriedCut]:
         with self._opened() as (fixed, con):
-            yield QueriedCut(self._place, fixed, con, datetime.now(UTC) + self._max_age)
+            try:
+                yield QueriedCut(self._place, fixed, con, datetime.now(UTC) + self._max_age)
+            except SourceError:
+                fixed.check()  # what fails because it was changed is told as that
+                raise
             fixed.check()
 
     @contextmanager
