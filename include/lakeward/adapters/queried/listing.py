@@ -67,7 +67,8 @@ class LocalListing:
             )
         paths = (p for p in self._root.rglob("*") if p.is_file())
         keys = ((p.relative_to(self._root).as_posix(), p) for p in paths)
-        found = (LakeFile(key, str(p), p.stat().st_size, _state(p)) for key, p in keys if _is_shown(key))
+        states = ((key, p, _state(p)) for key, p in keys if _is_shown(key))  # none: it is gone since it was found
+        found = (LakeFile(key, str(p), int(state.split(":")[2]), state) for key, p, state in states if state)
         return tuple(sorted(found, key=lambda f: f.key))
 
     def keys(self, folder: str) -> tuple[str, ...]:
