@@ -86,7 +86,7 @@ def _stage(
         read, quarantined = counts[table.name]
         exact = [n.source for n in plan.nested] if strict else landing.exact.get(plan.name, ())
         sql = table_sql(plan, table, landing.rows(plan.name), exact=exact, strict=strict)
-        if plan.adopt:
+        if plan.adopt and plan.name not in landing.bad:
             files = ports.lake.adopt(table, landing.landed[plan.name], attempt)
         else:
             files = _write(table, sql, landing.inputs(plan.name), read - quarantined, ports, attempt, progress)
