@@ -100,3 +100,21 @@ def test_a_file_that_iceberg_could_not_read_is_refused_by_its_column(home: Path)
     )
     with pytest.raises(UnsupportedError, match=r"at timestamp\[ms\], where the table has at timestamp\[us\]"):
         chain.run("flatten")
+
+
+def test_rows_that_follow_others_into_quarantine_are_left_out_of_what_is_adopted(home: Path) -> None:
+    for folder in ("customers", "orders"):
+        (home / "lake" / folder).mkdir(parents=True)
+    (home / "lake/customers/a.csv").write_text("id,n\n1,7\n2,abc\n")
+    rows = pa.table({"id": pa.array([1, 2], pa.int64()), "customer": pa.array([1, 2], pa.int32())})
+    pq.write_table(rows, home / "lake/orders/a.parquet")
+    tables = [{**KEYED[0], "types": {"id": "int", "n": "int"}}, KEYED[1]]
+    group = {"quarantine": {"max_share": 0.6}}
+    chain = lake_chain(home, home / "lake", tables, kpis=[count_of("orders")], group=group, files=FILES)
+    chain.run("append")
+    assert lake_rows(chain, "orders") == [{"id": 1, "customer": 1}]
+    aside = lake_rows(chain, "g_quarantine", "table_name, reason", "table_name")
+    assert [(r["table_name"], r["reason"]) for r in aside] == [
+        ("customers", f'n: "abc" is no int, in {home}/lake/customers/a.csv'),
+        ("orders", "refers to quarantined customers (id=2)"),
+    ]
