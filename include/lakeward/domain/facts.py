@@ -137,6 +137,7 @@ class TablePlan:
     prove_rows: bool = True  # every column of every row is compared, beside the KPIs
     within: str = ""  # condition of the source's SQL: only the rows of a window
     dialect: Dialect = Dialect.POSTGRES  # of the source, in which its expressions and conditions are written
+    adopt: bool = False  # its files are copied as they are, into the landing and from there into the lake
 
     @property
     def name(self) -> str:

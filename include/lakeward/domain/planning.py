@@ -12,7 +12,7 @@ from lakeward.domain.faults import Faults
 from lakeward.domain.guards import announced
 from lakeward.domain.nesting import Nested, child_table, nest
 from lakeward.domain.oversize import bytes_of
-from lakeward.domain.planning_checks import check_access, check_names
+from lakeward.domain.planning_checks import check_access, check_adoption, check_names
 from lakeward.domain.postgres_numbers import UnboundedError, Widest, advice, widest, widest_sql
 from lakeward.domain.same_names import tell_apart
 from lakeward.domain.shaping import layout
@@ -59,6 +59,9 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
         and not spec.filter
         and (plain or source.kind in {"view", "materialized view"})
     )
+    if source.adopt:
+        with faults.at("table"):
+            check_adoption(spec, source, landed, lake)
     system = SYSTEMS[source.system]
     unread = unread_column(landed, system.origin)
     plan = TablePlan(
@@ -80,6 +83,7 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
         dropped=tuple(c.name for c in source.columns if c not in kept),
         prove_rows=spec.prove_rows,
         dialect=system.dialect,
+        adopt=source.adopt,
     )
     certain = len(landed) == len(kept) and all(_is_beside(trouble.path) for trouble in faults.troubles)
     faults.check(plan if certain else None)

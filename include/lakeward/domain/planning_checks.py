@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from lakeward.domain.facts import LakeTable, LandedColumn
 from lakeward.domain.faults import Faults
 from lakeward.domain.same_names import check_same_names
 from lakeward.domain.shaping import suggest
@@ -37,6 +38,26 @@ def check_access(spec: TableSpec, source: SourceTable) -> None:
         )
         raise UnsupportedError(
             f"{source.label} {what}, which has no snapshot", todo="migrate what is foreign from its own server."
+        )
+
+
+def check_adoption(
+    spec: TableSpec, source: SourceTable, landed: Sequence[LandedColumn], lake: Sequence[LakeTable]
+) -> None:
+    """Refuse what files that are copied as they are could not be."""
+    parts = ("filter", "drop", "mask", "rename", "special", "flatten", "partition", "sort")
+    asked = [part for part in parts if getattr(spec, part)]
+    kept = {"int": "integer", "long": "bigint", "string": "varchar", "binary": "blob"}
+    bases = {c.name: c.base for c in source.columns}
+    other = [c.source for c in landed if bases[c.source] != kept.get(c.type, c.type.partition("(")[0])]
+    if asked or other or len(lake) > 1:
+        what = [
+            *(f"`{part}`" for part in asked),
+            *(f"column {name!r}, which is of another type there" for name in other),
+        ]
+        raise SpecError(
+            f"{source.label} is to be adopted as it is, which does not go with {', '.join(what)}",
+            todo="leave these out, or `adopt`: then its rows are written anew.",
         )
 
 

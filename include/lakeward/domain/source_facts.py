@@ -53,6 +53,7 @@ class SourceTable:
     unreadable_columns: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()  # labels of every table that it inherits from, whose rows hold its own
     whole: bool = True  # the role may read the table, not only columns of it by name, which ctid is none of
+    adopt: bool = False  # it is made of Parquet files that are wanted as they are
     system: str = "postgres"  # whose types and SQL these are, as ``systems.SYSTEMS`` knows it
 
     @property

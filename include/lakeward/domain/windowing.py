@@ -124,7 +124,7 @@ def in_window(
         return replace(group, cut_id=cut_id(migration, group.name, name, run_key)) if name else group
     sliced = how.tables
     tables = tuple(
-        replace(t, within=_Slice(group, how, windows).of(t), scan=False) if t.name in sliced else t
+        replace(t, within=_Slice(group, how, windows).of(t), scan=False, adopt=False) if t.name in sliced else t
         for t in group.tables
     )
     if not name:

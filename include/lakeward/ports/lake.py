@@ -83,6 +83,9 @@ class Lake(Protocol):
     ) -> tuple[StagedFile, ...]:
         """Write rows, already ordered by partition and sort order, as data files that nobody can read yet."""
 
+    def adopt(self, table: LakeTable, files: FileSet, attempt: str) -> tuple[StagedFile, ...]:
+        """Copy files byte for byte that are as the table's own would be; UnsupportedError says what does not fit."""
+
     def staged(self, table: LakeTable, files: Sequence[StagedFile | LiveFile]) -> FileSet:
         """Files, staged ones too, as something to read."""
 

@@ -37,6 +37,10 @@ class FilesSpec(Spec):
         description="`auto` goes by the names: `.parquet`, `.jsonl`, `.ndjson`, `.json`, `.csv`, `.tsv`, and `.gz` or `.zst` after the latter.",
     )
     hive: Flag = Field(default=True, description="Whether folders called `name=value` are columns, as text.")
+    adopt: Literal["no", "copy"] = Field(
+        "no",
+        description="Parquet that fits: `copy` takes its files as they are, byte for byte, where nothing is to be reshaped.",
+    )
     csv: CsvSpec = Field(CsvSpec(), description="How CSV files are written.")
     columns: dict[Identifier, LakeType] = Field(
         default_factory=dict,

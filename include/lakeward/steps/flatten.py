@@ -86,7 +86,10 @@ def _stage(
         read, quarantined = counts[table.name]
         exact = [n.source for n in plan.nested] if strict else landing.exact.get(plan.name, ())
         sql = table_sql(plan, table, landing.rows(plan.name), exact=exact, strict=strict)
-        files = _write(table, sql, landing.inputs(plan.name), read - quarantined, ports, attempt, progress)
+        if plan.adopt and plan.name not in landing.bad:
+            files = ports.lake.adopt(table, landing.landed[plan.name], attempt)
+        else:
+            files = _write(table, sql, landing.inputs(plan.name), read - quarantined, ports, attempt, progress)
         yield StagedTable(table.name, files, sum(f.rows for f in files), read, quarantined)
 
 

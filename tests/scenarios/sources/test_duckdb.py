@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from shop_world import CUSTOMERS, KPIS, ORDERS, ROWS, check_whole_way, run
+from shop_world import CUSTOMERS, KPIS, ORDERS, ROWS, check_whole_way, drilled, run
 from tests.chain import Chain
 from tests.sources import count_of, failing, lake_rows, source_chain
 
@@ -258,3 +258,19 @@ def lake_rows_of(chain: Chain) -> list[object]:
         files = ports.lake.snapshot(lake, pointer.tables[ports.lake.qualified("orders")])
         found: list[object] = ports.engine.table("SELECT id FROM t", {"t": files}).to_pylist()
     return found
+
+
+def test_rows_with_declared_texts_are_repaired(home: Path) -> None:
+    file = make(
+        home / "texts.duckdb",
+        "CREATE TABLE texts (id INTEGER PRIMARY KEY, amount VARCHAR)",
+        "INSERT INTO texts VALUES (1, '1.10'), (2, '2.20')",
+    )
+    chain = chain_of(home, file, [{"table": "texts", "types": {"amount": "decimal(9,2)"}}], [count_of("texts")])
+    assert failing(chain.run()["g"]) == {}
+    with duckdb.connect(str(file)) as con:
+        con.execute("UPDATE texts SET amount = '2.21' WHERE id = 2")
+    assert drilled(chain)[0] == 1
+    done = run("repair", chain.file, "--group", "g", "--confirm")
+    assert done.exit_code == 0, done.output
+    assert drilled(chain)[0] == 0

@@ -223,6 +223,7 @@ def test_a_file_that_moves_while_it_is_read_counts_for_nothing(home: Path, way: 
                 file.unlink()
             else:
                 file.write_bytes(file.read_bytes())
+            cut.query("SELECT sum(total) AS n FROM main.orders")
 
     with pytest.raises(SourceError, match=said):
         moved()

@@ -16,6 +16,7 @@ from pyiceberg.exceptions import (
 from pyiceberg.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
+from lakeward.adapters.iceberg.adopt import adopt_files
 from lakeward.adapters.iceberg.catalog import explained, open_catalog
 from lakeward.adapters.iceberg.change import can_commit_together
 from lakeward.adapters.iceberg.commit import Landing
@@ -122,6 +123,12 @@ class IcebergLake:
         live = self._load(table.name)
         with explained(self._properties, f"write files of table {self.qualified(table.name)}"):
             return write_files(live, batches, attempt, self._file_size, progress)
+
+    def adopt(self, table: LakeTable, files: FileSet, attempt: str) -> tuple[StagedFile, ...]:
+        """Copy files byte for byte that are as the table's own would be; on failure none stays."""
+        live = self._load(table.name)
+        with explained(self._properties, f"copy files of table {self.qualified(table.name)}"):
+            return adopt_files(live, files, attempt)
 
     def staged(self, table: LakeTable, files: Sequence[StagedFile | LiveFile]) -> FileSet:
         """Files, staged ones too, as something to read."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import duckdb
 
@@ -74,6 +74,10 @@ class Attached:
     def files(self, _: TablePlan) -> tuple[FileFact, ...]:
         """The snapshot names the one file that there is."""
         return ()
+
+    def opened(self, _: TablePlan) -> Iterator[BinaryIO]:
+        """There are no files to adopt."""
+        return iter(())
 
     def check(self) -> None:
         """Whether the file was put in the place of another, or written to in spite of the lock."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import BinaryIO
 
 import duckdb
 
@@ -19,6 +20,7 @@ from lakeward.domain.identity import digest
 from lakeward.domain.json_values import value_sql
 from lakeward.domain.source_facts import SourceColumn, SourceTable
 from lakeward.domain.sql import ident, text
+from lakeward.errors import SourceError
 from lakeward.spec.files import MEMBERS, FilesSpec
 
 PATH = "#path"
@@ -84,6 +86,12 @@ class Listed:
         files = self._tables[table.table].files
         return tuple(FileFact(file.url, 0, file.bytes, self._checksum(file)) for file in files)
 
+    def opened(self, table: TablePlan) -> Iterator[BinaryIO]:
+        """Each file's bytes, one after the other."""
+        for file in self._tables[table.table].files:
+            with closing(self._listing.open(file)) as content:
+                yield content
+
     def check(self) -> None:
         """Whether every file that was listed is there and the same; new ones are the next run's."""
         check_same(self._listing, [file for table in self._tables.values() for file in table.files])
@@ -97,7 +105,12 @@ class Listed:
         )
 
     def _table(self, con: duckdb.DuckDBPyConnection, table: LakeTable) -> SourceTable:
-        rows = 0
+        rows, adopt = 0, table.spec.adopt == "copy"
+        if adopt and (table.format != "parquet" or table.hive or len(self._groups[table.name]) > 1):
+            raise SourceError(
+                f"{table.name} is to be adopted as it is, which only Parquet files can be that all have the same columns and no partitions.",
+                todo=f"Leave `adopt` out under source.files.{table.name}.",
+            )
         if table.format == "parquet":
             urls = ", ".join(text(file.url) for file in table.files)
             rows = int(con.execute(_ROWS.format(urls)).fetchall()[0][0])
@@ -113,6 +126,7 @@ class Listed:
             readable=True,
             estimated_rows=rows,
             bytes=sum(file.bytes for file in table.files),
+            adopt=adopt,
             system="files",
         )
 

@@ -21,6 +21,7 @@ FORMATS = {
     ".tsv": "csv",
 }
 _COMPRESSED = (".gz", ".zst")
+_GLOB = ("*", "?", "[")
 _DEFAULT = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -78,6 +79,11 @@ def _table(name: str, spec: FilesSpec, files: Sequence[LakeFile]) -> LakeTable:
         raise SourceError(
             f"{name}: its files are of several formats ({', '.join(sorted(map(str, formats)))}), as {files[0].key} and {files[-1].key}.",
             todo="Make two tables of them under `source.files`.",
+        )
+    if odd := next((f for f in files if any(c in f.url for c in _GLOB)), None):
+        raise SourceError(
+            f"{name}: the name of {odd.url} holds one of {' '.join(_GLOB)}, and DuckDB would read every file that it matches.",
+            todo="Rename the file, or leave it out by `source.files`.",
         )
     hive, values = _partitions(name, files) if spec.hive else ((), {})
     return LakeTable(name, spec, str(formats.pop()), tuple(files), hive, values)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
@@ -15,6 +15,7 @@ from lakeward.domain.file_facts import StorageAccess
 from lakeward.errors import SourceError
 
 _CHUNK = 1 << 20
+_FEW = 20
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
 
 
@@ -44,8 +45,8 @@ class Listing(Protocol):
     def keys(self, folder: str) -> tuple[str, ...]:
         """What is in folders of that name, hidden or not."""
 
-    def state(self, file: LakeFile) -> str:
-        """The file's state now; empty when it is gone."""
+    def states(self, files: Sequence[LakeFile]) -> Mapping[str, str]:
+        """The states of files now, by their keys; those that are gone have none."""
 
     def open(self, file: LakeFile) -> BinaryIO:
         """The file's bytes."""
@@ -66,16 +67,17 @@ class LocalListing:
             )
         paths = (p for p in self._root.rglob("*") if p.is_file())
         keys = ((p.relative_to(self._root).as_posix(), p) for p in paths)
-        found = (LakeFile(key, str(p), p.stat().st_size, _state(p)) for key, p in keys if _is_shown(key))
+        states = ((key, p, _state(p)) for key, p in keys if _is_shown(key))  # none: it is gone since it was found
+        found = (LakeFile(key, str(p), int(state.split(":")[2]), state) for key, p, state in states if state)
         return tuple(sorted(found, key=lambda f: f.key))
 
     def keys(self, folder: str) -> tuple[str, ...]:
         """What is in folders of that name, hidden or not."""
         return tuple(sorted(p.relative_to(self._root).as_posix() for p in self._root.glob(f"*/{folder}/*")))
 
-    def state(self, file: LakeFile) -> str:
-        """Device, inode, size and times."""
-        return _state(Path(file.url))
+    def states(self, files: Sequence[LakeFile]) -> Mapping[str, str]:
+        """Device, inode, size and times of each."""
+        return {file.key: state for file in files if (state := _state(Path(file.url)))}
 
     def open(self, file: LakeFile) -> BinaryIO:
         """The file's bytes."""
@@ -109,9 +111,11 @@ class S3Listing:
         """What is in folders of that name, hidden or not."""
         return tuple(entry.key for entry in self._store.entries("") if f"/{folder}/" in entry.key)
 
-    def state(self, file: LakeFile) -> str:
-        """The etag."""
-        return self._store.etag(file.key) or ""
+    def states(self, files: Sequence[LakeFile]) -> Mapping[str, str]:
+        """The etags: of a few objects one by one, of many from a listing."""
+        if len(files) > _FEW:
+            return {file.key: file.state for file in self.files()}
+        return {file.key: etag for file in files if (etag := self._store.etag(file.key))}
 
     def open(self, file: LakeFile) -> BinaryIO:
         """The object's bytes, as they come."""
@@ -198,19 +202,9 @@ def changed(file: LakeFile) -> SourceError:
 
 def check_same(listing: Listing, files: Sequence[LakeFile]) -> None:
     """SourceError when one of the files is gone or another by now."""
+    now = listing.states(files)
     for file in files:
-        now = listing.state(file)
-        if not now:
+        if file.key not in now:
             raise vanished(file)
-        if now != file.state:
+        if now[file.key] != file.state:
             raise changed(file)
-
-
-@contextmanager
-def noticing(listing: Listing, files: Sequence[LakeFile]) -> Iterator[None]:
-    """What fails because a file is gone or changed is told as that."""
-    try:
-        yield
-    except SourceError:
-        check_same(listing, files)
-        raise

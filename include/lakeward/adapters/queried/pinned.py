@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import BinaryIO
 
 import duckdb
 
@@ -47,6 +48,10 @@ class Pinned:
         """The table itself, its version in the place of a checksum."""
         pin = self._pins[table.table]
         return (FileFact(pin.url, 0, 0, pin.version),)
+
+    def opened(self, _: TablePlan) -> Iterator[BinaryIO]:
+        """There are no files to adopt."""
+        return iter(())
 
     def check(self) -> None:
         """A version does not change; one whose files were taken away can't be read to its end."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import duckdb
 
@@ -31,6 +31,9 @@ class Fixed(Protocol):
 
     def files(self, table: TablePlan, /) -> tuple[FileFact, ...]:
         """The files that a table's rows are read from, where these are named one by one; ``rows`` may be 0: not known."""
+
+    def opened(self, table: TablePlan, /) -> Iterator[BinaryIO]:
+        """The bytes of the files of a table that is adopted."""
 
     def check(self) -> None:
         """SourceError when what was read is no longer what was opened."""

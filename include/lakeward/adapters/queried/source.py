@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from lakeward.adapters.arrow_files import copied_as_is
 from lakeward.adapters.duck_setup import connect, use_storage
 from lakeward.adapters.landing import Tally, copied, of_store
 from lakeward.adapters.queried.place import Fixed, Place
@@ -92,7 +93,11 @@ class QueriedSource:
     @contextmanager
     def _reading(self) -> Iterator[QueriedCut]:
         with self._opened() as (fixed, con):
-            yield QueriedCut(self._place, fixed, con, datetime.now(UTC) + self._max_age)
+            try:
+                yield QueriedCut(self._place, fixed, con, datetime.now(UTC) + self._max_age)
+            except SourceError:
+                fixed.check()  # what fails because it was changed is told as that
+                raise
             fixed.check()
 
     @contextmanager
@@ -132,6 +137,8 @@ class QueriedCut:
         self, table: TablePlan, url: str, access: StorageAccess, progress: Progress, only: str = ""
     ) -> tuple[FileFact, ...]:
         """Write the table's rows as Parquet files below ``url``; ``only`` those that fulfil a condition of ours."""
+        if table.adopt and not only:
+            return tuple(copied_as_is(self._fixed.opened(table), url, access))
         if "://" not in url:
             Path(url).mkdir(parents=True, exist_ok=True)
         columns = ", ".join(f"{c.expression} AS {ident(c.source)}" for c in table.columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import duckdb
 
@@ -76,6 +76,10 @@ class Opened:
     def files(self, _: TablePlan) -> tuple[FileFact, ...]:
         """The snapshot names the one file that there is."""
         return ()
+
+    def opened(self, _: TablePlan) -> Iterator[BinaryIO]:
+        """There are no files to adopt."""
+        return iter(())
 
     def check(self) -> None:
         """Whether the path still names the file that was read; that others write to it does no harm."""
