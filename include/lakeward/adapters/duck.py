@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
 from duckdb.func import PythonUDFType
 
-from lakeward.adapters.duck_ranges import FEW, Order, Ranges, in_order, look, order_sql, part_sql, sample_clause
+from lakeward.adapters.duck_ranges import FEW, Order, Ranges, in_order, look, order_sql, part_sql, room, sample_clause
 from lakeward.adapters.duck_setup import connect, use_storage
 from lakeward.adapters.murmur import hashes
 from lakeward.adapters.refusals import is_full
@@ -68,13 +67,13 @@ class DuckEngine:
             if not ranges.starts:
                 yield _streamed(con, whole, inputs, batch_rows)
                 return
-            with TemporaryDirectory(prefix="ranges-", dir=self._temp_dir) as folder:
+            with room(self._temp_dir) as folder:
                 with _explained(inputs):
                     con.execute("SET preserve_insertion_order = false")
                     con.execute(f"SET partitioned_write_flush_threshold = {ranges.rows(MOST_HELD, BYTES_HELD)}")
-                    con.execute(part_sql(sql, order, ranges, Path(folder)))
+                    con.execute(part_sql(sql, order, ranges, folder))
                     con.execute("SET preserve_insertion_order = true")
-                batches = _batches(in_order(con, order, Path(folder), batch_rows), inputs)
+                batches = _batches(in_order(con, order, folder, batch_rows), inputs)
                 first = next(batches)
                 yield pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
 

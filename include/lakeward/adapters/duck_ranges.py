@@ -5,9 +5,14 @@ DuckDB's own sort of many wide rows outgrows its memory limit, or fails, when th
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lakeward.domain.sql import ident, text
@@ -25,6 +30,7 @@ RANGE_BYTES = 48 * 2**20
 AT_ONCE = 128 * 2**20
 """Bytes that are sorted as they come."""
 MOST = 256
+_PREFIX = "ranges-"
 _SAMPLED = 50_000
 _MANY = 20 * _SAMPLED
 _SHARE = 10
@@ -54,6 +60,33 @@ class Ranges:
     def rows(self, most: int, size: int) -> int:
         """As many rows as fit a size."""
         return max(1, min(most, int(size / self.width))) if self.width else most
+
+
+@contextmanager
+def room(temp: Path) -> Iterator[Path]:
+    """A folder of one's own in ``temp``; those that killed processes have left there are removed.
+
+    Whose process lives holds a lock of its folder; another lock keeps folders from being looked at before they have theirs.
+    """
+    with ExitStack() as held:
+        with _locked(temp, wait=True):
+            for left in temp.glob(f"{_PREFIX}*"):
+                with suppress(OSError), _locked(left):
+                    shutil.rmtree(left)
+            folder = Path(held.enter_context(TemporaryDirectory(prefix=_PREFIX, dir=temp)))
+            held.enter_context(_locked(folder))
+        yield folder
+
+
+@contextmanager
+def _locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold the lock of a folder; BlockingIOError when somebody else does."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(opened)
 
 
 def look(con: duckdb.DuckDBPyConnection, sql: str, order: Order, rows: int) -> Ranges:
