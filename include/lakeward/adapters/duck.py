@@ -12,7 +12,18 @@ import duckdb
 import pyarrow as pa
 from duckdb.func import PythonUDFType
 
-from lakeward.adapters.duck_ranges import FEW, Order, Ranges, in_order, look, order_sql, part_sql, room, sample_clause
+from lakeward.adapters.duck_ranges import (
+    FEW,
+    Order,
+    Ranges,
+    in_order,
+    look,
+    order_sql,
+    part,
+    ranged_sql,
+    room,
+    sample_clause,
+)
 from lakeward.adapters.duck_setup import connect, use_storage
 from lakeward.adapters.murmur import hashes
 from lakeward.adapters.refusals import is_full
@@ -25,8 +36,6 @@ from lakeward.ports import Input
 
 SPILL = "A disk is full: make room for spill files (LAKEWARD_HOME/tmp) or at the place that the message names, then run the step again."
 BATCH_ROWS, BATCH_BYTES = 65_536, 16 * 2**20
-MOST_HELD, BYTES_HELD = 131_072, 24 * 2**20
-"""Rows and bytes that wait for being written to their range."""
 _MEMORY = "Out of Memory Error"
 _DATA = (
     duckdb.ConversionException,
@@ -70,8 +79,7 @@ class DuckEngine:
             with room(self._temp_dir) as folder:
                 with _explained(inputs):
                     con.execute("SET preserve_insertion_order = false")
-                    con.execute(f"SET partitioned_write_flush_threshold = {ranges.rows(MOST_HELD, BYTES_HELD)}")
-                    con.execute(part_sql(sql, order, ranges, folder))
+                    part(con.execute(ranged_sql(sql, order, ranges)).to_arrow_reader(batch_rows), folder)
                     con.execute("SET preserve_insertion_order = true")
                 batches = _batches(in_order(con, order, folder, batch_rows), inputs)
                 first = next(batches)
