@@ -7,13 +7,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
 from duckdb.func import PythonUDFType
 
-from lakeward.adapters.duck_ranges import FEW, Order, Ranges, in_order, look, order_sql, part_sql, sample_clause
+from lakeward.adapters.duck_ranges import (
+    FEW,
+    Order,
+    Ranges,
+    in_order,
+    look,
+    order_sql,
+    part,
+    ranged_sql,
+    room,
+    sample_clause,
+)
 from lakeward.adapters.duck_setup import connect, use_storage
 from lakeward.adapters.murmur import hashes
 from lakeward.adapters.refusals import is_full
@@ -26,8 +36,6 @@ from lakeward.ports import Input
 
 SPILL = "A disk is full: make room for spill files (LAKEWARD_HOME/tmp) or at the place that the message names, then run the step again."
 BATCH_ROWS, BATCH_BYTES = 65_536, 16 * 2**20
-MOST_HELD, BYTES_HELD = 131_072, 24 * 2**20
-"""Rows and bytes that wait for being written to their range."""
 _MEMORY = "Out of Memory Error"
 _DATA = (
     duckdb.ConversionException,
@@ -68,13 +76,12 @@ class DuckEngine:
             if not ranges.starts:
                 yield _streamed(con, whole, inputs, batch_rows)
                 return
-            with TemporaryDirectory(prefix="ranges-", dir=self._temp_dir) as folder:
+            with room(self._temp_dir) as folder:
                 with _explained(inputs):
                     con.execute("SET preserve_insertion_order = false")
-                    con.execute(f"SET partitioned_write_flush_threshold = {ranges.rows(MOST_HELD, BYTES_HELD)}")
-                    con.execute(part_sql(sql, order, ranges, Path(folder)))
+                    part(con.execute(ranged_sql(sql, order, ranges)).to_arrow_reader(batch_rows), folder)
                     con.execute("SET preserve_insertion_order = true")
-                batches = _batches(in_order(con, order, Path(folder), batch_rows), inputs)
+                batches = _batches(in_order(con, order, folder, batch_rows), inputs)
                 first = next(batches)
                 yield pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
 

@@ -5,16 +5,20 @@ DuckDB's own sort of many wide rows outgrows its memory limit, or fails, when th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakeward.domain.sql import ident, text
-
-if TYPE_CHECKING:
-    import duckdb
-    import pyarrow as pa
 
 Order = Sequence[tuple[str, str]]
 """SQL of what rows are ordered by, each with its direction, such as ``ASC NULLS FIRST``."""
@@ -25,12 +29,13 @@ RANGE_BYTES = 48 * 2**20
 AT_ONCE = 128 * 2**20
 """Bytes that are sorted as they come."""
 MOST = 256
+_PREFIX = "ranges-"
 _SAMPLED = 50_000
 _MANY = 20 * _SAMPLED
 _SHARE = 10
 _VALUE_BYTES = 16
 _KEY_BYTES = 64
-_KEY, _RANGE = ident("#key"), ident("#range")
+_KEY, _RANGE = ident("#key"), "#range"
 
 
 def order_sql(order: Order) -> str:
@@ -56,6 +61,33 @@ class Ranges:
         return max(1, min(most, int(size / self.width))) if self.width else most
 
 
+@contextmanager
+def room(temp: Path) -> Iterator[Path]:
+    """A folder of one's own in ``temp``; those that killed processes have left there are removed.
+
+    Whose process lives holds a lock of its folder; another lock keeps folders from being looked at before they have theirs.
+    """
+    with ExitStack() as held:
+        with _locked(temp, wait=True):
+            for left in temp.glob(f"{_PREFIX}*"):
+                with suppress(OSError), _locked(left):
+                    shutil.rmtree(left)
+            folder = Path(held.enter_context(TemporaryDirectory(prefix=_PREFIX, dir=temp)))
+            held.enter_context(_locked(folder))
+        yield folder
+
+
+@contextmanager
+def _locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold the lock of a folder; BlockingIOError when somebody else does."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(opened)
+
+
 def look(con: duckdb.DuckDBPyConnection, sql: str, order: Order, rows: int) -> Ranges:
     """Ranges of about ``RANGE_BYTES``.
 
@@ -76,25 +108,38 @@ def look(con: duckdb.DuckDBPyConnection, sql: str, order: Order, rows: int) -> R
     return Ranges(tuple(sorted(starts)), width)
 
 
-def part_sql(sql: str, order: Order, ranges: Ranges, folder: Path) -> str:
-    """A statement that writes the rows of the SQL into ``folder``, a folder for each range."""
+def ranged_sql(sql: str, order: Order, ranges: Ranges) -> str:
+    """The rows of the SQL with the number of their range."""
     keyed = f"SELECT *, {_key(order)} AS {_KEY} FROM ({sql})"
     number = _range_of(ranges.starts, 0, len(ranges.starts))
-    ranged = f"SELECT * EXCLUDE ({_KEY}), {number} AS {_RANGE} FROM ({keyed})"
-    options = f"FORMAT parquet, COMPRESSION uncompressed, WRITE_BLOOM_FILTER false, PARTITION_BY ({_RANGE})"
-    return f"COPY ({ranged}) TO {text(str(folder))} ({options})"
+    return f"SELECT * EXCLUDE ({_KEY}), ({number})::UTINYINT AS {ident(_RANGE)} FROM ({keyed})"
+
+
+def part(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
+    """Write rows with the number of their range into ``folder``, a file for each range."""
+    with ExitStack() as opened:
+        writers: dict[int, pa.ipc.RecordBatchFileWriter] = {}
+        for batch in batches:
+            numbers, rows = batch.column(_RANGE), batch.drop_columns([_RANGE])
+            order = pc.sort_indices(numbers)
+            rows, runs = rows.take(order), pc.run_end_encode(numbers.take(order))
+            start = 0
+            for end, number in zip(runs.run_ends.to_pylist(), runs.values.to_pylist(), strict=True):
+                if number not in writers:
+                    sink = opened.enter_context(pa.OSFile(str(folder / f"{number:03d}.arrow"), "wb"))
+                    writers[number] = opened.enter_context(pa.ipc.new_file(sink, rows.schema))
+                writers[number].write_batch(rows.slice(start, end - start))
+                start = end
 
 
 def in_order(con: duckdb.DuckDBPyConnection, order: Order, folder: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """The rows of all ranges, one range after the other; each one's files are gone when it has been read."""
-    found = sorted(folder.iterdir(), key=lambda path: int(path.name.rpartition("=")[2]))
-    for path in found:
-        files = sorted(path.iterdir())
-        listed = ", ".join(text(str(file)) for file in files)
-        read = f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false) {order_sql(order)}"
-        yield from con.execute(read).to_arrow_reader(batch_rows)
-        for file in files:
-            file.unlink()
+    """The rows of all ranges, one range after the other; each one's file is gone when it has been read."""
+    for path in sorted(folder.iterdir()):
+        with pa.OSFile(str(path)) as file:
+            con.register(_RANGE, pa.ipc.open_file(file).read_all())
+        path.unlink()
+        yield from con.execute(f"SELECT * FROM {ident(_RANGE)} {order_sql(order)}").to_arrow_reader(batch_rows)
+        con.unregister(_RANGE)
 
 
 def _key(order: Order) -> str:

@@ -36,6 +36,8 @@ def _columns(plan: TablePlan, now: SourceTable) -> Iterator[str]:
             yield f"column {column.column!r} is gone"
         elif found.type != column.source_type:
             yield f"column {column.column!r} was {column.source_type} and is {found.type}"
+        elif column.definition and found.definition != column.definition:
+            yield f"the type {found.type} of column {column.column!r} was made of {column.definition} and is made of {found.definition or 'nothing'}"
         elif found.nullable and not column.nullable:
             yield f"column {column.column!r} was not null and may be null now"
         if found and column.column in now.unreadable_columns:

@@ -37,6 +37,7 @@ class LandedColumn:
     guards: tuple[str, ...] = ()  # nan, infinity, scale, ...: counted at the source, refused when not zero
     policy: str = ""  # null, text, trim, quarantine
     bounds: str = ""  # where bounds of arrays are looked for: array, composite, both
+    definition: str = ""  # of its type at the source: an enum's labels, what a domain stands on
     name: str = ""  # the source's own name, where ``source`` had to differ from it by more than case
 
     @property

@@ -17,9 +17,10 @@ _GLOB = frozenset("*?[")
 
 
 def wanted_tables(groups: Sequence[GroupSpec], home: str = "public") -> list[str]:
-    """Globs of what must be known of the source: everything, where a name may be mistyped or a parent be meant."""
+    """Globs of what must be known of the source: everything, where a name may be mistyped or a parent be meant, and what is named."""
     patterns = [_pattern(t.table, home) for g in groups for t in g.tables]
-    return ["*"] if any(not _is_glob(p) for p in patterns) else patterns
+    named = [p for p in patterns if not _is_glob(p)]
+    return ["*", *named] if named else patterns
 
 
 def match_tables(

@@ -181,4 +181,5 @@ def _masked(column: LandedColumn, mask: MaskMethod) -> LandedColumn:
         native=False,
         nullable=column.nullable or mask is MaskMethod.NULL,
         mask=mask.value,
+        definition=column.definition,
     )

@@ -20,6 +20,7 @@ class SourceColumn:
         "plain"  # plain, array, composite, enum, domain, extension: of what a domain stands on, if that is special
     )
     comment: str = ""
+    definition: str = ""  # what its type is made of: the labels of an enum, what a domain stands on
     element: str = ""  # of an array, the base type of its elements; ``record`` for composite ones
     exact: str = ""  # of a nested value, the type from which the source's own JSON is exact
 

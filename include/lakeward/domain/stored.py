@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -23,6 +24,22 @@ def _adapter(kind: type) -> TypeAdapter[object]:
 def to_json(fact: object) -> bytes:
     """A fact as JSON, the same bytes for the same fact."""
     return _adapter(type(fact)).dump_json(fact, indent=1)
+
+
+def is_stored(fact: object, data: bytes) -> bool:
+    """Whether these bytes are the fact as it was stored, by this version or by one that knew fewer of its fields."""
+    found: object = json.loads(data)
+    return to_json(found) == data and _within(found, json.loads(to_json(fact)))
+
+
+def _within(part: object, whole: object) -> bool:
+    match part, whole:
+        case dict(), dict():
+            return all(key in whole and _within(value, whole[key]) for key, value in part.items())
+        case list(), list():
+            return len(part) == len(whole) and all(map(_within, part, whole))
+        case _:
+            return (type(part), part) == (type(whole), whole)
 
 
 def from_json(kind: type[T], data: bytes | str, at: str = "") -> T:

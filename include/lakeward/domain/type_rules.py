@@ -70,4 +70,5 @@ def landed(
         guards=guards,
         policy=policy,
         bounds=bounds,
+        definition=column.definition,
     )

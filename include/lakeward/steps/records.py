@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from lakeward.domain.chain import Chain, Record, number_of, read_chain, sha256, told
 from lakeward.domain.evidence import Evidence, Pointer, State, Transition
 from lakeward.domain.signing import Signer
-from lakeward.domain.stored import from_json, to_json
+from lakeward.domain.stored import from_json, is_stored
 from lakeward.errors import UnreadableError
 from lakeward.ports import ObjectStore
 
@@ -125,7 +125,7 @@ class _Place:
                 pointer = from_json(Pointer, data)
             except UnreadableError:
                 continue  # told by who reads pointers
-            if to_json(pointer) != data:
+            if not is_stored(pointer, data):
                 yield f"{key}: is not what it was: its text is another"
             yield from (f"{key}: {what}" for what in _against(pointer, moves))
 

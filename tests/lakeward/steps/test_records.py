@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -180,11 +181,23 @@ def test_a_planted_verdict_is_found(store: MemoryStore, kept: Objects) -> None:
         (b'"writers"', b'"legacy"', "is in state legacy"),
         (b"12:09:00", b"12:00:00", "is older than the last recorded transition"),
         (b'"version": ', b'"version":  ', "its text is another"),
+        (b'"version": ', b'"vision": 1,\n "version": ', "its text is another"),
+        (b'"version": ', b'"version": 0,\n "version": ', "its text is another"),
     ],
 )
 def test_a_pointer_that_nobody_moved_so_is_found(store: MemoryStore, old: bytes, new: bytes, said: str) -> None:
     changed(store, pointer_key(NAME, "sales"), lambda data: data.replace(old, new))
     assert any(said in told for told in wrong(store)), wrong(store)
+
+
+def test_a_pointer_of_a_version_that_knew_fewer_fields_is_no_other(store: MemoryStore) -> None:
+    def older(data: bytes) -> bytes:
+        fields = json.loads(data)
+        assert all(not fields.pop(added) for added in ("windows", "basis", "caught"))
+        return to_json(fields)
+
+    changed(store, pointer_key(NAME, "sales"), older)
+    assert wrong(store) == ()
 
 
 def test_a_landing_that_is_gone_for_good_is_only_told(store: MemoryStore, kept: Objects) -> None:

@@ -27,7 +27,9 @@ from lakeward.steps.artifacts import find_manifest, read_plan, read_staged
 from lakeward.steps.extract import extract
 
 TABLES = """
-CREATE TABLE orders (id bigint PRIMARY KEY, total numeric(12,2) NOT NULL, note text, secret text, payload jsonb);
+CREATE TYPE mood AS ENUM ('calm', 'o''k'); CREATE DOMAIN mail AS varchar(80);
+CREATE TABLE orders (id bigint PRIMARY KEY, total numeric(12,2) NOT NULL, note text, secret text, payload jsonb,
+  mood mood DEFAULT 'calm', mail mail DEFAULT 'a@b');
 INSERT INTO orders SELECT i, i, 'n' || i, 's', jsonb_build_object('sku', 's' || i) FROM generate_series(1, 500) i;
 CREATE TABLE lines (id int PRIMARY KEY, total numeric(12,2));
 INSERT INTO lines SELECT i, i FROM generate_series(1, 300) i;
@@ -133,6 +135,11 @@ def told(error: LakewardError) -> str:
         ("ALTER TABLE orders RENAME COLUMN note TO remark", "column 'note' is gone, column 'remark' (text) is new"),
         ("ALTER TABLE orders ALTER total TYPE numeric(14,3)", "column 'total' was numeric(12,2) and is numeric(14,3)"),
         ("ALTER TABLE orders ALTER total DROP NOT NULL", "column 'total' was not null and may be null now"),
+        ("ALTER TYPE mood ADD VALUE 'cross'",
+         "the type mood of column 'mood' was made of 'calm', 'o''k' and is made of 'calm', 'o''k', 'cross'"),
+        ("ALTER TYPE mood RENAME VALUE 'calm' TO 'quiet'", "and is made of 'quiet', 'o''k'"),
+        ("ALTER TABLE orders ALTER mail TYPE text; DROP DOMAIN mail; CREATE DOMAIN mail AS varchar(90); ALTER TABLE orders ALTER mail TYPE mail",
+         "the type mail of column 'mail' was made of character varying(80) and is made of character varying(90)"),
         ("ALTER TABLE orders ENABLE ROW LEVEL SECURITY", "public.orders: row-level security applies"),
         ("DROP TABLE orders", "public.orders: it is gone"),
         (REPLACED, "public.orders: it was a table and is a view"),

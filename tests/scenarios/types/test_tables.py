@@ -151,6 +151,19 @@ def test_a_child_that_is_named_besides_has_its_own_columns(lab: Lab, tmp_path: P
     assert "the rows of public.child are also among those of public.parent, from which it inherits" in plan.notes
 
 
+def test_a_partition_that_is_named_is_carried_by_itself(lab: Lab, tmp_path: Path) -> None:
+    uri = create_database(lab, KINDS)
+    figures = [{"name": name, "table": name, "measure": "sum(v)"} for name in ("parted_1", "parted_2")]
+    chain = chain_of(uri, tmp_path, [{"table": "parted_1"}, {"table": "public.parted_2"}], figures)
+    assert {v.outcome for v in prove(chain)} == {Outcome.PASS}
+    assert [len(lake_rows(chain, name)) for name in ("parted_1", "parted_2")] == [4, 5]
+    chain = chain_of(uri, tmp_path, [{"table": "parted"}, {"table": "parted_1"}], [count_of("parted")])
+    chain.plan()
+    with chain.ports() as ports:
+        plan = read_plan(ports.store, chain.loaded.spec.migration, chain.run_key)
+    assert "the rows of public.parted_1 are also among those of public.parted, from which it inherits" in plan.notes
+
+
 def test_foreign_tables_are_refused_by_name(lab: Lab, tmp_path: Path) -> None:
     uri = create_database(
         lab,

@@ -23,11 +23,16 @@ _LENGTHS = frozenset({"bpchar", "varchar"})
 
 
 def describe(connection: psycopg.Connection[TupleRow], patterns: Sequence[str]) -> tuple[SourceTable, ...]:
-    """Every table or view whose ``schema.table`` matches one of the globs, sorted; partitions go with their parent."""
+    """Every table or view whose ``schema.table`` matches one of the globs, sorted; partitions go with their parent, unless one is named."""
     query = files(__package__).joinpath("catalog.sql").read_text(encoding="utf-8")
     rows = connection.execute(query).fetchall()
-    tables = (_table(row) for row in rows)
-    return tuple(t for t in tables if any(fnmatchcase(t.label, pattern) for pattern in patterns))
+    tables = ((_table(row), bool(row[-1])) for row in rows)
+    return tuple(
+        table
+        for table, is_partition in tables
+        if table.label in patterns
+        or (not is_partition and any(fnmatchcase(table.label, pattern) for pattern in patterns))
+    )
 
 
 def _table(row: TupleRow) -> SourceTable:
@@ -47,6 +52,7 @@ def _table(row: TupleRow) -> SourceTable:
         parents,
         cents,
         whole,
+        _,
     ) = row
     listed = [_column(c, int(str(cents))) for c in columns or ()]
     return SourceTable(
@@ -90,6 +96,7 @@ def _column(found: dict[str, object], cents: int) -> tuple[SourceColumn, bool]:
         scale=scale,
         category=str(found["category"]),
         comment=str(found["comment"]),
+        definition=str(found["definition"]),
         element=str(found["element"]),
     )
     return column, bool(found["readable"])

@@ -29,6 +29,9 @@ SELECT n.nspname, c.relname,
                              WHEN bt.typnamespace <> 'pg_catalog'::regnamespace THEN 'extension'
                              WHEN t.typtype = 'd' THEN 'domain' ELSE 'plain' END,
             'element', coalesce(CASE WHEN et.typtype = 'c' THEN 'record' ELSE et.typname END, ''),
+            'definition', CASE WHEN bt.typtype = 'e'
+                               THEN (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = bt.oid)
+                               WHEN t.typtype = 'd' THEN format_type(bt.oid, coalesce(d.modifier, -1)) ELSE '' END,
             'readable', has_column_privilege(c.oid, a.attnum, 'SELECT'),
             'comment', coalesce(col_description(c.oid, a.attnum), '')) ORDER BY a.attnum)
      FROM pg_attribute a
@@ -60,8 +63,8 @@ SELECT n.nspname, c.relname,
      SELECT json_agg(pn.nspname || '.' || pc.relname ORDER BY pn.nspname, pc.relname)
      FROM above JOIN pg_class pc ON pc.oid = above.inhparent JOIN pg_namespace pn ON pn.oid = pc.relnamespace),
     scale(0::money::numeric),
-    has_table_privilege(c.oid, 'SELECT')
+    has_table_privilege(c.oid, 'SELECT'),
+    c.relispartition
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
-  AND NOT c.relispartition
 ORDER BY n.nspname, c.relname
