@@ -36,7 +36,6 @@ SESSION = "time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISIO
 """What a session must be set to: instants are told in UTC, a backslash escapes, and texts are grouped by all of their characters."""
 _DIGITS, _SCALE = 65, 38
 """Of DECIMAL; what needs more is cut off without a word."""
-_INTEGERS = {"int": 10, "long": 19}
 _FLOAT = {"float": (23, 127, 8), "double": (52, 1023, 16)}
 """Bits of the fraction, bias of the exponent, hexadecimal digits."""
 _UNLIMITED = {"-infinity": "0000-01-01", "infinity": "0000-01-02"}
@@ -136,13 +135,8 @@ class MariaDb(Spelling):
         shifted = exp.BitwiseRightShift(this=side(value), expression=number(16))
         return cast(exp.BitwiseXor(this=side(value), expression=exp.Paren(this=shifted)), "BIGINT")
 
-    def exact(self, value: Expression, kind: str, scale: int) -> Expression:
-        del scale
-        digits = _INTEGERS.get(kind)
-        return cast(value, f"DECIMAL({digits}, 0)") if digits else value
-
-    def room(self) -> tuple[int, int] | None:
-        return _DIGITS, _SCALE
+    room = (_DIGITS, _SCALE)
+    has_wide = False
 
     def weighed(self, weight: Expression, measure: Expression, scale: int) -> Expression:
         digits = call("REPLACE", self.text(measure), word("."), word(""))
