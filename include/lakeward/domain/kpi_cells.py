@@ -233,7 +233,8 @@ class Cells:
             return call("sum", case((is_not_null(name("x")), self._weight)))
         if r.scale is None:
             return call("sum", times(self._weight, text_hash(name("x"), r.value_type, self.dialect)))
-        return self.spelled.weighed(self._weight, name("x"), r.scale)
+        digits = MAX_DIGITS if r.hand else digits_of(r.measure.argument, r.type_of)[0]
+        return self.spelled.weighed(self._weight, name("x"), digits, r.scale)
 
     def _fingerprint(self) -> Expression:
         """One of the finest cells, with where it stands."""

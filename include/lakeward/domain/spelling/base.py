@@ -123,8 +123,11 @@ class Spelling(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def weighed(self, weight: Expression, measure: Expression, scale: int) -> Expression:
-        """Aggregate: the sum of weight by measure, the latter as a whole number of its last digits. Congruent modulo ``MODULUS``."""
+    def weighed(self, weight: Expression, measure: Expression, digits: int, scale: int) -> Expression:
+        """Aggregate: the sum of weight by measure, the latter as a whole number of its last digits. Congruent modulo ``MODULUS``.
+
+        :param digits: that the measure may have.
+        """
 
     @abstractmethod
     def total(self, value: Expression) -> Expression:

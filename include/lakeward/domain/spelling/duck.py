@@ -99,7 +99,7 @@ class Duck(Spelling):
     def wide(self, value: Expression, scale: int) -> Expression:
         return cast(value, f"DECIMAL({MAX_DIGITS}, {scale})")
 
-    def weighed(self, weight: Expression, measure: Expression, scale: int) -> Expression:
+    def weighed(self, weight: Expression, measure: Expression, digits: int, scale: int) -> Expression:
         """By the size of each measure: as bigints, as decimals, and what has more than 18 digits by way of its text.
 
         One cast of a long decimal to an integer costs more than all else of a row.

@@ -75,7 +75,7 @@ class Postgres(Spelling):
     def wide(self, value: Expression, scale: int) -> Expression:
         return cast(value, "DECIMAL")
 
-    def weighed(self, weight: Expression, measure: Expression, scale: int) -> Expression:
+    def weighed(self, weight: Expression, measure: Expression, digits: int, scale: int) -> Expression:
         return times(call("sum", times(weight, measure)), number(10**scale))
 
     def total(self, value: Expression) -> Expression:
