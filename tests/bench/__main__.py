@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -23,7 +24,7 @@ from lakeward.lab import Lab
 from lakeward.lab.postgres import binaries
 
 MOVE = ("plan", "extract", "prepare", "flatten", "append")
-_ROUND = 21
+_ROUND = 22
 _LARGE = 4
 GX = "import great_expectations"
 
@@ -60,6 +61,7 @@ class Bench:
         self.case("lineitem", lambda: self._run("lineitem", ("plan",), ("land",), ("extract",)))
         self.case("figures", lambda: self._run("figures", ("plan",), ("extract",)))
         self.case("parity", self.parity)
+        self.case("group by", self.group_by)
         self.case("import", lambda: self._peer("import", [sys.executable, "-c", GX]))
         self.case("tpch", self.tpch)
         self.case("dlt", lambda: self._peer("dlt", [*dlt, self._empty()]))
@@ -90,6 +92,14 @@ class Bench:
                     raise RuntimeError(f"{case}: lakeward found {ours!r}, reladiff {theirs!r}")
         finally:
             self._dearer(0)
+
+    def group_by(self) -> None:
+        """A KPI of lineitem beside the plain GROUP BY of both sides, by CPU seconds."""
+        printed = self._peer(
+            "figures beside GROUP BY", [sys.executable, "-m", "tests.bench.figures", self.uri, self._empty()]
+        )
+        for name, seconds in json.loads(printed).items():
+            self.taken[f"revenue, {name}"].cpu.append(float(seconds))
 
     def _dearer(self, cents: int) -> None:
         """Make one price of lineitem so much larger than it was."""

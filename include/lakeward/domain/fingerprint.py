@@ -67,13 +67,27 @@ def _null(value: Expression) -> Expression:
     return exp.Is(this=side(value), expression=exp.Null())
 
 
-def key_number(key: Sequence[Column], dialect: Dialect) -> Expression:
+def key_number(key: Sequence[Column], dialect: Dialect, required: Sequence[bool] = ()) -> Expression:
     """An integer from 0 to 2^31, spread evenly and not linear in the key: changes of several rows hardly cancel out."""
+    return spread(folded(key, dialect, required), dialect)
+
+
+def folded(key: Sequence[Column], dialect: Dialect, required: Sequence[bool] = ()) -> Expression:
+    """The key's columns as one integer.
+
+    :param required: which of them are never null; all others cost a test.
+    """
     found = number(1)
-    for value, kind in key:
-        folded = times(add(found, _part(value, kind, dialect)), cast(number(_FOLD), "BIGINT"))
-        found = exp.Paren(this=modulo(folded, _PRIME))
-    return exp.Paren(this=modulo(times(exp.Paren(this=spelling(dialect).mixed(found)), number(_MIX)), _PRIME))
+    never_null = [*required, *[False] * (len(key) - len(required))]
+    for (value, kind), given in zip(key, never_null, strict=True):
+        mixed = times(add(found, _part(value, kind, dialect, given=given)), cast(number(_FOLD), "BIGINT"))
+        found = exp.Paren(this=modulo(mixed, _PRIME))
+    return found
+
+
+def spread(value: Expression, dialect: Dialect) -> Expression:
+    """The number of a key that is ``folded``; it mentions that twice."""
+    return exp.Paren(this=modulo(times(exp.Paren(this=spelling(dialect).mixed(value)), number(_MIX)), _PRIME))
 
 
 def bucket(value: Expression, depth: int = 0) -> Expression:
@@ -114,7 +128,10 @@ def _joined(parts: Sequence[Expression], spelled: Spelling) -> Expression:
     return _joined(chunks, spelled)
 
 
-def _part(value: Expression, kind: str, dialect: Dialect) -> Expression:
+def _part(value: Expression, kind: str, dialect: Dialect, *, given: bool) -> Expression:
+    """One column's part of a key's number; null counts as 0."""
     if kind in _INTEGERS:
-        return exp.Paren(this=bounded(coalesce(cast(value, "BIGINT"), number(0)), _PRIME))
-    return coalesce(spelling(dialect).hashed(_settled(value, kind, dialect), _PART), number(0))
+        whole = cast(value, "BIGINT")
+        return exp.Paren(this=bounded(whole if given else coalesce(whole, number(0)), _PRIME))
+    part = spelling(dialect).hashed(_settled(value, kind, dialect), _PART)
+    return part if given else coalesce(part, number(0))

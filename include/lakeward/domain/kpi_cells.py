@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lakeward.domain.calendar_sql import day_of, period_of_day, period_text
 from lakeward.domain.dialect import Dialect
 from lakeward.domain.filter_sql import condition, literal
-from lakeward.domain.fingerprint import cell_hash, key_number, settled_hash, text_hash
+from lakeward.domain.fingerprint import cell_hash, folded, settled_hash, spread, text_hash
 from lakeward.domain.kpi_digits import INEXACT, MAX_DIGITS, digits_of, scale_of
 from lakeward.domain.kpi_measure import Column, Function, KpiError, Negated, Node, Number, Operation
 from lakeward.domain.kpi_resolve import ResolvedKpi
@@ -36,6 +36,7 @@ from lakeward.domain.tree import (
     times,
 )
 from lakeward.spec.models import Grain
+from lakeward.spec.scalars import LakeType
 
 _COUNTS = frozenset({Function.COUNT, Function.COUNT_DISTINCT})
 _DOUBLE = "DOUBLE"
@@ -79,7 +80,7 @@ class Cells:
         return found
 
     def _base(self) -> Select:
-        """The rows: day, dimensions, the measure ``x`` and the weight ``w``."""
+        """The rows: day, dimensions, the measure ``x`` and what the weight is made of, ``w``; each is reckoned once."""
         r = self.r
         given = []
         if r.spec.date:
@@ -88,9 +89,9 @@ class Cells:
             )
         for alias, dimension in zip(dimensions_of(r), r.spec.dimensions, strict=True):
             given.append(named(canonical(self.columns[dimension], r.type_of(dimension), self.dialect), alias))
-        given += [named(self._argument(), "x"), named(self._weight(), "w")]
+        given += [named(self._argument(), "x"), named(self._key(), "w")]
         filters = [condition(f, self.columns[f.column], r.type_of(f.column), self.dialect) for f in r.filters]
-        return select(given, self.rows, every(*filters) if filters else None)
+        return self.spelled.fence(select(given, self.rows, every(*filters) if filters else None))
 
     def _keys(self) -> list[str]:
         return [*(["day"] if self.r.spec.date else []), *dimensions_of(self.r)]
@@ -165,39 +166,60 @@ class Cells:
         inexact = self.r.value_type == INEXACT
         match node:
             case Column(column):
-                value, kind = self.columns[column], self.r.type_of(column)
-                return cast(value, _DOUBLE) if inexact else self.spelled.exact(value, kind, scale)
+                value = self.columns[column]
+                return cast(value, _DOUBLE) if inexact else self._exact(value, node, scale)
             case Number(written):
-                value = literal(written)
-                return cast(value, _DOUBLE) if inexact else self.spelled.exact(value, "", scale)
+                return cast(literal(written), _DOUBLE) if inexact else self._exact(literal(written), node, scale)
             case Negated(operand):
                 return negated(self._arithmetic(operand))
             case Operation(operator, left, right):
                 sides = [self._arithmetic(one) for one in (left, right)]
-                if operator != "*" and not inexact:
-                    sides = [self.spelled.widened(one, scale) for one in sides]
+                if operator != "*" and not inexact and not self._native:
+                    sides = [self.spelled.wide(one, scale) for one in sides]
                 return _SIGNS[operator](*sides)
+
+    def _exact(self, value: Expression, node: Column | Number, scale: int) -> Expression:
+        if not self._native:
+            return self.spelled.wide(value, scale)
+        decimal = isinstance(node, Column) and LakeType(self.r.type_of(node.name)).decimal
+        digits, _ = digits_of(node, self.r.type_of)
+        return value if decimal else cast(value, f"DECIMAL({digits}, {scale})")
+
+    @property
+    def _native(self) -> bool:
+        """Whether the columns' own decimals, and what the engine makes of them, have room for every digit."""
+        argument, room = self.r.measure.argument, self.spelled.room
+        if argument is None or self.r.hand:
+            return False
+        digits, scale = digits_of(argument, self.r.type_of)
+        return digits <= room[0] and scale <= room[1]
 
     def _check_room(self) -> None:
         """Refuse what the engine would round or cut off without a word."""
-        room, argument = self.spelled.room(), self.r.measure.argument
-        if room is None or argument is None or self.r.value_type != "number":
+        r, argument = self.r, self.r.measure.argument
+        if self.spelled.has_wide or argument is None or r.value_type != "number" or self._native:
             return
-        digits, scale = digits_of(argument, self.r.type_of)
-        if digits > room[0] or scale > room[1]:
-            raise KpiError(
-                f"KPI {self.r.spec.name}: {self.r.measure.text} may need {digits} digits, {scale} of them after the point; "
-                f"{self.dialect.value} has {room[0]} and {room[1]}"
-            )
+        digits, scale = digits_of(argument, r.type_of)
+        raise KpiError(
+            f"KPI {r.spec.name}: {r.measure.text} may need {digits} digits, {scale} of them after the point; "
+            f"{self.dialect.value} has {self.spelled.room[0]} and {self.spelled.room[1]}"
+        )
 
+    @property
     def _weight(self) -> Expression:
+        """A row's weight, of its ``w``."""
+        return spread(name("w"), self.dialect) if self.r.table.key else name("w")
+
+    def _key(self) -> Expression:
         """What stands for the row's key; without one, for all that the KPI reads of it."""
         r = self.r
         names: Sequence[str] = r.table.key
         if not names:
             names = [n for n in r.columns if r.value_type != INEXACT or r.type_of(n) not in FLOATS]
         of = [(self.columns[n], r.type_of(n)) for n in names]
-        return key_number(of, self.dialect) if r.table.key else settled_hash(of, self.dialect)
+        if not r.table.key:
+            return settled_hash(of, self.dialect)
+        return folded(of, self.dialect, [r.table.column(n).required for n in r.table.key])
 
     # --- of cells ---
 
@@ -208,10 +230,11 @@ class Cells:
         """
         r = self.r
         if not r.table.key or r.measure.argument is None or r.measure.function in _COUNTS or r.value_type == INEXACT:
-            return call("sum", case((is_not_null(name("x")), name("w"))))
+            return call("sum", case((is_not_null(name("x")), self._weight)))
         if r.scale is None:
-            return call("sum", times(name("w"), text_hash(name("x"), r.value_type, self.dialect)))
-        return self.spelled.weighed(name("w"), name("x"), r.scale)
+            return call("sum", times(self._weight, text_hash(name("x"), r.value_type, self.dialect)))
+        digits = MAX_DIGITS if r.hand else digits_of(r.measure.argument, r.type_of)[0]
+        return self.spelled.weighed(self._weight, name("x"), digits, r.scale)
 
     def _fingerprint(self) -> Expression:
         """One of the finest cells, with where it stands."""

@@ -92,7 +92,9 @@ class Rows:
     def number(self) -> Expression:
         """What rows are put into buckets by: their key's number, or without a key all of them."""
         key = self.typed(self.table.key)
-        return key_number(key, self.dialect) if key else self.hash
+        return (
+            key_number(key, self.dialect, [self.table.column(n).required for n in self.table.key]) if key else self.hash
+        )
 
     @property
     def hash(self) -> Expression:
@@ -130,7 +132,8 @@ def figures_sql(rows: Rows, depth: int = 0, within: Within = ()) -> str:
     """Fingerprints of the buckets at a depth; columns as ``FIGURES``."""
     keyed_by = [named(rows.number, "number")] if rows.table.key else []
     given: list[Expression] = [*keyed_by, named(rows.hash, "h")]
-    of = rows.spelled.fence(rows.kept(given, *_in(rows, within)), keyed=bool(keyed_by))
+    kept = rows.kept(given, *_in(rows, within))
+    of = rows.spelled.counted_apart(kept) if keyed_by else rows.spelled.fence(kept)
     told = [
         named(bucket(name("number" if keyed_by else "h"), depth), "bucket"),
         named(call("count", raw("*")), "n"),

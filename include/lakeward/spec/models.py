@@ -87,7 +87,12 @@ class SourceSpec(Spec):
         "postgres", description="The kind of source."
     )
     connection: Identifier = Field(description="Airflow connection id; read-only rights are enough.")
-    readers: Count = Field(2, ge=1, le=32, description="Parallel readers that share the one snapshot of a cut.")
+    readers: Count = Field(
+        2,
+        ge=1,
+        le=32,
+        description="Parallel readers of rows that share the one snapshot of a cut; one more query at a time takes figures beside them.",
+    )
     max_snapshot_age: Span = Field(
         Span("2h"), description="A cut whose snapshot has been open for longer is given up, so that vacuum can go on."
     )

@@ -113,22 +113,21 @@ class Spelling(ABC):
 
     # --- numbers ---
 
-    @abstractmethod
-    def exact(self, value: Expression, kind: str, scale: int) -> Expression:
-        """A column or literal as the type in which an expression of that scale is reckoned exactly."""
+    room: ClassVar[tuple[int, int]] = (0, 0)
+    """Digits, and digits after the point, that the engine's arithmetic over decimals of their own sizes has room for."""
+    has_wide: ClassVar[bool] = True
+    """Whether there is a type for what needs more."""
 
-    def widened(self, value: Expression, scale: int) -> Expression:
-        """An operand of a sum, which has that scale."""
-        del scale
-        return value
-
-    def room(self) -> tuple[int, int] | None:
-        """Most digits and most of them after the point that arithmetic holds, where more would not be noticed."""
-        return None
+    def wide(self, value: Expression, scale: int) -> Expression:
+        """A number as the type in which an expression of that scale is exact, or an error."""
+        raise NotImplementedError
 
     @abstractmethod
-    def weighed(self, weight: Expression, measure: Expression, scale: int) -> Expression:
-        """Aggregate: the sum of weight by measure, the latter as a whole number of its last digits. Congruent modulo ``MODULUS``."""
+    def weighed(self, weight: Expression, measure: Expression, digits: int, scale: int) -> Expression:
+        """Aggregate: the sum of weight by measure, the latter as a whole number of its last digits. Congruent modulo ``MODULUS``.
+
+        :param digits: that the measure may have.
+        """
 
     @abstractmethod
     def total(self, value: Expression) -> Expression:
@@ -207,9 +206,12 @@ class Spelling(ABC):
         listed = exp.Values(expressions=[row(key) for key in keys])
         return exp.In(this=row(columns), query=exp.Subquery(this=listed))
 
-    def fence(self, query: Select, *, keyed: bool) -> Select:
-        """Keep the planner from hashing rows twice, or from taking a key's statistics for its buckets'."""
-        del keyed
+    def fence(self, query: Select) -> Select:
+        """Keep the planner from reckoning the query's columns again for every mention of them."""
+        return query
+
+    def counted_apart(self, query: Select) -> Select:
+        """Keep the planner from taking a key's statistics for its bucket's."""
         return query
 
 

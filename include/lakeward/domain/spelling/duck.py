@@ -14,19 +14,21 @@ from lakeward.domain.tree import (
     call,
     case,
     cast,
+    coalesce,
     compare,
     every,
     modulo,
     number,
     one_of,
+    own,
     side,
     times,
     word,
 )
 from lakeward.spec.scalars import LakeType
 
-_SHORT = 18
-"""Digits that a bigint holds."""
+_SHORT, _SMALL = 18, 9
+"""Digits that a bigint holds, and those that it holds beside a weight."""
 
 
 class Duck(Spelling):
@@ -92,21 +94,37 @@ class Duck(Spelling):
     def mixed(self, value: Expression) -> Expression:
         return call("xor", value, exp.BitwiseRightShift(this=side(value), expression=number(16)))
 
-    def exact(self, value: Expression, kind: str, scale: int) -> Expression:
-        del kind
+    room = (MAX_DIGITS, MAX_DIGITS)
+
+    def wide(self, value: Expression, scale: int) -> Expression:
         return cast(value, f"DECIMAL({MAX_DIGITS}, {scale})")
 
-    def widened(self, value: Expression, scale: int) -> Expression:
-        return cast(value, f"DECIMAL({MAX_DIGITS}, {scale})")
+    def weighed(self, weight: Expression, measure: Expression, digits: int, scale: int) -> Expression:
+        """By the size of each measure: as bigints, as decimals, and what has more than 18 digits by way of its text.
 
-    def weighed(self, weight: Expression, measure: Expression, scale: int) -> Expression:
-        digits = call("replace", self.text(measure), word("."), word(""))
-        whole: Expression = exp.Paren(this=modulo(cast(digits, "HUGEINT"), MODULUS))
-        if scale < _SHORT:  # what fits a bigint needs no way through text
-            short = cast(times(measure, number(10**scale)), "HUGEINT")
-            fits = compare(exp.LT, call("abs", measure), number(10 ** (_SHORT - scale)))
-            whole = case((fits, short), other=whole)
-        return call("sum", times(weight, whole))
+        One cast of a long decimal to an integer costs more than all else of a row.
+        """
+        whole: Expression = exp.Paren(this=modulo(self._digits(measure), MODULUS))
+        if scale >= _SHORT:
+            return call("sum", times(weight, whole))
+        near = _within(measure, number(10 ** (_SHORT - scale)))
+        sums = [self._digits(call("sum", case((near, times(weight, measure)))))]
+        if scale < _SMALL:
+            tiny = _within(measure, number(10 ** (_SMALL - scale)))
+            short = cast(times(cast(measure, f"DECIMAL({_SHORT}, {scale})"), number(10**scale)), "BIGINT")
+            sums = [
+                call("sum", case((tiny, times(weight, short)))),
+                self._digits(call("sum", case((every(near, exp.Not(this=tiny)), times(weight, measure))))),
+            ]
+        sums.append(call("sum", case((exp.Not(this=near), times(weight, whole)))))
+        found = coalesce(sums[0], number(0))
+        for one in sums[1:]:
+            found = add(found, coalesce(one, number(0)))
+        return found
+
+    def _digits(self, value: Expression) -> Expression:
+        """A decimal as a whole number of its last digits."""
+        return cast(call("replace", self.text(value), word("."), word("")), "HUGEINT")
 
     def total(self, value: Expression) -> Expression:
         summed = call("fsum", value)
@@ -114,4 +132,11 @@ class Duck(Spelling):
 
     def told(self, value: Expression, scale: int) -> Expression:
         # Through text: a sum may hold one digit too many, which a cast to its own type would not look at.
-        return cast(self.text(value), f"DECIMAL({MAX_DIGITS}, {scale})")
+        looked_at = cast(self.text(value), self.figure(scale))
+        if scale > MAX_DIGITS - 1 - _SHORT:
+            return looked_at
+        return case((_within(value, number(10**_SHORT)), cast(value, self.figure(scale))), other=looked_at)
+
+
+def _within(value: Expression, bound: Expression) -> Expression:
+    return exp.Between(this=own(value), low=exp.Neg(this=bound), high=bound.copy())

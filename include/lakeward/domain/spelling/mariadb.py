@@ -36,7 +36,8 @@ SESSION = "time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISIO
 """What a session must be set to: instants are told in UTC, a backslash escapes, and texts are grouped by all of their characters."""
 _DIGITS, _SCALE = 65, 38
 """Of DECIMAL; what needs more is cut off without a word."""
-_INTEGERS = {"int": 10, "long": 19}
+_ADDED = 33
+"""Digits of a measure whose products with weights have room in a sum of any number of rows."""
 _FLOAT = {"float": (23, 127, 8), "double": (52, 1023, 16)}
 """Bits of the fraction, bias of the exponent, hexadecimal digits."""
 _UNLIMITED = {"-infinity": "0000-01-01", "infinity": "0000-01-02"}
@@ -136,18 +137,17 @@ class MariaDb(Spelling):
         shifted = exp.BitwiseRightShift(this=side(value), expression=number(16))
         return cast(exp.BitwiseXor(this=side(value), expression=exp.Paren(this=shifted)), "BIGINT")
 
-    def exact(self, value: Expression, kind: str, scale: int) -> Expression:
-        del scale
-        digits = _INTEGERS.get(kind)
-        return cast(value, f"DECIMAL({digits}, 0)") if digits else value
+    room = (_DIGITS, _SCALE)
+    has_wide = False
 
-    def room(self) -> tuple[int, int] | None:
-        return _DIGITS, _SCALE
+    def weighed(self, weight: Expression, measure: Expression, digits: int, scale: int) -> Expression:
+        if digits <= _ADDED:
+            return self._digits(call("SUM", times(weight, measure)))
+        return call("SUM", times(weight, modulo(self._digits(measure), MODULUS)))
 
-    def weighed(self, weight: Expression, measure: Expression, scale: int) -> Expression:
-        digits = call("REPLACE", self.text(measure), word("."), word(""))
-        whole = modulo(cast(digits, f"DECIMAL({_DIGITS}, 0)"), MODULUS)
-        return call("SUM", times(weight, whole))
+    def _digits(self, value: Expression) -> Expression:
+        """A decimal as a whole number of its last digits."""
+        return cast(call("REPLACE", self.text(value), word("."), word("")), f"DECIMAL({_DIGITS}, 0)")
 
     def total(self, value: Expression) -> Expression:
         """As decimals of 20 places, which rounds nothing that a tolerance would see; what is too large for that as doubles."""

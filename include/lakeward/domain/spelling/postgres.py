@@ -72,11 +72,10 @@ class Postgres(Spelling):
         shifted = exp.BitwiseRightShift(this=side(value), expression=number(16))
         return exp.BitwiseXor(this=side(value), expression=exp.Paren(this=shifted))
 
-    def exact(self, value: Expression, kind: str, scale: int) -> Expression:
-        del kind, scale
+    def wide(self, value: Expression, scale: int) -> Expression:
         return cast(value, "DECIMAL")
 
-    def weighed(self, weight: Expression, measure: Expression, scale: int) -> Expression:
+    def weighed(self, weight: Expression, measure: Expression, digits: int, scale: int) -> Expression:
         return times(call("sum", times(weight, measure)), number(10**scale))
 
     def total(self, value: Expression) -> Expression:
@@ -85,8 +84,9 @@ class Postgres(Spelling):
     def told(self, value: Expression, scale: int) -> Expression:
         return cast(value, f"DECIMAL(38, {scale})")
 
-    def fence(self, query: Select, *, keyed: bool) -> Select:
-        if keyed:
-            # A volatile column keeps the planner from taking the key's statistics for the buckets', and from sorting all rows.
-            return query.select(named(call("clock_timestamp"), "fence"), copy=False)
-        return query.offset(0, copy=False)  # else each row is hashed twice
+    def fence(self, query: Select) -> Select:
+        return query.offset(0, copy=False)  # which does not keep it from sharing the query out
+
+    def counted_apart(self, query: Select) -> Select:
+        # A volatile column; else all rows would be sorted.
+        return query.select(named(call("clock_timestamp"), "fence"), copy=False)
