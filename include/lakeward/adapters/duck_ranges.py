@@ -23,7 +23,7 @@ from lakeward.domain.sql import ident, text
 Order = Sequence[tuple[str, str]]
 """SQL of what rows are ordered by, each with its direction, such as ``ASC NULLS FIRST``."""
 
-FEW = 64
+FEW = 256
 """Rows that are not worth a look."""
 RANGE_BYTES = 48 * 2**20
 AT_ONCE = 128 * 2**20
