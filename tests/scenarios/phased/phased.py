@@ -34,6 +34,13 @@ HERE = Path(__file__).parent
 KEYS = {"orders": "order_id", "order_lines": "order_id, line", "picks": "pick_id", "notes": "note_id", "stock": "sku"}
 """Tables that are sliced, and their keys."""
 
+PEOPLE = """  - name: people
+    catch_up: {catch_up}
+    tables:
+      - table: public.customers
+        flatten: [{{column: tags, children: [{{path: $, table: customer_tags, fields: {{$: string}}}}]}}]
+"""
+
 
 def now() -> datetime:
     """The clock."""
@@ -53,6 +60,18 @@ class Shop:
             text.replace("namespace: phased", f"namespace: {name}").replace("landing/phased", f"landing/{name}")
         )
         self.said: list[str] = []
+
+    def shrink(self, catch_up: str = "{lag: 1h}") -> None:
+        """Two small groups that follow their source: people, read at once, and stock, in one window."""
+        text = self.file.read_text()
+        sales, stock, waves, kpis = (
+            text.index(part) for part in ("  - name: sales", "  - name: stock", "waves:", "kpis:")
+        )
+        self.file.write_text(text[:sales] + PEOPLE.format(catch_up=catch_up) + text[stock:waves] + text[kpis:])
+        size = "size: 10 keys, order: oldest_first}\n"
+        self.change(size, f"{size.replace('10 keys', '100 keys')}    catch_up: {catch_up}\n")
+        self.change("  - {name: revenue, table: orders, measure: sum(total), date: placed_at}\n", "")
+        self.change("  - {name: lines, table: order_lines, measure: sum(amount)}\n", "")
 
     def change(self, old: str, new: str) -> None:
         """Write the migration file otherwise."""
