@@ -174,7 +174,10 @@ class Cells:
                 return negated(self._arithmetic(operand))
             case Operation(operator, left, right):
                 sides = [self._arithmetic(one) for one in (left, right)]
-                if operator != "*" and not inexact and not self._native:
+                if self._native:
+                    of = [digits_of(one, self.r.type_of) for one in (left, right, node)]
+                    sides = self.spelled.with_room(operator, sides, of)
+                elif operator != "*" and not inexact:
                     sides = [self.spelled.wide(one, scale) for one in sides]
                 return _SIGNS[operator](*sides)
 
@@ -189,7 +192,7 @@ class Cells:
     def _native(self) -> bool:
         """Whether the columns' own decimals, and what the engine makes of them, have room for every digit."""
         argument, room = self.r.measure.argument, self.spelled.room
-        if argument is None or self.r.hand:
+        if argument is None or self.r.hand or self.r.value_type != "number":
             return False
         digits, scale = digits_of(argument, self.r.type_of)
         return digits <= room[0] and scale <= room[1]

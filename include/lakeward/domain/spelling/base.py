@@ -122,6 +122,14 @@ class Spelling(ABC):
         """A number as the type in which an expression of that scale is exact, or an error."""
         raise NotImplementedError
 
+    def with_room(self, operator: str, sides: list[Expression], digits: Sequence[tuple[int, int]]) -> list[Expression]:
+        """Operands of their own types so that the result has room.
+
+        :param digits: of both operands and of the result, and how many of them after the point.
+        """
+        del operator, digits
+        return sides
+
     @abstractmethod
     def weighed(self, weight: Expression, measure: Expression, digits: int, scale: int) -> Expression:
         """Aggregate: the sum of weight by measure, the latter as a whole number of its last digits. Congruent modulo ``MODULUS``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from sqlglot import exp
@@ -98,6 +99,15 @@ class Duck(Spelling):
 
     def wide(self, value: Expression, scale: int) -> Expression:
         return cast(value, f"DECIMAL({MAX_DIGITS}, {scale})")
+
+    def with_room(self, operator: str, sides: list[Expression], digits: Sequence[tuple[int, int]]) -> list[Expression]:
+        """A result of short decimals is short, and raises where it does not fit; one long operand makes it long."""
+        (left, left_scale), _, (result, scale) = digits
+        if operator != "*":
+            return [cast(one, f"DECIMAL({result}, {scale})") for one in sides]
+        if result <= _SHORT:
+            return sides
+        return [cast(sides[0], f"DECIMAL({max(left, _SHORT + 1)}, {left_scale})"), sides[1]]
 
     def weighed(self, weight: Expression, measure: Expression, digits: int, scale: int) -> Expression:
         """By the size of each measure: as bigints, as decimals, and what has more than 18 digits by way of its text.
