@@ -50,8 +50,9 @@ def test_a_busy_source_is_left_alone_until_patience_is_over(shop: Shop) -> None:
     finally:
         for con in busy:
             con.cancel()
-        for thread in asked:
+        for thread, con in zip(asked, busy, strict=True):
             thread.join()
+            con.close()
     with shop.ports() as ports:
         load = ports.source.load()
     assert load.replication_lag is None
