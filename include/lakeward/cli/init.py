@@ -50,10 +50,16 @@ def init(
     from lakeward.domain.draft import Draft
     from lakeward.spec.models import SourceSpec
     from lakeward.spec.names import slug
+    from lakeward.spec.source_checks import PLACED
     from lakeward.steps.check import check_file
 
     connection = from_environment(conn)
     spec = SourceSpec.model_validate({"kind": kind or kind_of(connection), "connection": conn, "path": path or None})
+    if spec.kind in PLACED and not path and not connection.extra.get("path"):
+        raise SpecError(
+            f"Connection `{conn}` leads to {spec.kind}, of which a part must be named.",
+            todo=f"Say which: --path {PLACED[spec.kind]}.",
+        )
     migration = slug(name or (connection.schema if spec.kind == "postgres" else "") or conn)
     to_stdout = output == Path("-")
     folder = Path("dags/migrations")

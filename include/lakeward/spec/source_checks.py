@@ -8,19 +8,20 @@ from lakeward.spec.files import MEMBERS
 from lakeward.spec.models import Migration, Phased, SourceSpec
 from lakeward.spec.problems import Trouble
 
-_PLACED = {
+PLACED = {
     "files": "`s3://bucket/prefix`, or a folder",
     "delta": "`s3://bucket/prefix`, or a folder",
     "iceberg": "the namespace",
 }
+"""Kinds of sources that need a `path`, and what it is."""
 
 
 def check_source(spec: Migration) -> Iterator[Trouble]:
     """Parts that do not go with the kind of source, or are missing for it."""
     source = spec.source
-    if source.path is None and (wanted := _PLACED.get(source.kind)):
+    if source.path is None and (wanted := PLACED.get(source.kind)):
         yield Trouble(("source",), f"a source of kind `{source.kind}` needs a `path`", f"Write {wanted}.")
-    if source.path is not None and source.kind not in _PLACED:
+    if source.path is not None and source.kind not in PLACED:
         reason = f"a source of kind `{source.kind}` takes no `path`: its connection names what is read"
         yield Trouble(("source", "path"), reason, "Leave it out.")
     if source.files and source.kind != "files":

@@ -97,7 +97,8 @@ def test_the_draft_can_be_had_on_stdout_for_some_tables(cli: Run, shop: Source) 
     ("args", "reason"),
     [
         (["nowhere"], "AIRFLOW_CONN_NOWHERE is not set"),
-        (["lakehouse"], "is of type 'iceberg'"),
+        (["lakehouse"], "--path the namespace"),
+        (["landing"], "--path `s3://bucket/prefix`, or a folder"),
     ],
 )
 def test_no_source_no_file(cli: Run, lab: Lab, tmp_path: Path, args: list[str], reason: str) -> None:
