@@ -54,7 +54,7 @@ def init(
 
     connection = from_environment(conn)
     spec = SourceSpec.model_validate({"kind": kind or kind_of(connection), "connection": conn, "path": path or None})
-    migration = slug(name or (connection.schema if spec.kind == "postgres" else "") or conn)
+    migration = slug(name or (connection.schema if spec.kind in {"postgres", "mariadb"} else "") or conn)
     to_stdout = output == Path("-")
     folder = Path("dags/migrations")
     file = output or (folder if folder.is_dir() else Path()) / f"{migration}.yaml"
