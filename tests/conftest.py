@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeward.lab import Lab
+from lakeward.lab import Lab, mariadb
 
 SEEDED_ORDERS = 2000
 
@@ -37,6 +37,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             not given and os.getpid() == owner
         ):  # a process that was forked off, as Airflow does, must not end what others use
             one.down(purge=True)
+
+
+@pytest.fixture(scope="session")
+def maria(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mariadb.Server]:
+    """A real MariaDB for the session."""
+    with mariadb.running(tmp_path_factory.mktemp("maria")) as server:
+        yield server
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest makes its own

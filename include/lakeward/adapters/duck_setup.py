@@ -17,6 +17,7 @@ from lakeward.errors import LakeError
 _WHEELS = {
     "httpfs": "duckdb_extension_httpfs",
     "postgres_scanner": "duckdb_extension_postgres_scanner",
+    "mysql_scanner": "duckdb_extension_mysql_scanner",
     "sqlite_scanner": "duckdb_extension_sqlite_scanner",
     "avro": "duckdb_extension_avro",
     "iceberg": "duckdb_extension_iceberg",

@@ -73,6 +73,7 @@ def open_ports(spec: Migration, resolve: Resolve, home: Path) -> Iterator[Ports]
 
 TYPES = {
     "postgres": {"postgres"},
+    "mariadb": {"mysql"},
     "duckdb": {"duckdb"},
     "sqlite": {"sqlite"},
     "files": {"aws", "s3", "fs"},
@@ -101,6 +102,10 @@ def open_source(spec: SourceSpec, resolve: Resolve) -> Source:
         from lakeward.adapters.postgres import PostgresSource
 
         return PostgresSource(connection, readers=readers, max_snapshot_age=longest)
+    if spec.kind == "mariadb":
+        from lakeward.adapters.mariadb import MariaDbSource
+
+        return MariaDbSource(connection, readers=readers, max_snapshot_age=longest)
     from lakeward.adapters.queried.source import QueriedSource
 
     return QueriedSource(_place(spec, connection), readers=readers, max_snapshot_age=longest)

@@ -74,10 +74,17 @@ def doctor(
 
 
 def _checks(connection: Connection, landing: str, namespace: str, tables: str, grants: list[str]) -> Iterator[Check]:
-    from lakeward.cli.doctor_checks import look_at_catalog, look_at_place, look_at_source, look_at_store
+    from lakeward.cli.doctor_checks import (
+        look_at_catalog,
+        look_at_mariadb,
+        look_at_place,
+        look_at_source,
+        look_at_store,
+    )
 
     kinds: dict[str, Callable[[], Iterator[Check]]] = {
         "postgres": lambda: look_at_source(connection, tables, grants),
+        "mysql": lambda: look_at_mariadb(connection, tables, grants),
         "duckdb": lambda: look_at_place(connection, tables),
         "sqlite": lambda: look_at_place(connection, tables),
         "fs": lambda: look_at_place(connection, tables),

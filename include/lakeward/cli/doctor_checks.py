@@ -36,18 +36,59 @@ def look_at_source(connection: Connection, tables: str, grants: list[str]) -> It
     if not found:
         yield Check("tables", "fail", f"no table matches {tables}", f"GRANT USAGE ON SCHEMA ... TO {ident(who.user)};")
         return
+    yield _rights(found)
+    if hidden := [t.label for t in found if t.row_security]:
+        todo = f"ALTER ROLE {ident(who.user)} BYPASSRLS; or leave them out."
+        yield Check("row security", "warn", f"may hide rows of {_some(hidden)}", todo)
+    yield from _keyless(found)
+
+
+def look_at_mariadb(connection: Connection, tables: str, grants: list[str]) -> Iterator[Check]:
+    """Version, clock, tables that can be read and have a snapshot, and whether several sessions may share one."""
+    from lakeward.adapters.mariadb import MariaDbSource
+
+    source = MariaDbSource(connection)
+    before = now()
+    who = source.identity()
+    yield Check("reached", "ok", f"{who.label} as {who.user}, {who.server_version}")
+    yield _clock(who.clock, before)
+    found = source.describe([tables])
+    user = "@".join(f"'{part}'" for part in who.user.split("@"))
+    names = sorted({t.schema for t in found} or {connection.schema or "..."})
+    grants += [f"-- {who.label}", *(f"GRANT SELECT ON {_backticked(name)}.* TO {user};" for name in names)]
+    grants += [f"GRANT RELOAD ON *.* TO {user}; -- for an instant at the beginning of each cut"]
+    with source.snapshot() as cut:
+        shared = cut.readers > 1
+        told = "several sessions share one" if shared else "one session reads alone"
+        todo = "" if shared else "GRANT RELOAD, or be content with one reader: several must begin while nobody commits."
+        yield Check("snapshot", "ok" if shared else "warn", f"{told} ({cut.snapshot})", todo)
+    if not found:
+        yield Check("tables", "fail", f"no table matches {tables}", "Run the GRANTs below.")
+        return
+    yield _rights(found)
+    if others := [f"{t.label} ({t.kind})" for t in found if t.kind != "table"]:
+        yield Check(
+            "engines",
+            "warn",
+            f"without a snapshot: {_some(others)}",
+            "ALTER TABLE ... ENGINE = InnoDB; or leave them out.",
+        )
+    yield from _keyless(found)
+
+
+def _rights(found: Sequence[SourceTable]) -> Check:
     unreadable = [t.label for t in found if not t.readable or t.unreadable_columns]
     readable = len(found) - len(unreadable)
-    yield Check(
+    return Check(
         "rights",
         "warn" if readable and unreadable else "fail" if unreadable else "ok",
         f"{readable} of {len(found)} tables can be read" + (f", not {_some(unreadable)}" if unreadable else ""),
         "Run the GRANTs below, or leave these tables out." if unreadable else "",
     )
-    if hidden := [t.label for t in found if t.row_security]:
-        todo = f"ALTER ROLE {ident(who.user)} BYPASSRLS; or leave them out."
-        yield Check("row security", "warn", f"may hide rows of {_some(hidden)}", todo)
-    yield from _keyless(found)
+
+
+def _backticked(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def look_at_place(connection: Connection, tables: str) -> Iterator[Check]:

@@ -60,7 +60,7 @@ def init(
             f"Connection `{conn}` leads to {spec.kind}, of which a part must be named.",
             todo=f"Say which: --path {PLACED[spec.kind]}.",
         )
-    migration = slug(name or (connection.schema if spec.kind == "postgres" else "") or conn)
+    migration = slug(name or (connection.schema if spec.kind in {"postgres", "mariadb"} else "") or conn)
     to_stdout = output == Path("-")
     folder = Path("dags/migrations")
     file = output or (folder if folder.is_dir() else Path()) / f"{migration}.yaml"

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from lakeward.domain.dialect import Dialect
 from lakeward.domain.identity import WHOLE
-from lakeward.domain.sql import ident, where
+from lakeward.domain.sql import ident, literal, plain_literal, where
 from lakeward.spec.models import Filter, LiftAndShift, Phased
 from lakeward.spec.names import home_of
 from lakeward.spec.rules import Rule
@@ -152,7 +152,8 @@ class TablePlan:
 
     def where(self, extra: str = "") -> str:
         """``WHERE`` of the rows that are read at the source, in its own SQL, or nothing."""
-        terms = (where(self.filter, self._filtered).removeprefix("WHERE "), self.within, extra)
+        said = plain_literal if self.dialect is Dialect.MARIADB else literal
+        terms = (where(self.filter, self._filtered, said).removeprefix("WHERE "), self.within, extra)
         condition = " AND ".join(term for term in terms if term)
         return f"WHERE {condition}" if condition else ""
 

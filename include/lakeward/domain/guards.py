@@ -24,10 +24,12 @@ GUARD_REASONS = {
     "inside": "NaN or infinity inside a nested value, which no JSON can hold",
     "unread": "a text that is none of the declared type",
     "unfit": "a value that the declared type does not hold exactly",
+    "zero": "a date with a zero in it, or of a day that no calendar has, which no date in the lake can hold",
+    "span": "a time before 00:00:00 or of 24 hours and more, which no time in the lake can hold",
 }
 """What a guard that is not zero found, for messages."""
 
-SPECIAL = ("nan", "infinity", "far", "time24", "bounds", "fine", "inside", "unread")
+SPECIAL = ("nan", "infinity", "far", "time24", "bounds", "fine", "inside", "unread", "zero", "span")
 """Guards that a declared policy may answer."""
 
 SHORT = {
@@ -40,6 +42,8 @@ SHORT = {
     "fine": "moments finer than a microsecond",
     "inside": "nested NaN or infinity",
     "unread": "texts of another type",
+    "zero": "dates with zeros",
+    "span": "times outside of a day",
 }
 _STRING = text(r'"(?:[^"\\]|\\.)*"')
 _BOUND = r"\[-?[0-9]+:-?[0-9]+\]"
@@ -47,7 +51,7 @@ _BOUND = r"\[-?[0-9]+:-?[0-9]+\]"
 
 def guard_condition(column: LandedColumn, guard: str, dialect: Dialect = Dialect.POSTGRES) -> str:
     """The source's SQL that is true for a row that a guard must find; columns stand for themselves."""
-    return _duckdb(column, guard) if dialect is Dialect.DUCKDB else _postgres(column, guard)
+    return {Dialect.POSTGRES: _postgres, Dialect.DUCKDB: _duckdb, Dialect.MARIADB: _mariadb}[dialect](column, guard)
 
 
 def _duckdb(column: LandedColumn, guard: str) -> str:
@@ -84,6 +88,20 @@ def _postgres(column: LandedColumn, guard: str) -> str:
         "wide": f"{_finite(number)} AND {above}",
         "inexact": f"{_finite(name)} AND ({above} OR round({number}, {scale})::{back} <> {name})",
         "padding": f"octet_length({name}) > octet_length({name}::text)",
+    }[guard]
+
+
+def _mariadb(column: LandedColumn, guard: str) -> str:
+    name = ident(column.column)
+    precision, scale = LakeType(column.type).decimal or (0, 0)
+    return {
+        "zero": f"({name} IS NOT NULL AND NOT (FROM_DAYS(TO_DAYS({name})) <=> DATE({name})))",
+        "span": f"({name} < '00:00:00' OR {name} >= '24:00:00')",
+        "scale": f"TRUNCATE({name}, {scale}) <> {name}",
+        "wide": f"ABS({name}) >= 1{'0' * (precision - scale)}"
+        if precision
+        else f"({name} NOT BETWEEN {_RANGES.get(column.type)})",
+        "unfit": f"({name} + 0) NOT IN (0, 1)",
     }[guard]
 
 

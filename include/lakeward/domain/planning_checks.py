@@ -32,6 +32,11 @@ def check_access(spec: TableSpec, source: SourceTable) -> None:
             f"{source.label}: row-level security applies to the connection's role, so that it may not see every row",
             todo="use a role with BYPASSRLS, or one that owns the table.",
         )
+    if source.system == "mariadb" and source.kind != "table":
+        raise UnsupportedError(
+            f"{source.label} is a {source.kind}, of which there is no snapshot that is surely that of the cut",
+            todo="migrate the tables that a view reads; ALTER TABLE ... ENGINE = InnoDB mends an engine.",
+        )
     if source.kind in {"foreign", "partly foreign"}:
         what = (
             "is a foreign table" if source.kind == "foreign" else "has a foreign table among its partitions or children"

@@ -8,8 +8,9 @@ from lakeward.domain.dialect import Dialect
 from lakeward.domain.duck_source import duck_rows
 from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.kpi_source import postgres_rows
+from lakeward.domain.mariadb_source import mariadb_rows
 
-_ROWS = {Dialect.POSTGRES: postgres_rows, Dialect.DUCKDB: duck_rows}
+_ROWS = {Dialect.POSTGRES: postgres_rows, Dialect.DUCKDB: duck_rows, Dialect.MARIADB: mariadb_rows}
 
 
 def source_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> tuple[str, dict[str, str]]:

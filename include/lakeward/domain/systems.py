@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from lakeward.domain import duck_types, postgres_types, sqlite_types
+from lakeward.domain import duck_types, mariadb_types, postgres_types, sqlite_types
 from lakeward.domain.dialect import Dialect
 from lakeward.domain.facts import LandedColumn
 from lakeward.domain.source_facts import SourceColumn
@@ -43,6 +43,7 @@ SYSTEMS = {
     "postgres": System(Dialect.POSTGRES, postgres_types.land_column),
     "duckdb": System(Dialect.DUCKDB, duck_types.land_column),
     "sqlite": System(Dialect.DUCKDB, sqlite_types.land_column),
+    "mariadb": System(Dialect.MARIADB, mariadb_types.land_column),
     "files": System(Dialect.DUCKDB, duck_types.land_column, origin=ident("#path")),
 }
 

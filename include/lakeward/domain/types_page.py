@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from lakeward.domain import duck_examples, duck_rules, postgres_examples, postgres_rules, sqlite_examples, sqlite_rules
+from lakeward.domain import (
+    duck_examples,
+    duck_rules,
+    mariadb_examples,
+    mariadb_rules,
+    postgres_examples,
+    postgres_rules,
+    sqlite_examples,
+    sqlite_rules,
+)
 from lakeward.domain.examples import Example, Value
 from lakeward.domain.guards import GUARD_REASONS, SPECIAL
 from lakeward.domain.type_rules import HOW_SAYS, Rule
@@ -19,6 +28,7 @@ def types_page() -> str:
     return "\n".join(
         [
             *_system("PostgreSQL", "", postgres_rules.RULES, postgres_examples.PRELUDE, postgres_examples.EXAMPLES),
+            *_system("MariaDB", "MariaDB: ", mariadb_rules.RULES, "", mariadb_examples.EXAMPLES),
             *_system("DuckDB", "DuckDB: ", duck_rules.RULES, duck_examples.PRELUDE, duck_examples.EXAMPLES),
             *_system("SQLite", "SQLite: ", sqlite_rules.RULES, "", sqlite_examples.EXAMPLES),
         ]

@@ -21,6 +21,11 @@ from lakeward.spec.names import home_of, split_table
 _KINDS = {"date": "date", "timestamp": "timestamp", "timestamptz": "timestamptz"} | dict.fromkeys(
     ("int2", "int4", "int8", "tinyint", "smallint", "integer", "bigint"), "key"
 )
+_KINDS |= {"mariadb date": "date", "mariadb datetime": "timestamp"} | {
+    f"mariadb {base}{sign}": "key"
+    for base in ("tinyint", "smallint", "mediumint", "int", "bigint")
+    for sign in ("", " unsigned")
+}
 _MARGIN = timedelta(days=2)
 """No zone's day is further from that of UTC."""
 
@@ -225,7 +230,7 @@ def _days(how: Windowing, column: str, low: Place, high: Place) -> str:
     if how.kind == "date":
         return f"{column} >= {literal(low)} AND {column} < {literal(high)}"
     if how.kind == "timestamp":
-        return f"{column} >= timestamp '{low}' AND {column} < timestamp '{high}'"
+        return f"{column} >= timestamp '{low} 00:00:00' AND {column} < timestamp '{high} 00:00:00'"
     day = local_day(how, column)
     wide = f"{column} >= timestamptz '{low - _MARGIN} 00:00:00+00' AND {column} < timestamptz '{high + _MARGIN} 00:00:00+00'"
     return f"{wide} AND {day} >= {literal(low)} AND {day} < {literal(high)}"
@@ -260,6 +265,9 @@ def _slice(column: str, size: int, dialect: Dialect) -> str:
     if dialect is Dialect.DUCKDB:
         key = f"CAST({column} AS HUGEINT)"
         return f"CAST({key} - (({key} % {size}) + {size}) % {size} AS VARCHAR)"
+    if dialect is Dialect.MARIADB:  # whose quotients are rounded
+        key = f"CAST({column} AS DECIMAL(30,0))"
+        return f"CAST({key} - (({key} % {size}) + {size}) % {size} AS CHAR)"
     return f"CAST(floor(CAST({column} AS numeric) / {size}) * {size} AS text)"
 
 

@@ -83,7 +83,7 @@ __all__ = [
 class SourceSpec(Spec):
     """The system that is read."""
 
-    kind: Literal["postgres", "duckdb", "sqlite", "files", "iceberg", "delta"] = Field(
+    kind: Literal["postgres", "mariadb", "duckdb", "sqlite", "files", "iceberg", "delta"] = Field(
         "postgres", description="The kind of source."
     )
     connection: Identifier = Field(description="Airflow connection id; read-only rights are enough.")

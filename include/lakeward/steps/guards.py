@@ -22,7 +22,7 @@ def count_guarded(cut: CutReader, table: TablePlan) -> dict[str, int]:
     counts: dict[str, int] = {}
     for start in range(0, len(found), _TERMS):
         names = list(found)[start : start + _TERMS]
-        listed = ", ".join(f"count(*) FILTER (WHERE {found[name]}) AS c{n}" for n, name in enumerate(names))
+        listed = ", ".join(f"count(CASE WHEN {found[name]} THEN 1 END) AS c{n}" for n, name in enumerate(names))
         source = f"{ident(table.schema)}.{ident(table.table)}"
         row = cut.query(f"SELECT {listed} FROM {source} {table.where()}").to_pylist()[0]
         counts |= {name: int(row[f"c{n}"]) for n, name in enumerate(names)}

@@ -118,7 +118,7 @@ def test_only_references_that_a_window_can_judge_are_left() -> None:
             "2024-03-01/2024-04-01",
             """("s"."Order"."DAY" >= date '2024-03-01' AND "s"."Order"."DAY" < date '2024-04-01')""",
         ),
-        ("SEEN", "2024-03-01/2024-04-01", "\"SEEN\" >= timestamp '2024-03-01' AND"),
+        ("SEEN", "2024-03-01/2024-04-01", "\"SEEN\" >= timestamp '2024-03-01 00:00:00' AND"),
         ("AT", "2024-03-01/2024-04-01", "AT TIME ZONE 'Europe/Zurich') AS DATE) >= date '2024-03-01'"),
         ("AT", "2024-03-01/2024-04-01", "\"AT\" >= timestamptz '2024-02-28 00:00:00+00'"),
         ("ID", "-10/5", '("s"."Order"."ID" >= -10 AND "s"."Order"."ID" < 5)'),
