@@ -27,7 +27,7 @@ from lakeward.domain.spelling.mariadb import SESSION
 from lakeward.domain.sql import ident
 from lakeward.domain.tree import raw
 from lakeward.domain.zone_rules import rules_sql
-from lakeward.lab.mariadb import SUPERUSER, running
+from lakeward.lab.mariadb import SUPERUSER, Server
 from lakeward.spec.models import CalendarSpec
 
 TYPES = {
@@ -129,22 +129,21 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def pair(maria: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     duck = connect("256MB", 1, tmp_path_factory.mktemp("duck"))
     duck.execute("SET TimeZone = 'UTC'")
-    with running(tmp_path_factory.mktemp("mariadb")) as server:
-        maria = pymysql.connect(
-            host="127.0.0.1",
-            port=server.port,
-            user=SUPERUSER,
-            password=server.password,
-            charset="utf8mb4",
-            init_command=f"SET {SESSION}",
-        )
-        with maria, maria.cursor() as cursor:
-            cursor.execute("CREATE DATABASE facts")
-            cursor.execute("USE facts")
-            yield Pair(maria, duck)
+    con = pymysql.connect(
+        host="127.0.0.1",
+        port=maria.port,
+        user=SUPERUSER,
+        password=maria.password,
+        charset="utf8mb4",
+        init_command=f"SET {SESSION}",
+    )
+    with con, con.cursor() as cursor:
+        cursor.execute("CREATE DATABASE facts")
+        cursor.execute("USE facts")
+        yield Pair(con, duck)
 
 
 DIALECTS = (Dialect.MARIADB, Dialect.DUCKDB)

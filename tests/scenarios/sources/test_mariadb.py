@@ -212,6 +212,18 @@ def test_a_query_that_fails_half_way_leaves_the_snapshot_open(maria: Server) -> 
         assert cut.query("SELECT count(*) AS n FROM orders").to_pylist() == [{"n": 200}]
 
 
+def test_a_table_of_which_some_columns_may_be_read_is_refused(home: Path, maria: Server) -> None:
+    database = made(maria, *SHOP)
+    given = reader(maria, database)
+    told(
+        maria,
+        f"REVOKE SELECT ON {database}.* FROM {given['login']}@'127.0.0.1'",
+        f"GRANT SELECT (id, total) ON {database}.orders TO {given['login']}@'127.0.0.1'",
+    )
+    (found,) = MariaDbSource(from_json("maria", json.dumps(given))).describe(["*.*"])
+    assert ([c.name for c in found.columns], found.readable) == (["id", "total"], False)
+
+
 def test_nothing_can_be_written(maria: Server) -> None:
     database = made(maria, *SHOP)
     given = reader(maria, database)

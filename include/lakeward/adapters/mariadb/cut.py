@@ -49,9 +49,12 @@ _BYTES = 63
 
 
 class MariaDbCut:
-    """Lands tables and takes figures inside one snapshot; each of its sessions does one thing at a time."""
+    """Lands tables and takes figures inside one snapshot; each of its sessions does one thing at a time.
 
-    def __init__(self, session: Session, snapshot: Snapshot, deadline: datetime, spill: str) -> None:
+    :param doors: a folder that nobody else may enter, for the sockets at which sessions are lent.
+    """
+
+    def __init__(self, session: Session, snapshot: Snapshot, deadline: datetime, spill: str, doors: str) -> None:
         self._session, self._holder, self._deadline = session, snapshot.holder, deadline
         self.snapshot, self.taken_at = snapshot.name, snapshot.taken_at
         self._turn = threading.Lock()
@@ -61,7 +64,7 @@ class MariaDbCut:
         self._duck.execute(_SETTINGS)
         self._relays: dict[str, Relay] = {}
         for n, end in enumerate(snapshot.readers):
-            self._lend(f"src{n}", end, Path(spill) / f"s{n}")
+            self._lend(f"src{n}", end, Path(doors) / f"s{n}")
         left = max(0.0, (deadline - datetime.now(UTC)).total_seconds())
         self._timer = threading.Timer(left, self._hang_up)
         self._timer.daemon = True

@@ -26,6 +26,8 @@ PATIENCE = timedelta(minutes=10)
 _GRACE = 10
 _QUOTED = "sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,ANSI_QUOTES'"
 """As ``SESSION`` says, and double quotes are of names."""
+_IDLE = "idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0"
+"""A transaction may wait for its turn, however little patience the server has with others."""
 _SSL = {"ca": "ca", "cert": "cert", "key": "key"}
 
 _ADVICE = (
@@ -73,7 +75,8 @@ class Session:
         with self.errors("connecting"):
             con: Server = pymysql.connect(**self._given, read_timeout=seconds + _GRACE)  # type: ignore[call-overload]
             with con.cursor() as cursor:
-                cursor.execute(f"{self._settings}, max_statement_time = {seconds}")
+                patient = ", ".join(f"{name} = {seconds + _GRACE}" for name in ("wait_timeout", "net_write_timeout"))
+                cursor.execute(f"{self._settings}, max_statement_time = {seconds}, {patient}, {_IDLE}")
                 cursor.execute("SET SESSION TRANSACTION READ ONLY")
         return con
 

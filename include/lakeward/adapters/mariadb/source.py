@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from lakeward.adapters.connections import Connection
 
+_PATH = 60
+"""Characters of a folder's path that leave room for a socket's name: that of a socket has at most 107."""
+
 
 class MariaDbSource:
     """Read one MariaDB server, or one database of it; nothing is ever written to it.
@@ -82,9 +85,11 @@ class MariaDbSource:
     def snapshot(self, tables: Sequence[TablePlan] = (), readers: int = 0) -> Iterator[MariaDbCut]:
         """As ``cut``, with so many readers; default as many as the source was given."""
         with ExitStack() as stack:
-            spill = stack.enter_context(tempfile.TemporaryDirectory(prefix="lakeward-"))  # nobody else may enter it
+            spill = stack.enter_context(tempfile.TemporaryDirectory(prefix="lakeward-"))
+            short = None if len(tempfile.gettempdir()) < _PATH else "/tmp"  # noqa: S108 - a folder of its own in it
+            doors = stack.enter_context(tempfile.TemporaryDirectory(prefix="lakeward-", dir=short))
             snapshot = stack.enter_context(opened(self._session, tables, readers or self._readers, self._max_age))
-            cut = MariaDbCut(self._session, snapshot, datetime.now(UTC) + self._max_age, spill)
+            cut = MariaDbCut(self._session, snapshot, datetime.now(UTC) + self._max_age, spill, doors)
             stack.callback(cut.close)
             yield cut
             cut.check()
