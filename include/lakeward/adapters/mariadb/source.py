@@ -16,7 +16,7 @@ from lakeward.domain.facts import TablePlan
 from lakeward.domain.source_facts import SourceTable
 from lakeward.domain.sql import ident
 from lakeward.errors import SourceError
-from lakeward.ports import CutReader, Horizon, SourceIdentity
+from lakeward.ports import CutReader, Horizon, SourceIdentity, SourceLoad
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,6 +69,15 @@ class MariaDbSource:
         """Run one SELECT in a read-only transaction of its own."""
         with self.snapshot((), 1) as cut:
             return cut.query(sql)
+
+    def load(self) -> SourceLoad:
+        """Sessions that run a statement, but the one that asks; how far replicas are behind is not looked for."""
+        with self._session.connect() as con, self._session.errors("looking at the load"), con.cursor() as cursor:
+            cursor.execute("SHOW GLOBAL STATUS LIKE 'Threads_running'")
+            row = cursor.fetchone()
+        if row is None:
+            raise SourceError(f"{self._session.label} gave no answer about its load.")
+        return SourceLoad(max(0, int(row[1]) - 1), None)
 
     def horizon(self) -> Horizon:
         """The server's clock; other people's transactions are not looked for."""
