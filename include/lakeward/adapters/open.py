@@ -34,7 +34,7 @@ LEDGER = "lakeward_ledger"
 SIGNING = "lakeward_signing"
 """Connection id of the key that signs evidence: its password; extra ``trusted`` lists other public keys."""
 
-MEMORY = "512MB"
+MEMORY = "448MB"
 THREADS = 2
 
 
@@ -43,7 +43,7 @@ def open_ports(spec: Migration, resolve: Resolve, home: Path) -> Iterator[Ports]
     """Open source, store, engine, lake, ledger and validator of a migration; all are closed at the end.
 
     The store is looked at here; source, lake and ledger are opened when they are first used.
-    DuckDB is given LAKEWARD_MEMORY (default 512MB) and LAKEWARD_THREADS (default 2), and spills into ``home/tmp``.
+    DuckDB is given LAKEWARD_MEMORY (default 448MB) and LAKEWARD_THREADS (default 2), and spills into ``home/tmp``.
 
     :raises LakewardError: a connection does not exist or is of the wrong type; the store is unreachable.
     """

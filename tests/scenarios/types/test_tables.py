@@ -222,7 +222,8 @@ def test_dates_of_any_year_partition(lab: Lab, tmp_path: Path) -> None:
         lab,
         """CREATE TABLE eras (id int PRIMARY KEY, d date, t timestamp);
         INSERT INTO eras VALUES (1, '4713-01-31 BC', '4713-01-31 23:59:59.999999 BC'), (2, '0001-12-31 BC', '0001-12-31 BC'),
-          (3, '0001-01-01', '0001-01-01'), (4, '2024-02-29', '2024-02-29'), (5, '9999-12-31', '10000-01-01'), (6, '294275-12-31', '294246-12-31');""",
+          (3, '0001-01-01', '0001-01-01'), (4, '2024-02-29', '2024-02-29'), (5, '9999-12-31', '10000-01-01'), (6, '294275-12-31', '294246-12-31'),
+          (7, '5874897-12-30', '294246-12-30');""",
     )
     figures = [
         {"name": "all", "table": "eras", "measure": "count()", "date": "d"},
@@ -231,4 +232,12 @@ def test_dates_of_any_year_partition(lab: Lab, tmp_path: Path) -> None:
     chain = chain_of(uri, tmp_path, [{"table": "eras", "partition": ["month(d)", "year(t)"], "sort": ["-t"]}], figures)
     assert {v.outcome for v in prove(chain)} == {Outcome.PASS}
     found = [row["d"] for row in lake_rows(chain, "eras", "id, d::VARCHAR AS d")]
-    assert found == ["4713-01-31 (BC)", "0001-12-31 (BC)", "0001-01-01", "2024-02-29", "9999-12-31", "294275-12-31"]
+    assert found == [
+        "4713-01-31 (BC)",
+        "0001-12-31 (BC)",
+        "0001-01-01",
+        "2024-02-29",
+        "9999-12-31",
+        "294275-12-31",
+        "5874897-12-30",
+    ]

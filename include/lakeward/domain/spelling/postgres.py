@@ -41,7 +41,9 @@ class Postgres(Spelling):
         return exp.Collate(this=self.text(value), expression=exp.to_identifier("C", quoted=True))
 
     def date(self, value: Expression) -> Expression:
-        return self._shown(value, "YYYY-MM-DD", "YYYY-MM-DD BC")
+        """``to_char`` takes a date for a timestamp, of which there are none past this day; the text of one is that of ISO."""
+        far = compare(exp.GT, value, cast(word("294276-12-31"), "DATE"))
+        return case((far, self.text(value)), other=self._shown(value, "YYYY-MM-DD", "YYYY-MM-DD BC"))
 
     def timestamp(self, value: Expression) -> Expression:
         return self._shown(value, "YYYY-MM-DD HH24:MI:SS.US", "YYYY-MM-DD BC HH24:MI:SS.US")
