@@ -75,7 +75,8 @@ class Watched:
 def watched(ports: Ports, tell: Callable[[Call, str], None]) -> Ports:
     """Ports of which ``tell`` is told every call."""
     counts: Counter[str] = Counter()
-    return Ports(**{f.name: Watched(getattr(ports, f.name), f.name, tell, counts) for f in fields(ports)})
+    named = {f.name: Watched(getattr(ports, f.name), f.name, tell, counts) for f in fields(ports) if f.name != "log"}
+    return Ports(**named, log=ports.log)  # type: ignore[arg-type]
 
 
 def record(chain: Chain, step: str) -> list[Call]:

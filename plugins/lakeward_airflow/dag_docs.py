@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lakeward.spec.models import GroupSpec, KpiSpec, Migration, Phased, TableSpec, WaveSpec
+from lakeward.spec.models import GroupSpec, KpiSpec, Migration, Phased, StranglerFig, TableSpec, WaveSpec
 from lakeward.spec.wave_checks import waves_of
 
 
@@ -53,7 +53,7 @@ def _lines(spec: Migration, file_name: str) -> Iterator[str]:
     if isinstance(spec, Phased):
         yield from ("", "#### Waves", *(_wave(spec, wave) for wave in waves_of(spec)), "", _HOW_PHASED)
     else:
-        yield from ("", _HOW)
+        yield from ("", _HOW_STRANGLER if isinstance(spec, StranglerFig) else _HOW)
 
 
 def _wave(spec: Phased, wave: WaveSpec) -> str:
@@ -100,6 +100,12 @@ _HOW_PHASED = """#### How a run goes
 put to its gate, until the budget is spent. `after_...` lets the next wave begin when every window is done and every gate is open; else it is skipped, until a later run.
 
 A task that died is run again, or a new run is triggered: windows that are done stay done, and the one under way is gone on with. With `window` and `again`, or by a backfill, windows are read once more; their rows are replaced."""
+
+_HOW_STRANGLER = """#### How a run goes
+The first run loads: `load_once` freezes this file and all schemas, `extract` makes the slot and lands the snapshot that belongs to it, then `prepare`, `flatten`, `validate`, `append` and `compare` as at any cut. Every later run, and the rest of the
+first, is a tenure: `serve` applies what the source has committed, batch by batch, publishes each at once, and at its end compares both sides at one position of the log; it fails when something differs. `compact` folds in what changes left behind.
+
+A task that died is run again and goes on where the lake is. With `new` the group is loaded once more."""
 
 _MAINTENANCE = """### Maintenance of {migration}
 Works on the tables of namespace `{namespace}` and on the landing; safe beside runs of the migration. Written in `{file}`.

@@ -86,6 +86,22 @@ def test_waves_follow_each_other(sample: dict) -> None:
     assert "`public.orders` (and `order_items` from its nested data)" in found["doc"]
 
 
+def test_what_follows_a_change_log_is_loaded_once_and_then_served(sample: dict) -> None:
+    found = sample["dags"]["strangler_fig__retail_strangler"]
+    assert found["tasks"] == {
+        "sales.load_once": ["sales.extract", "sales.serve"],
+        "sales.extract": ["sales.prepare"],
+        "sales.prepare": ["sales.flatten"],
+        "sales.flatten": ["sales.validate"],
+        "sales.validate": ["sales.append"],
+        "sales.append": ["sales.compare"],
+        "sales.compare": ["sales.serve"],
+        "sales.serve": ["sales.compact"],
+        "sales.compact": [],
+    }
+    assert (found["runs"], list(found["params"])) == (1, ["new"])
+
+
 def test_maintenance_is_a_dry_run_by_hand_and_reads_in_its_order(sample: dict) -> None:
     found = sample["dags"]["maintenance__retail"]
     assert found["tasks"] == {"compact": ["expire"], "expire": ["clean"], "clean": []}

@@ -17,6 +17,7 @@ from lakeward.lab import Lab
 pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 TIDY, TASKS = "maintenance__rehearsed", ("compact", "expire", "clean")
 STAGED, FOLLOWED = "phased__staged", "phased__followed"
+STRANGLED = "strangler_fig__strangled"
 SYNC = {"migration": "followed.yaml", "direction": "freeze_and_sync", "why": "a rehearsal"}
 SOURCES = ("duckdb", "files")
 """The kinds that differ in how Airflow knows their connection; the others open alike."""
@@ -77,7 +78,9 @@ def write_sources(home: Path, migrations: Path) -> dict[str, str]:
 def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
     home = tmp_path_factory.mktemp("rehearsal")
     dags = write_dags(
-        home / "dags", "rehearsed", files=("lift_and_shift.py", "maintenance.py", "phased.py", "cutover.py")
+        home / "dags",
+        "rehearsed",
+        files=("lift_and_shift.py", "maintenance.py", "phased.py", "cutover.py", "strangler_fig.py"),
     )
     file = dags / "migrations" / "rehearsed.yaml"
     file.write_text(f"{file.read_text()}compaction: {{mode: rewrite, min_small_files: 2}}\n")
@@ -89,6 +92,9 @@ def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
     for group in ("sales", "stock"):
         followed = followed.replace(f"  - name: {group}\n", f"  - name: {group}\n    catch_up: {{lag: 1h}}\n")
     (dags / "migrations" / "followed.yaml").write_text(followed)
+    strangled = SMALL.format(migration="strangled").replace("lift_and_shift", "strangler_fig", 1)
+    strangled = f"{strangled.replace('retail_source', 'retail_changes')}changes: {{tenure: 1s, every: 0s}}\n"
+    (dags / "migrations" / "strangled.yaml").write_text(strangled)
     connections = write_sources(home, dags / "migrations")
     (home / "airflow").mkdir()
     env = (
@@ -105,6 +111,7 @@ def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
     runs = [("lift_and_shift__rehearsed", {"rehearsal": True}), (TIDY, {}), (TIDY, {"dry_run": False})]
     runs += [(STAGED, {}), (STAGED, {}), (STAGED, {"window": "2026", "again": True})]
     runs += [(FOLLOWED, {}), ("cutover", SYNC)]
+    runs += [(STRANGLED, {}), (STRANGLED, {})]
     runs += [(f"lift_and_shift__of_{kind}", {"rehearsal": True}) for kind in SOURCES]
     command = [sys.executable, "-c", PLAY, str(dags), json.dumps(runs)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=880)
@@ -168,3 +175,14 @@ def test_windows_are_moved_within_the_budget_and_a_wave_waits_for_the_one_before
     assert set(states[1].values()) == {"success"}
     assert again["returned"]["sales.sales"]["moved"] == [newest]
     assert again["returned"]["sales.sales"]["rows_done"] == second["returned"]["sales.sales"]["rows_done"] > 1900
+
+
+def test_what_follows_a_change_log_is_loaded_once_and_served_by_each_run(rehearsed: dict) -> None:
+    first, second = rehearsed[STRANGLED]
+    states = [{task["task"]: task["state"] for task in run["tasks"]} for run in (first, second)]
+    assert [run["state"] for run in (first, second)] == ["success", "success"]
+    assert set(states[0].values()) == {"success"}
+    assert {task for task, state in states[1].items() if state == "success"} == {
+        f"{group}.{task}" for group in ("sales", "stock") for task in ("load_once", "serve", "compact")
+    }
+    assert second["returned"]["sales.serve"]["quarantined"] == 0

@@ -24,13 +24,13 @@ from lakeward.adapters.duck_ranges import (
     room,
     sample_clause,
 )
-from lakeward.adapters.duck_setup import connect, use_storage
+from lakeward.adapters.duck_setup import alive, connect, use_storage
 from lakeward.adapters.murmur import hashes
 from lakeward.adapters.refusals import is_full
 from lakeward.domain.duck import FILE, ROW, ROWS, duck_type
 from lakeward.domain.file_facts import FileSet
 from lakeward.domain.partition import HASHES
-from lakeward.domain.sql import ident, text
+from lakeward.domain.sql import ident
 from lakeward.errors import DataError, LakeError, redact
 from lakeward.ports import Input
 
@@ -133,11 +133,11 @@ def _offer(con: duckdb.DuckDBPyConnection, name: str, files: Input, *, rows: boo
         return
     for url in files.urls:
         use_storage(con, files.access, url)
-    read = f"read_parquet([{', '.join(map(text, files.urls))}]) {sample}"
-    con.execute(f"CREATE OR REPLACE VIEW {ident(name)} AS SELECT * FROM {read}")
+    read = alive(con, name, files, sample)
+    con.execute(f"CREATE OR REPLACE VIEW {ident(name)} AS SELECT r.* FROM {read}")
     if rows:
-        row_id = f"file_index::BIGINT AS {ident(FILE)}, file_row_number::BIGINT AS {ident(ROW)}"
-        con.execute(f"CREATE OR REPLACE VIEW {ident(name + ROWS)} AS SELECT *, {row_id} FROM {read}")
+        row_id = f"r.file_index::BIGINT AS {ident(FILE)}, r.file_row_number::BIGINT AS {ident(ROW)}"
+        con.execute(f"CREATE OR REPLACE VIEW {ident(name + ROWS)} AS SELECT r.*, {row_id} FROM {read}")
 
 
 def _batches(reader: Iterable[pa.RecordBatch], inputs: Mapping[str, Input]) -> Iterator[pa.RecordBatch]:

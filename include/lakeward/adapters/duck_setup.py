@@ -8,8 +8,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import duckdb
+import pyarrow as pa
 
-from lakeward.domain.file_facts import StorageAccess
+from lakeward.domain.file_facts import FileSet, StorageAccess
 from lakeward.domain.identity import digest
 from lakeward.domain.sql import ident, text
 from lakeward.errors import LakeError
@@ -84,6 +85,30 @@ def use_storage(con: duckdb.DuckDBPyConnection, access: StorageAccess, scope: st
         options |= _endpoint(access.endpoint)
     name = ident(f"lakeward_{digest(bucket, length=12)}")
     con.execute(f"CREATE OR REPLACE SECRET {name} ({', '.join(f'{k} {v}' for k, v in options.items())})")
+
+
+def alive(con: duckdb.DuckDBPyConnection, name: str, files: FileSet, sample: str = "") -> str:
+    """What stands behind FROM for the rows of files that no delete file hides, as ``r``; there must be a file.
+
+    :param sample: takes some of the rows only.
+
+    The positions of dead rows are held in memory: as many as there were changes since the last compaction.
+    """
+    read = f"read_parquet([{', '.join(map(text, files.urls))}], hive_partitioning = false) r {sample}"
+    if not files.deletes:
+        return read
+    for url in files.deletes:
+        use_storage(con, files.access, url)
+    con.register(
+        f"{name}#paths",
+        pa.table({"path": pa.array(files.paths), "file": pa.array(range(len(files.paths)), pa.int64())}),
+    )
+    dead = f"read_parquet([{', '.join(map(text, files.deletes))}], hive_partitioning = false)"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {ident(name + '#dead')} AS SELECT p.file, d.pos FROM {dead} d "
+        f"JOIN {ident(name + '#paths')} p ON p.path = d.file_path"
+    )
+    return f"{read} ANTI JOIN {ident(name + '#dead')} d ON r.file_index = d.file AND r.file_row_number = d.pos"
 
 
 def _endpoint(endpoint: str) -> Mapping[str, str]:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Protocol, Self, cast
 from urllib.parse import unquote, urlsplit
 
 from lakeward.adapters.connections import Connection, variable
+from lakeward.domain.identity import slot_name
 from lakeward.domain.signing import UNSIGNED, Signer, signer_of
 from lakeward.errors import SpecError
-from lakeward.ports import Freezer, Lake, Ledger, Ports, Source
-from lakeward.spec.models import LandingSpec, Migration, Phased, SourceSpec, TargetSpec
+from lakeward.ports import ChangeLog, Freezer, Lake, Ledger, Ports, Source
+from lakeward.spec.models import LandingSpec, Migration, Phased, SourceSpec, StranglerFig, TargetSpec
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -68,6 +69,7 @@ def open_ports(spec: Migration, resolve: Resolve, home: Path) -> Iterator[Ports]
             ledger=cast("Ledger", ledger),
             validator=GxValidator(threads, memory, temp),
             signer=open_signer(resolve),
+            log=change_log(spec, resolve, home) if isinstance(spec, StranglerFig) else None,
         )
 
 
@@ -150,6 +152,24 @@ def _listing(spec: SourceSpec, connection: Connection) -> Listing:
             todo='Give the connection an absolute path, as {"conn_type": "fs", "extra": {"path": "/data"}}.',
         )
     return LocalListing(folder)
+
+
+def change_log(spec: StranglerFig, resolve: Resolve, home: Path) -> Callable[[str], ChangeLog]:
+    """Gives the change log of a group."""
+    from lakeward.adapters.postgres import PostgresChanges
+
+    source = _of_type(resolve(spec.source.connection), {"postgres"}, "source.connection")
+
+    def of(group: str) -> ChangeLog:
+        return PostgresChanges(
+            source,
+            slot_name(spec.migration, group),
+            home / "tmp",
+            readers=spec.source.readers,
+            max_snapshot_age=spec.source.max_snapshot_age.delta,
+        )
+
+    return of
 
 
 class _Closable(Protocol):

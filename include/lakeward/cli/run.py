@@ -63,14 +63,16 @@ def run(
     next makes a new cut, which replaces the tables' contents. So does `--new`, for a run whose cut is no good: rows were mended
     at the source since. Cutting over is Airflow's: its DAG makes a cut of its own.
 
-    A phased migration moves its next windows until they are through or the budget is spent, each up to its own gate.
+    A phased migration moves its next windows until they are through or the budget is spent, each up to its own gate. A strangler
+    fig is loaded once; every later run applies what the source has changed since, for `changes.tenure`, and compares.
 
     Exits 0 when the gate is open (or `--until` is reached), 1 when a step failed, 3 when the gate is held.
 
     Example: `lakeward run dags/migrations/retail.yaml`
     """
     from lakeward.cli.run_phased import Wanted, run_phased
-    from lakeward.spec.models import Phased
+    from lakeward.cli.run_strangler import run_strangler
+    from lakeward.spec.models import Phased, StranglerFig
     from lakeward.steps.plan import make_plan
     from lakeward.steps.stock import tell_card
 
@@ -85,6 +87,14 @@ def run(
                 )
             run_phased(loaded, loaded.spec, ports, Wanted(group, budget, window, again))
             return
+        if isinstance(loaded.spec, StranglerFig):
+            if until is not Step.GATE or budget or window or again:
+                raise SpecError(
+                    "--until, --budget, --window and --again are not for a strangler fig.",
+                    todo="`changes.tenure` says how long it runs.",
+                )
+            run_strangler(loaded, loaded.spec, ports, [group] if group else names, new=new)
+            return
         if budget or window or again:
             raise SpecError("--budget, --window and --again are for phased migrations.", todo="Leave them out.")
         with progressing() as progress:
@@ -92,13 +102,13 @@ def run(
         tell_card(plan, file.name, ports.ledger)
         note(f"run {plan.run_key} of {plan.migration.migration}, planned {plan.planned_at:%Y-%m-%d %H:%M:%SZ}")
         for name in [group] if group else names:
-            _Chain(plan, ports, name).run(until)
+            Chain(plan, ports, name).run(until)
         if until is Step.GATE and not group:
             _gate(plan, ports)
 
 
 @dataclass(frozen=True, slots=True)
-class _Chain:
+class Chain:
     """The steps of one group."""
 
     plan: Plan

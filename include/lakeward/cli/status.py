@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeward.cli.console import exits, home, say, say_json, table
+from lakeward.cli.console import exits, home, note, say, say_json, table
 from lakeward.cli.decision import decision_json, decision_now, show_decision
 from lakeward.cli.verdicts import verdict_json
 from lakeward.cli.windows import show_windows
+from lakeward.domain.changes import SlotState, spelled
 
 if TYPE_CHECKING:
     from lakeward.domain.acceptance import Acceptance
@@ -31,6 +32,7 @@ class _Status:
     transitions: tuple[Transition, ...]
     accepted: tuple[Acceptance, ...]
     gate: GateDecision | None
+    slots: tuple[SlotState, ...] = ()
 
 
 @exits(1)
@@ -55,7 +57,8 @@ def status(
         names = [loaded.spec.migration] if loaded else sorted({record.migration for record in ledger.steps()})
         pointers = _pointers(loaded) if loaded else ()
         gate = decision_now(loaded, pointers) if loaded else None
-        found = [_status(name, ledger, pointers, gate) for name in names]
+        slots = _slots(loaded) if loaded else ()
+        found = [replace(_status(name, ledger, pointers, gate), slots=slots) for name in names]
     if as_json:
         say_json({"migrations": [_as_json(one) for one in found]})
         return
@@ -97,6 +100,23 @@ def _pointers(loaded: LoadedMigration) -> tuple[Pointer, ...]:
         return tuple(from_json(Pointer, one[0], store.url(key)) for key in keys if (one := store.get(key)))
 
 
+def _slots(loaded: LoadedMigration) -> tuple[SlotState, ...]:
+    """The slots of a migration that follows the source's log; asked at the source."""
+    from lakeward.adapters.connections import from_environment
+    from lakeward.adapters.open import change_log
+    from lakeward.errors import LakewardError
+    from lakeward.spec.models import StranglerFig
+
+    if not isinstance(loaded.spec, StranglerFig):
+        return ()
+    log = change_log(loaded.spec, from_environment, home())
+    try:
+        return tuple(state for group in loaded.spec.groups if (state := log(group.name).state()))
+    except LakewardError as error:
+        note(f"The slots can't be looked at: {error.what}")
+        return ()
+
+
 def _show(one: _Status) -> None:
     say()
     say(f"Migration {one.migration}")
@@ -109,6 +129,15 @@ def _show(one: _Status) -> None:
     if one.gate:
         show_decision(one.gate)
     show_windows(one.pointers, one.steps)
+    for p in (p for p in one.pointers if p.position):
+        fresh = f"{p.fresh_at:%Y-%m-%d %H:%M:%SZ}" if p.fresh_at else "not known"
+        say(f"{p.group}: has the source's changes up to {spelled(p.position)}, committed until {fresh}")
+    for slot in one.slots:
+        lost = "; THE SERVER HAS GIVEN IT UP" if slot.lost else ""
+        say(
+            f"Slot {slot.name}: confirmed up to {spelled(slot.confirmed)}, {slot.head - slot.confirmed:,} bytes behind; the source keeps "
+            f"{slot.retained_bytes / 1e6:,.1f} MB of its log for it{', being read' if slot.active else ''}{lost}"
+        )
     if one.steps:
         say(f"Last run {one.steps[-1].run_key}")
         rows = [
@@ -144,6 +173,8 @@ def _as_json(one: _Status) -> dict[str, object]:
                 "moved_at": p.moved_at.isoformat(),
                 "moved_by": p.moved_by,
                 "why": p.why,
+                "position": spelled(p.position) if p.position else None,
+                "fresh_at": p.fresh_at.isoformat() if p.fresh_at else None,
                 "windows": {
                     name: {"cut": cut.cut_id, "rows": cut.rows, "ended": cut.ended, "gate": cut.gate}
                     for name, cut in p.windows.items()
@@ -161,6 +192,17 @@ def _as_json(one: _Status) -> dict[str, object]:
             for p in one.pointers
         ],
         "gate": decision_json(one.gate) if one.gate else None,
+        "slots": [
+            {
+                "slot": s.name,
+                "confirmed": spelled(s.confirmed),
+                "behind_bytes": s.head - s.confirmed,
+                "retained_bytes": s.retained_bytes,
+                "active": s.active,
+                "lost": s.lost,
+            }
+            for s in one.slots
+        ],
         "steps": [
             {
                 "run": r.run_key,

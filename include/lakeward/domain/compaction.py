@@ -10,12 +10,16 @@ from lakeward.domain.facts import LakeTable
 from lakeward.domain.file_facts import LiveFile
 from lakeward.domain.sql import ident
 
+DEAD = 10
+"""A file is rewritten when one in so many of its rows is hidden by delete files."""
+
 
 @dataclass(frozen=True, slots=True)
 class TableFiles:
     """Data files of one table: of the snapshot that readers had (before) and of the current one (now).
 
-    ``due``: one partition holds at least as many small files as the migration file allows. ``rewritten`` are the URLs of the
+    ``due``: one partition holds at least as many small files, or delete files, as the migration file allows; ``deletes`` are the
+    most delete files of one partition. ``rewritten`` are the URLs of the
     files that were (in a dry run: would be) rewritten ``into`` so many; ``note`` says what came in between.
     """
 
@@ -27,6 +31,7 @@ class TableFiles:
     bytes_now: int
     small_now: int
     due: bool
+    deletes: int = 0
     rewritten: tuple[str, ...] = ()
     into: int = 0
     note: str = ""
@@ -60,24 +65,29 @@ def rewriting(table: TableFiles, *, dry_run: bool = False) -> str:
 def choose(
     files: Iterable[LiveFile], small_file: int, min_small_files: int, target: int
 ) -> tuple[tuple[LiveFile, ...], int]:
-    """The files to rewrite, and into how many at least: all small ones of every partition that has enough of them and gets fewer.
+    """The files to rewrite, and into how many at least: all small ones of every partition that has enough of them and gets fewer, and
+    files of whose rows too many are dead, with the small ones beside them.
 
     :param small_file: bytes below which a file is small.
     :param target: bytes that new files are rolled at.
     """
-    small: dict[str, list[LiveFile]] = defaultdict(list)
+    homes: dict[str, list[LiveFile]] = defaultdict(list)
     for file in files:
-        if file.bytes < small_file:
-            small[file.partition].append(file)
+        if file.bytes < small_file or _is_dying(file):
+            homes[file.partition].append(file)
     chosen: list[LiveFile] = []
     into = 0
-    for partition in sorted(small):
-        found = small[partition]
-        fewer = -(-sum(file.bytes for file in found) // target)
-        if len(found) >= min_small_files and fewer < len(found):
+    for partition in sorted(homes):
+        found = homes[partition]
+        fewer = -(-sum(file.bytes for file in found if file.dead < file.rows) // target)
+        if any(map(_is_dying, found)) or (len(found) >= min_small_files and fewer < len(found)):
             chosen += sorted(found, key=lambda file: file.url)
             into += fewer
     return tuple(chosen), into
+
+
+def _is_dying(file: LiveFile) -> bool:
+    return bool(file.dead) and file.dead * DEAD >= file.rows
 
 
 def rewrite_sql(table: LakeTable, view: str) -> str:

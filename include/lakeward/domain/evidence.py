@@ -141,6 +141,7 @@ class Pointer:
 
     ``origins`` names, for tables that are pinned to a compacted snapshot, the one that the cut landed as: the same rows.
     ``previous`` is the state to come back to; ``version`` grows by one with every move.
+    ``position``: of the source's change log, up to where readers see it; ``fresh_at``: what was committed there until then is seen.
     """
 
     migration: str
@@ -158,6 +159,8 @@ class Pointer:
     windows: dict[str, WindowCut] = field(default_factory=dict)
     basis: str = ""
     caught: CaughtUp | None = None
+    position: int = 0
+    fresh_at: datetime | None = None
 
     def shows(self, cut_id: str) -> bool:
         """Whether readers see that cut: the one published last, or that of a window."""

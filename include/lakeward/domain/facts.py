@@ -11,7 +11,7 @@ from pydantic import Field
 from lakeward.domain.dialect import Dialect
 from lakeward.domain.identity import WHOLE
 from lakeward.domain.sql import ident, literal, plain_literal, where
-from lakeward.spec.models import Filter, LiftAndShift, Phased
+from lakeward.spec.models import Filter, LiftAndShift, Phased, StranglerFig
 from lakeward.spec.names import home_of
 from lakeward.spec.rules import Rule
 
@@ -273,7 +273,7 @@ class GroupPlan:
 class Plan:
     """Everything that the later steps of a run need; frozen beside the landing before anything is read."""
 
-    migration: Annotated[LiftAndShift | Phased, Field(discriminator="pattern")]
+    migration: Annotated[LiftAndShift | Phased | StranglerFig, Field(discriminator="pattern")]
     text: str
     file_hash: str
     version: str

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Container
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 
@@ -78,6 +79,12 @@ class Manifest:
     round: Round | None = (
         None  # of a catch-up: then ``files`` of tables hold what may have changed, and ``rows`` counts all
     )
+    position: int = 0  # of the source's change log, where the cut is tied to it
+
+    @property
+    def landed(self) -> dict[str, int]:
+        """Table to its landed rows."""
+        return {table.table: table.rows for table in self.tables}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +103,17 @@ class StagedFile:
 
 @dataclass(frozen=True, slots=True)
 class LiveFile:
-    """A data file of a table's current snapshot. ``partition`` tells its partition from others, and says nothing else."""
+    """A data file of a table's current snapshot. ``partition`` tells its partition from others, and says nothing else.
+
+    ``dead`` of its rows are hidden by the delete files ``deletes``.
+    """
 
     url: str
     rows: int
     bytes: int
     partition: str
+    dead: int = 0
+    deletes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +191,19 @@ class StorageAccess:
 
 @dataclass(frozen=True, slots=True)
 class FileSet:
-    """Parquet files that are read as one table; ``columns`` (name, lake type) give the schema when there is no file."""
+    """Parquet files that are read as one table; ``columns`` (name, lake type) give the schema when there is no file.
+
+    Rows that the delete files ``deletes`` name are not read; ``paths`` are what these call the files.
+    """
 
     urls: tuple[str, ...]
     access: StorageAccess
     columns: tuple[tuple[str, str], ...]
+    deletes: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+    def only(self, urls: Container[str]) -> FileSet:
+        """Those of the files."""
+        kept = [n for n, url in enumerate(self.urls) if url in urls]
+        paths = tuple(self.paths[n] for n in kept) if self.paths else ()
+        return replace(self, urls=tuple(self.urls[n] for n in kept), paths=paths)

@@ -113,14 +113,22 @@ def _entries(nest: Nest, table: LakeTable) -> str:
     return f"coalesce(sum({one}), 0)"
 
 
-def quarantine_sql(plan: TablePlan, cut_id: str) -> str:
-    """The bad rows of a table as rows of the quarantine table; values as text, binary as hex."""
+def row_key_sql(plan: TablePlan) -> str:
+    """The key of a landed row ``r`` as the quarantine tells it."""
     main = plan.lake[0]
     key = [(name, _text(next(c for c in plan.columns if c.source == main.column(name).source))) for name in main.key]
+    return _object(key) if key else "NULL::VARCHAR"
+
+
+def quarantine_sql(plan: TablePlan, cut_id: str, since: str = "") -> str:
+    """The bad rows of a table as rows of the quarantine table; values as text, binary as hex.
+
+    :param since: put behind the reason.
+    """
     raw = [(c.source, _text(c)) for c in plan.columns]
-    row_key = _object(key) if key else "NULL::VARCHAR"
+    reason = f"b.reason || {text(since)}" if since else "b.reason"
     return (
-        f"SELECT {text(cut_id)} AS cut_id, {text(plan.name)} AS table_name, {row_key} AS row_key, b.reason AS reason, "
+        f"SELECT {text(cut_id)} AS cut_id, {text(plan.name)} AS table_name, {row_key_sql(plan)} AS row_key, {reason} AS reason, "
         f"b.column_name AS column_name, {_object(raw)} AS raw "
         f"FROM {rows_of(plan.name)} r JOIN {ident(bad_rows(plan.name))} b USING ({ROW_ID})"
     )

@@ -118,6 +118,12 @@ def chain_prefix(migration: str) -> str:
     return f"{migration}/chain/"
 
 
+def slot_name(migration: str, group: str) -> str:
+    """Name of a group's replication slot and publication, which has at most 63 characters."""
+    name = f"lakeward_{migration}_{group}"
+    return name if len(name) <= 63 else f"lakeward_{digest('slot', migration, group, length=32)}"
+
+
 def window_claim_key(migration: str, group: str) -> str:
     """Where it is written who is moving a window of a group, and which."""
     return f"{migration}/windows/{group}.json"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lakeward.domain import kpi, sides
+from lakeward.domain.changes import not_followed
 from lakeward.domain.facts import GroupPlan, LakeTable, TablePlan
 from lakeward.domain.faults import Faults
 from lakeward.domain.planning import child_path
@@ -13,7 +14,7 @@ from lakeward.domain.rows import figures_sql
 from lakeward.domain.rules import check_rule, rule_columns
 from lakeward.domain.shaping import suggest
 from lakeward.spec.document import Path
-from lakeward.spec.models import GroupSpec, Migration, TableSpec
+from lakeward.spec.models import GroupSpec, Migration, StranglerFig, TableSpec
 from lakeward.spec.names import home_of, is_glob, split_table
 from lakeward.spec.rules import Rule
 
@@ -31,12 +32,19 @@ def check_plan(
     :param whole: false when some tables could not be planned: what may be meant for those is let through.
     """
     clean = whole and not faults
+    if isinstance(spec, StranglerFig) and spec.source.kind != "postgres":
+        faults.add(
+            ("source", "kind"), f"a {spec.source.kind} source has no change log", "Use lift_and_shift or phased."
+        )
     _check_names(spec, groups, faults)
     _check_kpis(spec, groups, server_version, faults, whole=whole, clean=clean)
     older = _is_older(spec, server_version)
     for number, group in enumerate(groups):
         for plan in group.tables:
             table, at = _written(spec, number, plan)
+            if isinstance(spec, StranglerFig):
+                for reason, todo in not_followed(plan):
+                    faults.add(at, f"{plan.label}: {reason}", todo)
             for lake in plan.lake if older and plan.prove_rows else ():
                 if kpi.NEEDS_16 in figures_sql(sides.whole(plan, lake, spec.kpis, spec.calendar).source()):
                     faults.add(

@@ -11,7 +11,7 @@ REGION = "us-east-1"
 
 
 def variables(ports: Ports, keys: Credentials) -> dict[str, str]:
-    """Airflow connections `retail_source`, `retail_freezer`, `lakehouse`, `landing`, and the lab's own URLs."""
+    """Airflow connections `retail_source`, `retail_freezer`, `retail_changes`, `lakehouse`, `landing`, and the lab's own URLs."""
     endpoint = f"http://127.0.0.1:{ports.s3}"
     source = {
         "conn_type": "postgres",
@@ -31,6 +31,9 @@ def variables(ports: Ports, keys: Credentials) -> dict[str, str]:
     return {
         "AIRFLOW_CONN_RETAIL_SOURCE": json.dumps(source),
         "AIRFLOW_CONN_RETAIL_FREEZER": json.dumps(source | {"login": postgres.FREEZER}),
+        "AIRFLOW_CONN_RETAIL_CHANGES": json.dumps(
+            source | {"login": postgres.SUPERUSER, "password": keys.admin_password}
+        ),
         "AIRFLOW_CONN_LAKEHOUSE": json.dumps(lakehouse),
         "AIRFLOW_CONN_LANDING": json.dumps(landing),
         "LAKEWARD_LAB_POSTGRES": postgres.connection_uri(

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lakeward.domain.signing import UNSIGNED, Signer
+from lakeward.ports.changes import ChangeLog, ChangeStream
 from lakeward.ports.engine import Engine, Input
 from lakeward.ports.freezer import Freezer
-from lakeward.ports.lake import FileStatistics, Lake, TableCommit, TableState
+from lakeward.ports.lake import FileStatistics, Finder, KeyedChange, Lake, TableCommit, TableState
 from lakeward.ports.ledger import Ledger, StepRecord
 from lakeward.ports.source import CutReader, Horizon, Progress, Source, SourceIdentity, SourceLoad, silent
 from lakeward.ports.store import Entry, ObjectStore
 from lakeward.ports.validator import RuleResult, RuleSet, Validator
 
 __all__ = [
+    "ChangeLog",
+    "ChangeStream",
     "CutReader",
     "Engine",
     "Entry",
     "FileStatistics",
+    "Finder",
     "Freezer",
     "Horizon",
     "Input",
+    "KeyedChange",
     "Lake",
     "Ledger",
     "ObjectStore",
@@ -41,7 +47,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything that a step may need, opened for one migration. ``signer`` signs what is recorded, if it has a key."""
+    """Everything that a step may need, opened for one migration. ``signer`` signs what is recorded, if it has a key.
+
+    ``log`` gives the source's change log for a group, in a migration that follows it.
+    """
 
     source: Source
     store: ObjectStore
@@ -50,3 +59,4 @@ class Ports:
     ledger: Ledger
     validator: Validator
     signer: Signer = UNSIGNED
+    log: Callable[[str], ChangeLog] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +22,7 @@ class TableState:
     """A lake table as it is. ``batches`` maps a window to the batch that landed last in it; ``repair`` is the last one that it took.
 
     ``sliced``: it holds windows, each recorded by itself.
+    ``position`` is where the source's change log was read up to when the table was last changed by it.
     """
 
     table: str
@@ -32,6 +33,7 @@ class TableState:
     batches: Mapping[str, str]
     repair: str = ""
     sliced: bool = False
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class TableCommit:
     window: str
     files: tuple[StagedFile, ...]
     beside: tuple[str, ...] = ()
+    position: int = 0
 
     @property
     def table(self) -> str:
@@ -54,13 +57,38 @@ class TableCommit:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyedChange:
+    """What one table gets of a batch of changes: rows of these keys give way, and new files come.
+
+    ``keys`` has a column for each of ``by``, of the same name: a row of the table goes when it has the values of one of its rows.
+    ``emptied``: all rows go.
+    """
+
+    plan: LakeTable
+    files: tuple[StagedFile, ...]
+    keys: FileSet
+    by: tuple[str, ...]
+    emptied: bool = False
+
+    @property
+    def table(self) -> str:
+        """The plan's name."""
+        return self.plan.name
+
+
+Finder = Callable[[FileSet, KeyedChange], "pa.Table"]
+"""Where the rows are that give way: ``file``, the number of the file among the set's, and ``pos`` in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class FileStatistics:
-    """Data files of a snapshot; ``largest_small_run`` is the largest count of small files in one partition."""
+    """Data files of a snapshot; the runs are the largest counts of small files and of delete files in one partition."""
 
     files: int
     bytes: int
     small_files: int
     largest_small_run: int
+    largest_delete_run: int = 0
 
 
 class Lake(Protocol):
@@ -99,21 +127,22 @@ class Lake(Protocol):
         """The table now, or None when there is none."""
 
     def snapshot(self, table: LakeTable, snapshot_id: int) -> FileSet:
-        """The files of a pinned snapshot; LakeError when it is gone or has delete files."""
+        """The files of a pinned snapshot; LakeError when it is gone."""
 
     def statistics(self, table: str, small_file: int, snapshot_id: int | None = None) -> FileStatistics:
         """File statistics of a snapshot (default: the current one)."""
 
     def live_files(self, table: str) -> tuple[LiveFile, ...]:
-        """The data files of the current snapshot that are partitioned as the table is; LakeError when delete files hide rows."""
+        """The data files of the current snapshot that are partitioned as the table is."""
 
     def replace_files(self, table: str, old: Sequence[LiveFile], new: Sequence[StagedFile], cut_id: str) -> int | None:
-        """Put new files with the same rows in the place of live ones, by one ``replace`` snapshot; its id.
+        """Put new files with the rows that live in the place of old ones, by one ``replace`` snapshot; its id.
 
-        None: some of the old files are live no more; nothing was changed and the new files are deleted. When the snapshot holds
-        exactly the cut's rows, it is tagged as the cut's compacted one.
-        :raises LakeError: delete files, or others who keep moving the table (the new files are deleted); or the outcome is not
-            known (they are left: they may be live).
+        Delete files are rewritten too: one for each partition, or none where nothing is hidden any more.
+        None: some of the old files are live no more, or others of their rows are dead; nothing was changed and the new files are
+        deleted. When the snapshot holds exactly the cut's rows, it is tagged as the cut's compacted one.
+        :raises LakeError: others keep moving the table (the new files are deleted); or the outcome is not known (they are left:
+            they may be live).
         """
 
     def compacted(self, table: str, cut_id: str) -> int | None:
@@ -128,6 +157,17 @@ class Lake(Protocol):
         Each table lands once for a repair's id, and takes record and tag of the cut along. Table to its new snapshot.
         :param anew: it is a cut of its own, over the whole of each table; else a repair of the cut that is there.
         :raises ConflictError: a table has other rows or other files than the patch was made for; none was changed.
+        """
+
+    def apply(
+        self, changes: Sequence[KeyedChange], since: int, until: int, cut_id: str, migration: str, find: Finder
+    ) -> dict[str, int]:
+        """Bring the changes of one batch to their tables, in one commit over all of them where the catalog has it.
+
+        Each table is changed once for a batch, whatever is asked how often; where rows are is looked up anew whenever somebody
+        else has moved a table. The last of the tables tells how far the group is, and is changed last. Record and tag of the
+        cut are taken along. Table to its snapshot.
+        :raises ConflictError: a table is past the batch already, or others kept moving the tables.
         """
 
     def drop_batch(self, table: str, cut_id: str) -> bool:

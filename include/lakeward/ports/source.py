@@ -54,10 +54,14 @@ class SourceLoad:
 
 
 class CutReader(Protocol):
-    """One snapshot of the source; everything that it gives is of that one instant."""
+    """One snapshot of the source; everything that it gives is of that one instant.
+
+    ``position``: of the change log, before which everything that was committed is in the snapshot, and nothing else; 0: not known.
+    """
 
     snapshot: str
     taken_at: datetime
+    position: int
 
     def land(
         self, table: TablePlan, url: str, access: StorageAccess, progress: Progress, only: str = ""

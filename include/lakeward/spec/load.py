@@ -15,13 +15,17 @@ from lakeward.spec.checks import check
 from lakeward.spec.diagnose import diagnose, place
 from lakeward.spec.document import Node, Reader
 from lakeward.spec.mend import follows, mend, respell, unreadable
-from lakeward.spec.models import AnyMigration, LiftAndShift, Migration, Phased
+from lakeward.spec.models import AnyMigration, LiftAndShift, Migration, Phased, StranglerFig
 from lakeward.spec.problems import MOST, Place, Problem, Trouble, meant, refuse
 
 MAX_BYTES = 10_000_000
-Known = LiftAndShift | Phased
-PATTERNS: dict[str, type[Known]] = {"lift_and_shift": LiftAndShift, "phased": Phased}
-NOT_YET = ("strangler_fig", "hybrid")
+Known = LiftAndShift | Phased | StranglerFig
+PATTERNS: dict[str, type[Known]] = {
+    "lift_and_shift": LiftAndShift,
+    "phased": Phased,
+    "strangler_fig": StranglerFig,
+}
+NOT_YET = ("hybrid",)
 
 Check = Callable[[Migration], Iterator[Trouble]]
 

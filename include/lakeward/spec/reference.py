@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from enum import Enum
 from types import NoneType, UnionType
@@ -11,7 +12,7 @@ from pydantic import BaseModel, StringConstraints, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from lakeward.spec.known import fields_of, models_in
-from lakeward.spec.models import AnyMigration, LiftAndShift, Phased
+from lakeward.spec.models import AnyMigration, LiftAndShift, Phased, StranglerFig
 from lakeward.spec.scalars import Identifier, LakeName, Scalar, Word
 
 TITLE = "lakeward migration file"
@@ -51,13 +52,18 @@ def reference() -> str:
     sections = _sections(LiftAndShift, "")
     for model, path in sections.items():
         lines += _part(sections, model, _heading(path), fields_of(model))
-    lines += ["## More keys of phased migrations", ""]
-    phased = _sections(Phased, "")
-    for model in (one for one in phased if one not in sections):
-        known = next((fields_of(one) for one, path in sections.items() if path == phased[model]), {})
-        fields = {name: field for name, field in fields_of(model).items() if name not in known or name == "pattern"}
-        lines += _part(phased, model, f"{_heading(phased[model])}{', beside the above' if known else ''}", fields)
+    for title, pattern in (("phased migrations", Phased), ("strangler figs", StranglerFig)):
+        lines += [f"## More keys of {title}", "", *_more(sections, pattern)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _more(sections: dict[type[BaseModel], str], pattern: type[BaseModel]) -> Iterator[str]:
+    """What a pattern has beside lift-and-shift."""
+    found = _sections(pattern, "")
+    for model in (one for one in found if one not in sections):
+        known = next((fields_of(one) for one, path in sections.items() if path == found[model]), {})
+        fields = {name: field for name, field in fields_of(model).items() if name not in known or name == "pattern"}
+        yield from _part(found, model, f"{_heading(found[model])}{', beside the above' if known else ''}", fields)
 
 
 def _part(

@@ -15,7 +15,7 @@ from lakeward.errors import DataError, LakeError
 from lakeward.ports import Ports, Progress, TableCommit, silent
 from lakeward.spec.models import Phased
 from lakeward.steps.artifacts import manifest_of, read_manifest, read_staged
-from lakeward.steps.publish import find_pointer, publish, require_legacy
+from lakeward.steps.publish import find_pointer, publish, require_legacy, show_changes
 
 
 def append(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Progress = silent) -> Appended:
@@ -36,13 +36,15 @@ def append(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Pr
         cut = pointer.windows.get(group.window)
         if cut and cut.cut_id == group.cut_id:  # and other windows may have landed since
             return _landed_before(group, staged, pointer, ports)
-    commits = _commits(group, staged)
+    commits = _commits(group, staged, manifest.position)
     progress(f"append {group.name}", 0, len(commits))
     if ports.store.etag(discarded := discarded_key(plan.migration.migration, group.name, group.cut_id)):
         ports.store.delete([discarded])  # it is wanted again
     multi, committed = ports.lake.commit(commits, group.cut_id, plan.migration.migration)
     appended = Appended(group.name, group.cut_id, multi, committed)
     publish(plan, group.name, ports, appended.snapshots, at, by=plan.run_key, window=_window_cut(plan, group, manifest))
+    if manifest.position:
+        show_changes(plan, group.name, ports, {}, manifest.position, at, manifest.taken_at)
     progress(f"append {group.name}", len(commits), len(commits))
     return appended
 
@@ -76,20 +78,21 @@ def _landed_before(group: GroupPlan, staged: Staged, pointer: Pointer, ports: Po
     return Appended(group.name, group.cut_id, multi=False, tables=tables)
 
 
-def _commits(group: GroupPlan, staged: Staged) -> tuple[TableCommit, ...]:
+def _commits(group: GroupPlan, staged: Staged, position: int) -> tuple[TableCommit, ...]:
     commits = [
         TableCommit(
             t,
             batch_id(group.cut_id, t.name),
             group.window if t.name in group.sliced else WHOLE,
             staged.table(t.name).files,
+            position=position,
         )
         for t in group.lake_tables
     ]
     aside = quarantine_table(group)
     files = staged.table(aside.name).files
     beside = (WHOLE,) if group.windowing else ()
-    return (*commits, TableCommit(aside, batch_id(group.cut_id, aside.name), group.window, files, beside))
+    return (*commits, TableCommit(aside, batch_id(group.cut_id, aside.name), group.window, files, beside, position))
 
 
 def _check_pointer(group: GroupPlan, pointer: Pointer, ours: Manifest, ports: Ports) -> None:

@@ -15,7 +15,7 @@ from lakeward.domain.partition import order_terms
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.stored import to_json
 from lakeward.errors import ConflictError, LakeError, LakewardError
-from lakeward.ports import Lake, Ports, Progress, silent
+from lakeward.ports import FileStatistics, Lake, Ports, Progress, silent
 from lakeward.spec.models import CompactionSpec, Migration
 from lakeward.steps.artifacts import plan_of_published
 from lakeward.steps.publish import find_pointer
@@ -124,8 +124,13 @@ def _look(lake: Lake, table: str, snapshot_id: int, spec: CompactionSpec) -> Tab
         files_now=now.files,
         bytes_now=now.bytes,
         small_now=now.small_files,
-        due=now.largest_small_run >= spec.min_small_files,
+        due=_due(now, spec),
+        deletes=now.largest_delete_run,
     )
+
+
+def _due(now: FileStatistics, spec: CompactionSpec) -> bool:
+    return max(now.largest_small_run, now.largest_delete_run) >= spec.min_small_files
 
 
 def _compacted(
@@ -141,13 +146,13 @@ def _compacted(
 ) -> TableFiles:
     """One table rewritten, planned anew as long as others take its files away."""
     spec, target = plan.migration.compaction, plan.migration.target.file_size.bytes
-    note = ""
+    note, fold = "", look.deletes >= spec.min_small_files
     for _ in range(_TRIES):
         files, into = choose(ports.lake.live_files(table.name), spec.small_file.bytes, spec.min_small_files, target)
-        if dry_run or not files:
+        if dry_run or not (files or fold):
             return replace(look, rewritten=tuple(file.url for file in files), into=into, note=note)
         new = _rewritten(table, files, ports, f"compact-{at:%Y%m%dT%H%M%S}", progress)
-        if len(new) >= len(files):
+        if len(new) >= len(files) and not (fold or any(file.dead for file in files)):
             ports.lake.unstage(new)
             return replace(look, note=f"{len(files)} files would become {len(new)}, so that nothing is gained")
         if ports.lake.replace_files(table.name, files, new, group.cut_id) is not None:
@@ -157,7 +162,7 @@ def _compacted(
                 files_now=now.files,
                 bytes_now=now.bytes,
                 small_now=now.small_files,
-                due=now.largest_small_run >= spec.min_small_files,
+                due=_due(now, spec),
                 rewritten=tuple(file.url for file in files),
                 into=len(new),
                 note=note,

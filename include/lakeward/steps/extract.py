@@ -20,6 +20,7 @@ from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.steps.artifacts import find_manifest, key_of, write_manifest
 from lakeward.steps.figures import take_at_cut, write_figures
 from lakeward.steps.guards import count_guarded, refuse
+from lakeward.steps.log import source_of
 from lakeward.steps.rows import proven, rows_file, source_figures_sql
 
 
@@ -35,7 +36,7 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
         return landed
     prefix = landing_prefix(plan.migration.migration, group.name, group.cut_id, attempt)
     started = time.monotonic()
-    with ports.source.cut(group.tables) as cut, ThreadPoolExecutor(1, "figures") as beside:
+    with source_of(plan, group.name, ports).cut(group.tables) as cut, ThreadPoolExecutor(1, "figures") as beside:
         check_tables(plan, group, cut)
         counts = {t.name: beside.submit(guarded, cut, t) for t in group.tables}
         figures = begin_figures(plan, group, ports, cut, beside, prefix)
@@ -57,6 +58,7 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
         tables=tables,
         figures=taken,
         seconds=round(time.monotonic() - started, 3),
+        position=cut.position,
     )
     return write_manifest(ports.store, plan, group, manifest)
 

@@ -42,7 +42,7 @@ def flatten(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
         if MISFIT not in str(error):
             raise
         landing = landing_of(group, manifest, ports)
-        set_aside(landing, manifest, ports.engine, progress)
+        set_aside(landing, manifest.landed, ports.engine, progress)
         tables = _stage_all(landing, manifest, ports, attempt, progress, strict=False)
     ours = Staged(group.name, group.cut_id, tuple(tables), round(time.monotonic() - started, 3))
     stored = write_staged(ports.store, plan, group, ours)
@@ -58,7 +58,7 @@ def _stage_all(
 
     :param strict: nothing is set aside; DataError with the text ``MISFIT`` when something may have to be.
     """
-    landed = {table.table: table.rows for table in manifest.tables}
+    landed = manifest.landed
     tables: list[StagedTable] = []
     try:
         for table in landing.group.tables:

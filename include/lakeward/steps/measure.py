@@ -93,7 +93,7 @@ def cut_files(ports: Ports, group: GroupPlan, table: LakeTable, snapshots: Mappi
     files = table_files(ports, table, snapshots)
     if table.name not in group.sliced:
         return files
-    return replace(files, urls=tuple(url for url in files.urls if is_of(url, group.window)))
+    return files.only({url for url in files.urls if is_of(url, group.window)})
 
 
 def lake_inputs(

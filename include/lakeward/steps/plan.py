@@ -25,7 +25,7 @@ from lakeward.errors import GateError, SpecError
 from lakeward.ports import Ports, Progress, silent
 from lakeward.spec.document import Path
 from lakeward.spec.load import LoadedMigration
-from lakeward.spec.models import GroupSpec, KpiSpec, LiftAndShift, Phased, PhasedGroup, TableSpec
+from lakeward.spec.models import GroupSpec, KpiSpec, LiftAndShift, Phased, PhasedGroup, StranglerFig, TableSpec
 from lakeward.steps.artifacts import freeze_plan, read_plan
 
 SAMPLE = 2000
@@ -53,9 +53,10 @@ def make_plan(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime,
 def preview(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime, progress: Progress = silent) -> Plan:
     """Plan a run without writing anything; every problem of the file is named at once."""
     spec = loaded.spec
-    if not isinstance(spec, LiftAndShift | Phased):
+    if not isinstance(spec, LiftAndShift | Phased | StranglerFig):
         raise SpecError(
-            f"{loaded.path}: the pattern {spec.pattern} is not there yet.", todo="Use lift_and_shift or phased."
+            f"{loaded.path}: the pattern {spec.pattern} is not there yet.",
+            todo="Use lift_and_shift, phased or strangler_fig.",
         )
     faults = Faults()
     matched = match_tables(
@@ -95,7 +96,7 @@ def _homes(matched: Sequence[tuple[GroupSpec, list[Match]]], faults: Faults) -> 
 
 
 def _plan_group(
-    spec: LiftAndShift | Phased,
+    spec: LiftAndShift | Phased | StranglerFig,
     number: int,
     matches: list[Match],
     elsewhere: dict[str, str],

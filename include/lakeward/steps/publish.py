@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from lakeward.domain.changes import spelled
 from lakeward.domain.evidence import Pointer, State, WindowCut
 from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.identity import pointer_key
@@ -75,6 +76,53 @@ def publish(
     raise ConflictError(
         f"The pointer of group {group.name} was moved by others {_TRIES} times.", todo="Run the append step again."
     )
+
+
+def show_changes(
+    plan: Plan,
+    group_name: str,
+    ports: Ports,
+    snapshots: Mapping[str, int],
+    position: int,
+    at: datetime,
+    fresh_at: datetime,
+) -> Pointer:
+    """Let readers see a batch of changes on top of the cut, all its tables at once; a pointer that is further stays.
+
+    :raises GateError: the lake is written by others than the source: its changes have no place there any more.
+    :raises ConflictError: others kept moving the pointer, or show another cut.
+    """
+    group = plan.group(group_name)
+    tables = {ports.lake.qualified(table): snapshot for table, snapshot in snapshots.items()}
+    for _ in range(_TRIES):
+        found = find_pointer(ports.store, plan, group)
+        if found is None or found[0].cut_id != group.cut_id:
+            raise ConflictError(
+                f"Group {group.name} is not published at cut {group.cut_id} any more: its changes are not shown.",
+                todo="Another initial load was published; the next run goes on from there.",
+            )
+        there, etag = found
+        if there.state in {State.WRITERS, State.RETIRED}:
+            raise GateError(
+                f"Group {group.name} of {there.migration} is in state {there.state.value}: its writers use the lake already.",
+                todo="Stop the runs of this migration, or roll back by the DAG `cutover`.",
+            )
+        if there.position >= position:
+            return there
+        pointer = replace(
+            there,
+            version=there.version + 1,
+            tables=there.tables | tables,
+            origins={name: origin for name, origin in there.origins.items() if name not in tables},
+            evidence_hash="" if tables else there.evidence_hash,
+            moved_at=later(at, there),
+            why=f"changes up to {spelled(position)}" if tables else there.why,
+            position=position,
+            fresh_at=fresh_at,
+        )
+        if ports.store.put_if(pointer_key(plan.migration.migration, group.name), to_json(pointer), etag):
+            return pointer
+    raise ConflictError(f"The pointer of group {group.name} was moved by others {_TRIES} times.", todo="Run it again.")
 
 
 def later(at: datetime, there: Pointer) -> datetime:

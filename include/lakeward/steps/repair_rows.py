@@ -199,7 +199,7 @@ class Work:
             figures=(),
         )
         landing = landing_of(replace(group, max_quarantine_share=1.0), manifest, ports)
-        set_aside(landing, manifest, ports.engine, self.progress)
+        set_aside(landing, manifest.landed, ports.engine, self.progress)
         refuse_referred(landing)
         return landing
 

@@ -100,7 +100,7 @@ class _Staging:
     def _set_aside(self, *, whole: bool) -> SetAside:
         group = self._group if whole else replace(self._group, max_quarantine_share=1.0)
         landing = landing_of(group, self._manifest, self._ports)
-        set_aside(landing, self._manifest, self._ports.engine, self._progress)
+        set_aside(landing, self._manifest.landed, self._ports.engine, self._progress)
         if landing.bad and not whole:
             raise MustBeWholeError(
                 f"Rows of {', '.join(landing.bad)} don't fit what is declared.",

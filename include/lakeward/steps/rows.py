@@ -241,7 +241,7 @@ def _landing(proof: Proof, manifest: Manifest, staged: Staged) -> SetAside:
     """The landing, with what was set aside when anything was."""
     landing = landing_of(proof.group, manifest, proof.ports)
     if any(t.quarantined for t in staged.tables):
-        set_aside(landing, manifest, proof.ports.engine, silent)
+        set_aside(landing, manifest.landed, proof.ports.engine, silent)
     return landing
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lakeward.domain.compaction import fingerprint_sql
 from lakeward.domain.facts import LakeTable
 from lakeward.domain.file_facts import FileSet
@@ -11,11 +9,10 @@ from lakeward.ports import Engine, Lake
 
 
 def differing(table: LakeTable, one: int, other: int, lake: Lake) -> tuple[FileSet, FileSet]:
-    """The files that only one of two snapshots has."""
+    """The files that only one of two snapshots has; all of both where they hide other rows of their files."""
     before, after = lake.snapshot(table, one), lake.snapshot(table, other)
-    shared = {*before.urls} & {*after.urls}
-    left, right = (replace(f, urls=tuple(u for u in f.urls if u not in shared)) for f in (before, after))
-    return left, right
+    shared = {*before.urls} & {*after.urls} if before.deletes == after.deletes else set()
+    return before.only({*before.urls} - shared), after.only({*after.urls} - shared)
 
 
 def same_rows(table: LakeTable, before: FileSet, after: FileSet, engine: Engine) -> bool:

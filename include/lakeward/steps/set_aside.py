@@ -56,9 +56,11 @@ def landing_of(group: GroupPlan, manifest: Manifest, ports: Ports) -> SetAside:
     return SetAside(group, {name: FileSet(files[name], ports.store.access, columns[name]) for name in columns})
 
 
-def set_aside(landing: SetAside, manifest: Manifest, engine: Engine, progress: Progress) -> None:
-    """Fill in what must be set aside; DataError when it is more of a table than the group permits."""
-    rows = {table.table: table.rows for table in manifest.tables}
+def set_aside(landing: SetAside, rows: Mapping[str, int], engine: Engine, progress: Progress) -> None:
+    """Fill in what must be set aside; DataError when it is more of a table than the group permits.
+
+    :param rows: how many landed in each table.
+    """
     for done, plan in enumerate(landing.group.tables):
         progress("check records", done, len(landing.group.tables))
         _judge(landing, plan, rows[plan.name], engine)

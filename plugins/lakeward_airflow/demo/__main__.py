@@ -30,9 +30,8 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("Interrupted; what was started has been ended.")
         return 130
-    demo.say(
-        f"[bold green]{'Moved and proved.' if given.pattern == 'phased' else 'Moved, proved, approved, cut over.'}[/]"
-    )
+    done = {"phased": "Moved and proved.", "strangler_fig": "Loaded, followed and proved."}
+    demo.say(f"[bold green]{done.get(given.pattern, 'Moved, proved, approved, cut over.')}[/]")
     return 0
 
 

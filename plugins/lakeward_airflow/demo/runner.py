@@ -23,7 +23,8 @@ from lakeward_airflow.demo.settings import CLONE, USER, AirflowHome
 from lakeward_airflow.demo.stuck import NAME, folder_with_it
 from lakeward_airflow.runs import home as lakeward_home
 
-PATTERNS = {"lift_and_shift": "retail", "phased": "retail_phased"}
+PATTERNS = {"lift_and_shift": "retail", "phased": "retail_phased", "strangler_fig": "retail_strangler"}
+_TENURES = 3
 _RUNS = 20
 _PATIENCE = 1800.0
 """Seconds without any task moving after which a run is given up."""
@@ -57,11 +58,14 @@ class Demo:
                 self.say(f"Airflow answers at {airflow.url}")
                 with AirflowApi(airflow) as api:
                     api.wait_for_dag(self.dag_id)
-                    self._cut_back(lab, api)
+                    if self.pattern != "strangler_fig":
+                        self._cut_back(lab, api)
                     if self.pattern == "phased":
                         with shopping(lab.env()["LAKEWARD_LAB_POSTGRES"], self.orders) as shoppers:
                             self._move_in_phases(api)
                             self._cut_over_and_back(api, shoppers)
+                    elif self.pattern == "strangler_fig":
+                        self._strangle(lab, api)
                     else:
                         self._migrate(api)
                         self._tell(api, airflow)
@@ -187,6 +191,31 @@ class Demo:
             time.sleep(0.5)
         self.say("it is stuck: its figures differ, and its comparison waits without a slot")
 
+    def _strangle(self, lab: Lab, api: AirflowApi) -> None:
+        """Load and follow a shop that goes on selling; when it has closed, follow once more and compare."""
+        from lakeward_airflow.demo.strangler import Shop, prove, told
+
+        os.environ.update(lab.env())
+        first, shop = self.run_id, Shop(lab, self.orders)
+        with shop.open():
+            for number in range(1, _TENURES):
+                self._serve(api, f"{first}_{number}", {"new": number == 1})
+                self.say(f"the shop has made {shop.done:,} transactions meanwhile")
+        self.say("the shop closes")
+        self._serve(api, f"{first}_{_TENURES}", {"new": False})
+        for line in told(self.file, self.home):
+            self.say(escape(line))
+        self.console.print()
+        prove(self.console, self.file, self.home)
+
+    def _serve(self, api: AirflowApi, run_id: str, form: dict[str, object]) -> None:
+        self.run_id, self.known = run_id, {}
+        self.say(f"triggering [bold]{self.dag_id}[/], run {run_id}")
+        api.trigger(self.dag_id, run_id, form)
+        self._follow(api)
+        if (state := api.run_state(self.dag_id, run_id)) != "success":
+            raise DemoError(f"The run ended as {state}.")
+
     def _follow(self, api: AirflowApi, until: str | None = None) -> None:
         """Tell of every task that ends; return when the run has ended, or when task ``until`` waits for an answer."""
         known = self.known
@@ -215,6 +244,8 @@ class Demo:
             self.say(f"{escape(task.label):<28} [yellow]waits[/], without a slot")
         elif task.state == "skipped" and self.dag_id == "cutover":
             return
+        elif task.state == "skipped" and self.pattern == "strangler_fig":
+            self.say(f"{escape(task.label):<28} [yellow]skipped[/]: it is loaded")
         elif task.state == "skipped" and self.pattern == "phased":
             self.say(f"{escape(task.label):<28} [yellow]not yet[/]: the budget of this run is spent")
         elif task.state in {"failed", "skipped"}:

@@ -33,3 +33,12 @@ def test_how_many_they_become() -> None:
     files = [LiveFile(f"f{n}", 1, 40, "a") for n in range(8)] + [LiveFile("big", 1, 90, "a")]
     chosen, into = choose(files, 50, 8, 128)
     assert ([f.url for f in chosen], into) == ([f"f{n}" for n in range(8)], 3)
+
+
+def test_a_file_with_a_tenth_of_its_rows_dead_is_rewritten_with_the_small_ones_beside_it() -> None:
+    dying = LiveFile("dying", 100, 90, "a", dead=10, deletes=("d",))
+    lively = LiveFile("lively", 100, 90, "b", dead=9, deletes=("d",))
+    gone = LiveFile("gone", 5, 10, "c", dead=5, deletes=("d",))
+    beside = [LiveFile("small", 1, 40, "a"), LiveFile("small elsewhere", 1, 40, "b")]
+    chosen, into = choose([dying, lively, gone, *beside], 50, 8, 100)
+    assert ([f.url for f in chosen], into) == (["dying", "small", "gone"], 2)

@@ -102,7 +102,6 @@ WRONG = [
     (changed("lift_and_shift", "lift_n_shift"), "x.yaml:3:10: unknown pattern `lift_n_shift`"),
     (changed("lift_and_shift", "lift_n_shift"), "Did you mean `lift_and_shift`?"),
     (changed("lift_and_shift", "[a]"), "unknown pattern"),
-    (changed("lift_and_shift", "strangler_fig"), "the pattern `strangler_fig` is not there yet"),
     (changed("lift_and_shift", "hybrid"), "the pattern `hybrid` is not there yet"),
     (changed("version: 1", "version: 2"), "`2` is not known here; known: 1"),
     (changed("migration: shop", "migration: My-Shop"), "`My-Shop` may hold small letters, digits and `_` only"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from lakeward.adapters.duck_setup import use_storage
+from lakeward.adapters.duck_setup import alive, use_storage
 from lakeward.domain.duck import duck_type
 from lakeward.domain.file_facts import FileFact, FileSet
 from lakeward.domain.sql import ident, text
@@ -22,7 +22,7 @@ def create_views(con: duckdb.DuckDBPyConnection, inputs: Mapping[str, FileSet]) 
     for table, files in inputs.items():
         for url in files.urls:
             use_storage(con, files.access, url)
-        con.execute(f"CREATE VIEW {names[table]} AS {_select(files)}")
+        con.execute(f"CREATE VIEW {names[table]} AS {_select(con, names[table], files)}")
     return names
 
 
@@ -51,9 +51,8 @@ def _told(row: Mapping[str, str | None], keys: Sequence[str]) -> str:
     return f"{key} ({rest})" if key and rest else key or rest
 
 
-def _select(files: FileSet) -> str:
+def _select(con: duckdb.DuckDBPyConnection, name: str, files: FileSet) -> str:
     if files.urls:
-        urls = ", ".join(text(url) for url in files.urls)
-        return f"SELECT * FROM read_parquet([{urls}], hive_partitioning = false)"
+        return f"SELECT r.* FROM {alive(con, name, files)}"
     columns = ", ".join(f"NULL::{duck_type(kind)} AS {ident(name)}" for name, kind in files.columns)
     return f"SELECT {columns} WHERE false"

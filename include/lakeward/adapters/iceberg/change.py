@@ -1,4 +1,4 @@
-"""One table's part of a group's commit. Leans on PyIceberg's internals, pinned to 0.12.0; nothing else in lakeward does.
+"""One table's part of a group's commit. Leans on PyIceberg's internals, pinned to 0.12.0; beside deletes.py nothing else in lakeward does.
 
 A change holds what the catalog is asked to do and what it must find: the new snapshot with exactly the batch's files, the
 window's property and the cut's tag, on condition that main is where it was when the change was made.
@@ -59,11 +59,12 @@ class Change:
             self.producer._clean_all_uncommitted()
 
 
-class _Unstaged(Transaction):
+class Unstaged(Transaction):
     """A transaction in which nothing is staged: its metadata are the table's, not a deep copy of them at every look."""
 
     @property
     def table_metadata(self) -> TableMetadata:
+        """The table's own."""
         return self._table.metadata
 
 
@@ -110,7 +111,7 @@ class _ExchangeRows(_OverwriteFiles):
         self._predicate = AlwaysTrue()
 
 
-class _ReplaceFiles(_Replace, _ExchangeRows):
+class ReplaceFiles(_Replace, _ExchangeRows):
     """Some files exchanged for others with the same rows, all others as they were."""
 
 
@@ -126,7 +127,7 @@ def replace_files(
     :param old: entries of live data files.
     :raises LakeError: the janitor has given one of the new files up.
     """
-    return _exchanged(_ReplaceFiles, table, old, new, summary)
+    return _exchanged(ReplaceFiles, table, old, new, summary)
 
 
 def exchange_rows(
@@ -143,10 +144,10 @@ def _exchanged(
     new: Iterable[DataFile],
     summary: Mapping[str, str],
 ) -> Change:
-    producer = kind(Operation.OVERWRITE, _Unstaged(table), table.io, uuid.uuid4(), dict(summary))
+    producer = kind(Operation.OVERWRITE, Unstaged(table), table.io, uuid.uuid4(), dict(summary))
     for entry in old:
         producer.delete_data_file(entry.data_file)
-    return _made(table, producer, new)
+    return made(table, producer, new)
 
 
 def replace_rows(
@@ -157,14 +158,14 @@ def replace_rows(
     :param live: the entries of every live data file now.
     :raises LakeError: the janitor has given one of the files up.
     """
-    transaction = _Unstaged(table)
-    made = dict(summary)
+    transaction = Unstaged(table)
+    told = dict(summary)
     producer: _SnapshotProducer[Any]
     if live:
-        producer = _ReplaceAll(Operation.OVERWRITE, transaction, table.io, uuid.uuid4(), made).replacing(live)
+        producer = _ReplaceAll(Operation.OVERWRITE, transaction, table.io, uuid.uuid4(), told).replacing(live)
     else:
-        producer = _FastAppendFiles(Operation.APPEND, transaction, table.io, uuid.uuid4(), made)
-    return _made(table, producer, files)
+        producer = _FastAppendFiles(Operation.APPEND, transaction, table.io, uuid.uuid4(), told)
+    return made(table, producer, files)
 
 
 def replace_some(
@@ -176,9 +177,9 @@ def replace_some(
     """
     if old:
         return exchange_rows(table, old, files, summary)
-    return _made(
+    return made(
         table,
-        _FastAppendFiles(Operation.APPEND, _Unstaged(table), table.io, uuid.uuid4(), dict(summary)),
+        _FastAppendFiles(Operation.APPEND, Unstaged(table), table.io, uuid.uuid4(), dict(summary)),
         files,
     )
 
@@ -186,7 +187,7 @@ def replace_some(
 def same_files(table: Table, summary: Mapping[str, str]) -> Change:
     """A snapshot with the very files of the current one: main moves, and what readers see does not."""
     kind = _SameFiles if table.current_snapshot() else _FastAppendFiles
-    return _made(table, kind(Operation.APPEND, _Unstaged(table), table.io, uuid.uuid4(), dict(summary)), ())
+    return made(table, kind(Operation.APPEND, Unstaged(table), table.io, uuid.uuid4(), dict(summary)), ())
 
 
 def as_it_is(table: Table) -> Change:
@@ -197,7 +198,8 @@ def as_it_is(table: Table) -> Change:
     return Change(table, current.snapshot_id if current else 0, (), unchanged)
 
 
-def _made(table: Table, producer: _SnapshotProducer[Any], files: Iterable[DataFile]) -> Change:
+def made(table: Table, producer: _SnapshotProducer[Any], files: Iterable[DataFile]) -> Change:
+    """The change that a producer makes with these files; LakeError when the janitor has given one of them up."""
     files = list(files)
     refuse_condemned(table, (file.file_path for file in files))
     for file in files:

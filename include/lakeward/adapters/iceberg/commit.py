@@ -10,11 +10,13 @@ from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
 from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.change import Change
+from lakeward.adapters.iceberg.deletes import content_of
 from lakeward.adapters.iceberg.files import data_files
 from lakeward.adapters.iceberg.once import REFUSED, TOGETHER, WAITS, Landed, Once
-from lakeward.adapters.iceberg.read import BATCH, DROPPED, SLICE, WINDOW, WINDOWS, batches, live_entries, origin, pinned
+from lakeward.adapters.iceberg.read import BATCH, DROPPED, POSITION, SLICE, WINDOW, WINDOWS, batches, origin, pinned
 from lakeward.adapters.iceberg.schema import MIGRATION, differences
 from lakeward.adapters.iceberg.slices import sliced, total_rows
+from lakeward.domain.changes import spelled
 from lakeward.domain.file_facts import Committed
 from lakeward.domain.identity import WHOLE, tag_name
 from lakeward.domain.windows import fold
@@ -109,16 +111,18 @@ class Landing(Once[TableCommit]):
         record = {MIGRATION: self._migration}
         gone = [WINDOW + window for window in batches(table) if window != commit.window]
         if commit.window == WHOLE:
-            live = live_entries(table, table.current_snapshot())
-            _refuse_strangers(table, sum(entry.data_file.record_count for entry in live))
+            live = content_of(table, table.current_snapshot()).data  # delete files go with the files that they are of
+            refuse_strangers(table, sum(entry.data_file.record_count for entry in live))
             # Files are looked at, at every try: the janitor may have been here since the last one.
             change = asking.replace_rows(table, live, data_files(table, commit.files), summary)
             gone.append(WINDOWS)
         else:
             old = sliced(table, commit)
-            _refuse_strangers(table, total_rows(table))
+            refuse_strangers(table, total_rows(table))
             change = asking.replace_some(table, old, data_files(table, commit.files), summary | {SLICE: commit.window})
             record[WINDOWS] = fold(table.properties.get(WINDOWS, ""), [commit.window])
+        if commit.position:
+            record[POSITION] = spelled(commit.position)
         self._made.add(change.snapshot_id)
         record[WINDOW + commit.window] = f"{commit.batch_id}:{change.snapshot_id}"
         return asking.with_tag(asking.with_properties(change, record, gone), tag_name(self._cut))
@@ -136,7 +140,7 @@ class Landing(Once[TableCommit]):
         )
 
 
-def _refuse_strangers(table: Table, rows: int) -> None:
+def refuse_strangers(table: Table, rows: int) -> None:
     """LakeError when live rows are not of a recorded batch; compaction between is no stranger."""
     if not rows:
         return

@@ -17,19 +17,19 @@ from pyiceberg.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from lakeward.adapters.iceberg.adopt import adopt_files
+from lakeward.adapters.iceberg.apply import Applying, Batch
 from lakeward.adapters.iceberg.catalog import explained, open_catalog
 from lakeward.adapters.iceberg.change import can_commit_together
 from lakeward.adapters.iceberg.commit import Landing
+from lakeward.adapters.iceberg.deletes import content_of
 from lakeward.adapters.iceberg.expire import forget, history_of
 from lakeward.adapters.iceberg.leftovers import find_leftovers, remove_leftovers
 from lakeward.adapters.iceberg.properties import MULTI_TABLE_COMMIT
 from lakeward.adapters.iceberg.read import (
-    access_of,
+    file_set,
     listed,
-    live_files,
     origin,
     pinned,
-    readable,
     state_of,
     statistics_of,
 )
@@ -38,12 +38,13 @@ from lakeward.adapters.iceberg.revert import delete_unreferenced, drop_cut
 from lakeward.adapters.iceberg.rewrite import Rewriting, compacted
 from lakeward.adapters.iceberg.schema import MIGRATION, PROPERTIES, differences, partition_spec, schema_of, sort_order
 from lakeward.adapters.iceberg.write import write_files
+from lakeward.domain.changes import spelled
 from lakeward.domain.facts import LakeTable
-from lakeward.domain.file_facts import Committed, FileSet, LiveFile, StagedFile, StorageAccess
+from lakeward.domain.file_facts import Committed, FileSet, LiveFile, StagedFile
 from lakeward.domain.maintenance import Expiry, LakeFile, TableHistory
 from lakeward.domain.repair import Patch
 from lakeward.errors import LakeError, SpecError
-from lakeward.ports import FileStatistics, Progress, TableCommit, TableState
+from lakeward.ports import FileStatistics, Finder, KeyedChange, Progress, TableCommit, TableState
 
 _MODES = ("auto", "required", "off")
 
@@ -132,7 +133,8 @@ class IcebergLake:
 
     def staged(self, table: LakeTable, files: Sequence[StagedFile | LiveFile]) -> FileSet:
         """Files, staged ones too, as something to read."""
-        return self._file_set(table, [file.url for file in files], self._load(table.name))
+        deletes = {url for file in files if isinstance(file, LiveFile) for url in file.deletes}
+        return file_set(self._load(table.name), table, [file.url for file in files], sorted(deletes))
 
     def commit(self, commits: Sequence[TableCommit], cut_id: str, migration: str) -> tuple[bool, tuple[Committed, ...]]:
         """Land each batch exactly once and tag the cut; True when it was one transaction over all tables."""
@@ -148,21 +150,24 @@ class IcebergLake:
             return state_of(live, table)
 
     def snapshot(self, table: LakeTable, snapshot_id: int) -> FileSet:
-        """The files of a pinned snapshot; LakeError when it is gone or has delete files."""
+        """The files of a pinned snapshot; LakeError when it is gone."""
         live = self._load(table.name)
         with explained(self._properties, f"read snapshot {snapshot_id} of table {self.qualified(table.name)}"):
-            urls = [file.file_path for file in live_files(live, pinned(live, snapshot_id))]
-        return self._file_set(table, sorted(urls), live)
+            found = content_of(live, pinned(live, snapshot_id))
+        urls, deletes = (
+            sorted(entry.data_file.file_path for entry in entries) for entries in (found.data, found.deletes)
+        )
+        return file_set(live, table, urls, deletes)
 
     def statistics(self, table: str, small_file: int, snapshot_id: int | None = None) -> FileStatistics:
         """File statistics of a snapshot (default: the current one)."""
         live = self._load(table)
         with explained(self._properties, f"read table {self.qualified(table)}"):
             snapshot = live.current_snapshot() if snapshot_id is None else pinned(live, snapshot_id)
-            return statistics_of(live_files(live, snapshot), small_file)
+            return statistics_of(content_of(live, snapshot), small_file)
 
     def live_files(self, table: str) -> tuple[LiveFile, ...]:
-        """The data files of the current snapshot that are partitioned as the table is; LakeError when delete files hide rows."""
+        """The data files of the current snapshot that are partitioned as the table is."""
         live = self._load(table)
         with explained(self._properties, f"read table {self.qualified(table)}"):
             return listed(live)
@@ -188,6 +193,14 @@ class IcebergLake:
         with explained(self._properties, f"commit repair {repair} to namespace {self._namespace}"):
             kind = Advancing if anew else Patching
             return kind(self._catalog, self._open, patches, repair, cut_id, together=self._together).run()
+
+    def apply(
+        self, changes: Sequence[KeyedChange], since: int, until: int, cut_id: str, migration: str, find: Finder
+    ) -> dict[str, int]:
+        """Bring the changes of one batch to their tables; table to its snapshot."""
+        batch = Batch(since, until, cut_id, migration)
+        with explained(self._properties, f"commit changes up to {spelled(until)} to namespace {self._namespace}"):
+            return Applying(self._catalog, self._open, changes, batch, find, together=self._together).run()
 
     def drop_batch(self, table: str, cut_id: str) -> bool:
         """Take an unpublished cut back out in one commit; False when it is not the table's content."""
@@ -300,9 +313,3 @@ class IcebergLake:
             except TableAlreadyExistsError:
                 return False
         return True
-
-    def _file_set(self, table: LakeTable, urls: Sequence[str], live: Table) -> FileSet:
-        found = tuple(readable(url) for url in urls)
-        remote = any(url.startswith("s3://") for url in found)
-        access = access_of({str(k): str(v) for k, v in live.io.properties.items()}) if remote else StorageAccess()
-        return FileSet(found, access, tuple((c.name, c.type) for c in table.columns))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
-from pyiceberg.manifest import DataFile, ManifestContent, ManifestEntry
+from pyiceberg.manifest import ManifestEntry
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation, Snapshot
 
+from lakeward.adapters.iceberg.deletes import Content, content_of, dead_positions
 from lakeward.adapters.iceberg.properties import is_true
-from lakeward.domain.file_facts import LiveFile, StorageAccess
+from lakeward.domain.changes import position
+from lakeward.domain.facts import LakeTable
+from lakeward.domain.file_facts import FileSet, LiveFile, StorageAccess
 from lakeward.errors import LakeError
 from lakeward.ports import FileStatistics, TableState
 
@@ -25,6 +28,8 @@ SLICE = "lakeward.window"
 DROPPED = "lakeward.dropped-cut"
 REPAIR = "lakeward.repair"
 """In a snapshot, the repair that made it; as a property of the table, the last one and its snapshot."""
+POSITION = "lakeward.position"
+"""Of the source's change log: as a property, up to where a table has its changes; in a snapshot, up to where it brings them."""
 ORIGIN = "lakeward.origin-snapshot-id"
 """In a compacted snapshot: the one whose rows it holds."""
 
@@ -41,30 +46,34 @@ def pinned(table: Table, snapshot_id: int) -> Snapshot:
 
 
 def live_entries(table: Table, snapshot: Snapshot | None) -> list[ManifestEntry]:
-    """The entries of a snapshot's live data files; LakeError when delete files hide some of their rows."""
-    found: list[ManifestEntry] = []
-    for manifest in snapshot.manifests(table.io) if snapshot else ():
-        entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
-        if manifest.content == ManifestContent.DELETES and entries and snapshot:
-            raise LakeError(
-                f"Table {'.'.join(table.name())}, snapshot {snapshot.snapshot_id}: delete files hide rows of the data files.",
-                todo="Somebody else deleted rows. Rewrite the table's data files, or run a new cut into an empty table.",
-            )
-        found += entries
-    return found
-
-
-def live_files(table: Table, snapshot: Snapshot | None) -> list[DataFile]:
-    """The live data files of a snapshot."""
-    return [entry.data_file for entry in live_entries(table, snapshot)]
+    """The entries of a snapshot's live data files, for those who exchange whole files: LakeError when delete files hide some rows."""
+    found = content_of(table, snapshot)
+    if found.deletes and snapshot:
+        raise LakeError(
+            f"Table {'.'.join(table.name())}, snapshot {snapshot.snapshot_id}: delete files hide rows of the data files.",
+            todo="Compact the table (`compaction.mode: rewrite` folds them in), or run a new cut; was it somebody else who deleted rows?",
+        )
+    return found.data
 
 
 def listed(table: Table) -> tuple[LiveFile, ...]:
-    """The live data files of the current snapshot that have the table's own partition spec."""
-    spec = table.spec().spec_id
+    """The live data files of the current snapshot that have the table's own partition spec, with what hides rows of them."""
+    spec, found = table.spec().spec_id, content_of(table, table.current_snapshot())
+    dead = dead_positions(table, found.deletes).group_by(["file_path", "by"]).aggregate([("pos", "count")]).to_pylist()
+    hidden: dict[str, list[tuple[int, str]]] = {}
+    for row in dead:
+        by = found.deletes[row["by"]].data_file.file_path
+        hidden.setdefault(row["file_path"], []).append((row["pos_count"], by))
     return tuple(
-        LiveFile(file.file_path, file.record_count, file.file_size_in_bytes, repr(file.partition))
-        for file in live_files(table, table.current_snapshot())
+        LiveFile(
+            url=file.file_path,
+            rows=file.record_count,
+            bytes=file.file_size_in_bytes,
+            partition=repr(file.partition),
+            dead=sum(count for count, _ in hidden.get(file.file_path, ())),
+            deletes=tuple(sorted(by for _, by in hidden.get(file.file_path, ()))),
+        )
+        for file in (entry.data_file for entry in found.data)
         if file.spec_id == spec
     )
 
@@ -97,27 +106,32 @@ def origin(table: Table, snapshot: Snapshot | None) -> Snapshot | None:
 def state_of(table: Table, name: str) -> TableState:
     """The table now."""
     current = table.current_snapshot()
-    files = live_files(table, current)
+    found = content_of(table, current)
+    files = [entry.data_file for entry in found.data]
     return TableState(
         table=name,
         snapshot_id=current.snapshot_id if current else None,
-        rows=sum(f.record_count for f in files),
+        rows=sum(f.record_count for f in files) - sum(entry.data_file.record_count for entry in found.deletes),
         files=len(files),
         bytes=sum(f.file_size_in_bytes for f in files),
         batches={window: batch for window, (batch, _) in batches(table).items()},
         repair=last_repair(table)[0],
         sliced=WINDOWS in table.properties,
+        position=position(table.properties.get(POSITION, "")),
     )
 
 
-def statistics_of(files: list[DataFile], small_file: int) -> FileStatistics:
+def statistics_of(found: Content, small_file: int) -> FileStatistics:
     """Files and bytes, and how many files are smaller than ``small_file`` bytes."""
+    files = [entry.data_file for entry in found.data]
+    hiding = Counter((e.data_file.spec_id, e.data_file.partition) for e in found.deletes)
     small = Counter((f.spec_id, f.partition) for f in files if f.file_size_in_bytes < small_file)
     return FileStatistics(
         files=len(files),
         bytes=sum(f.file_size_in_bytes for f in files),
         small_files=small.total(),
         largest_small_run=max(small.values(), default=0),
+        largest_delete_run=max(hiding.values(), default=0),
     )
 
 
@@ -127,6 +141,15 @@ def readable(url: str) -> str:
     if parts.scheme == "file":
         return unquote(parts.path)
     return f"s3{url[3:]}" if parts.scheme in {"s3a", "s3n"} else url
+
+
+def file_set(table: Table, plan: LakeTable, urls: Sequence[str], deletes: Sequence[str] = ()) -> FileSet:
+    """Files of a table as something to read."""
+    found = tuple(map(readable, urls))
+    remote = any(url.startswith("s3://") for url in found)
+    access = access_of({str(k): str(v) for k, v in table.io.properties.items()}) if remote else StorageAccess()
+    columns = tuple((c.name, c.type) for c in plan.columns)
+    return FileSet(found, access, columns, tuple(map(readable, deletes)), tuple(urls) if deletes else ())
 
 
 def access_of(properties: Mapping[str, str]) -> StorageAccess:

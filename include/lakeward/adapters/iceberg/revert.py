@@ -11,9 +11,10 @@ from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
 from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.change import Change
+from lakeward.adapters.iceberg.deletes import content_of
 from lakeward.adapters.iceberg.leftovers import delete_file, unnamed
 from lakeward.adapters.iceberg.once import REFUSED, UNKNOWN, WAITS
-from lakeward.adapters.iceberg.read import BATCH, DROPPED, REPAIR, WINDOW, batches, live_entries, origin
+from lakeward.adapters.iceberg.read import BATCH, DROPPED, POSITION, REPAIR, WINDOW, batches, origin
 from lakeward.domain.identity import WHOLE, compacted_tag, tag_name
 from lakeward.errors import ConflictError, LakeError
 
@@ -49,12 +50,12 @@ def _undo(table: Table, cut_id: str) -> Change | None:
         return None
     before = _before(table, _landed(table, start))
     if before is None:
-        live = live_entries(table, table.current_snapshot())
+        live = content_of(table, table.current_snapshot()).data
         change, record = asking.replace_rows(table, live, (), {DROPPED: cut_id}), ""
     else:
         change, record = asking.point_main_at(table, before.snapshot_id), _record_of(table, before)
     properties = {WINDOW + WHOLE: record} if record else {}
-    stale = [REPAIR, *([] if record else [WINDOW + w for w in batches(table)])]
+    stale = [REPAIR, POSITION, *([] if record else [WINDOW + w for w in batches(table)])]
     change = asking.with_properties(change, properties, stale)
     if compacted_tag(cut_id) in table.metadata.refs:
         change = asking.with_tag(change, compacted_tag(cut_id), remove=True)
@@ -62,8 +63,8 @@ def _undo(table: Table, cut_id: str) -> Change | None:
 
 
 def _landed(table: Table, start: Snapshot) -> Snapshot:
-    """The snapshot that the cut itself landed as: repairs of it come after."""
-    while start.summary and start.summary[REPAIR]:
+    """The snapshot that the cut itself landed as: repairs of it and changes since come after."""
+    while start.summary and (start.summary[REPAIR] or start.summary[POSITION]):
         found = origin(table, _before(table, start))
         if found is None:
             raise _expired(table, start)

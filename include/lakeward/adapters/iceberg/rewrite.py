@@ -1,7 +1,7 @@
 """Putting new files in the place of old ones with the same rows, beside whoever else writes to the table.
 
 As in once.py every try reloads the table and asks once, on condition that main is where it was. Before it asks it makes sure
-that every file it replaces is still live and that no delete file hides rows of any: else those rows would come back.
+that every file it replaces is still live and that no more of its rows are dead than were left out: else those would come back.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from pyiceberg.table.snapshots import Snapshot
 
 from lakeward.adapters.iceberg import change as asking
 from lakeward.adapters.iceberg.change import Change
+from lakeward.adapters.iceberg.deletes import Hiding, content_of, fold_files
 from lakeward.adapters.iceberg.files import data_files
 from lakeward.adapters.iceberg.once import REFUSED, UNKNOWN, WAITS, clean_up
-from lakeward.adapters.iceberg.read import ORIGIN, live_entries, origin
+from lakeward.adapters.iceberg.read import ORIGIN, origin
 from lakeward.adapters.iceberg.revert import delete_unreferenced
 from lakeward.domain.file_facts import LiveFile, StagedFile
 from lakeward.domain.identity import compacted_tag, tag_name
@@ -40,7 +41,7 @@ class Rewriting:
         cut_id: str,
     ) -> None:
         self._catalog, self._load, self._cut = catalog, load, cut_id
-        self._old, self._new = [file.url for file in old], new
+        self._old, self._new = old, new
         self._asked: list[Change] = []
         self._refused: list[Change] = []
         self._unsure: set[int | None] = set()
@@ -100,12 +101,17 @@ class Rewriting:
 
     def _change(self, table: Table) -> Change | None:
         current = table.current_snapshot()
-        live = {entry.data_file.file_path: entry for entry in live_entries(table, current)}
-        old = [live[url] for url in self._old if url in live]
+        found = content_of(table, current)
+        live = {entry.data_file.file_path: entry for entry in found.data}
+        old = [live[file.url] for file in self._old if file.url in live]
         if len(old) != len(self._old) or any(e.data_file.spec_id != table.spec().spec_id for e in old):
             return None
+        left = Hiding(table, found, frozenset(file.url for file in self._old))
+        if any(left.dead(file.url) != file.dead for file in self._old):
+            return None
         new = data_files(table, self._new)  # at every try: the janitor may have been here since the last one
-        before, after = (sum(f.record_count for f in fs) for fs in ([e.data_file for e in old], new))
+        before = sum(entry.data_file.record_count for entry in old) - sum(file.dead for file in self._old)
+        after = sum(file.record_count for file in new)
         if before != after:
             raise LakeError(
                 f"Table {'.'.join(table.name())}: {len(old)} files with {before} rows would become {len(new)} files with {after}.",
@@ -113,7 +119,12 @@ class Rewriting:
             )
         start = origin(table, current)
         summary = {ORIGIN: str(start.snapshot_id)} if start else {}
-        change = asking.replace_files(table, old, new, summary)
+        more, fewer = left.rewritten(f"compact-{start.snapshot_id if start else 0}")
+        change = (
+            fold_files(table, old, new, more, fewer, summary)
+            if found.deletes
+            else asking.replace_files(table, old, new, summary)
+        )
         return asking.with_tag(change, compacted_tag(self._cut)) if holds(table, start, self._cut) else change
 
     def _discard(self) -> None:

@@ -57,6 +57,7 @@ class MariaDbCut:
     def __init__(self, session: Session, snapshot: Snapshot, deadline: datetime, spill: str, doors: str) -> None:
         self._session, self._holder, self._deadline = session, snapshot.holder, deadline
         self.snapshot, self.taken_at = snapshot.name, snapshot.taken_at
+        self.position = 0
         self._turn = threading.Lock()
         self._free: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._duck = connect("512MB", max(2, len(snapshot.readers)), spill)

@@ -74,6 +74,7 @@ class SnapshotReader:
         readers: int,
         spill: str,
         holder: psycopg.Connection[TupleRow],
+        position: int = 0,
     ) -> None:
         self._session = session
         self._holder = holder
@@ -81,6 +82,7 @@ class SnapshotReader:
         self._readers = readers
         self.snapshot = snapshot
         self.taken_at = taken_at
+        self.position = position
         self._duck = connect(MEMORY, readers, spill)
         load_extension(self._duck, "postgres_scanner")
         with session.errors("connecting"):

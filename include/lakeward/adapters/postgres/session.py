@@ -84,6 +84,15 @@ _ADVICE = (
     ("the connection is closed", "The server ended the session; the step can be run again."),
     ("connection to server was lost", "The server went away; the step can be run again."),
     ("starting up", "The server is starting; the step can be run again in a moment."),
+    ("replication slots are in use", "Raise max_replication_slots of the server, or drop slots that nobody reads."),
+    (
+        "requires wal_level",
+        "Set wal_level = logical and restart the server: its log is not complete enough to be read.",
+    ),
+    (
+        "permission denied to use replication",
+        "Let a superuser run: ALTER ROLE ... REPLICATION, for the connection's role.",
+    ),
     ("shutting down", "The server is being stopped; run the step again when it is back."),
     ("No space left on device", "A disk is full: make room where the message says, then run the step again."),
     (

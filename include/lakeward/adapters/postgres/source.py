@@ -8,13 +8,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import psycopg
+from psycopg.rows import TupleRow
+
 from lakeward.adapters.postgres.catalog import describe
 from lakeward.adapters.postgres.cut import SnapshotReader
 from lakeward.adapters.postgres.locks import lock, lock_late, lockable
 from lakeward.adapters.postgres.session import Session
 from lakeward.domain.facts import TablePlan
 from lakeward.domain.source_facts import SourceTable
-from lakeward.domain.sql import ident
+from lakeward.domain.sql import ident, text
 from lakeward.errors import SourceError
 from lakeward.ports import CutReader, Horizon, SourceIdentity, SourceLoad
 
@@ -101,11 +104,7 @@ class PostgresSource:
         """Hold one exported snapshot open for as long as the block lasts, and the tables as they are."""
         with self._session.connect(self._max_age) as holder:
             with self._session.errors("opening a snapshot"):
-                if holder.info.server_version < OLDEST:
-                    raise SourceError(
-                        f"{self._session.label} runs PostgreSQL {holder.info.server_version // 10000}.",
-                        todo="PostgreSQL 14 or newer is needed.",
-                    )
+                self._check_age_of(holder)
                 early = lockable(holder, tables) if tables else []
                 holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 lock(holder, early)
@@ -113,19 +112,50 @@ class PostgresSource:
                 lock_late(holder, [t for t in tables if t not in early])
             if row is None:
                 raise SourceError(f"{self._session.label} exported no snapshot.")
-            with tempfile.TemporaryDirectory(prefix="lakeward-") as spill:
-                reader = SnapshotReader(
-                    self._session,
-                    snapshot=str(row[0]),
-                    taken_at=row[1].astimezone(UTC),
-                    deadline=datetime.now(UTC) + self._max_age,
-                    readers=self._readers,
-                    spill=spill,
-                    holder=holder,
-                )
-                try:
-                    yield reader
-                finally:
-                    reader.close()
-            with self._session.errors("making sure that the cut's snapshot was held to the end"):
-                holder.execute("SELECT")
+            with self._read(holder, str(row[0]), row[1]) as reader:
+                yield reader
+
+    @contextmanager
+    def entered(
+        self, holder: psycopg.Connection[TupleRow], snapshot: str, tables: Sequence[TablePlan], position: int
+    ) -> Iterator[CutReader]:
+        """As ``cut``, in a snapshot that was exported elsewhere, at a position of the change log."""
+        with self._session.errors("entering a snapshot"):
+            self._check_age_of(holder)
+            holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            holder.execute(f"SET TRANSACTION SNAPSHOT {text(snapshot)}".encode())
+            row = holder.execute("SELECT clock_timestamp()").fetchone()
+            lock_late(holder, tables)
+        if row is None:
+            raise SourceError(f"{self._session.label} does not tell the time.")
+        with self._read(holder, snapshot, row[0], position) as reader:
+            yield reader
+
+    def _check_age_of(self, holder: psycopg.Connection[TupleRow]) -> None:
+        if holder.info.server_version < OLDEST:
+            raise SourceError(
+                f"{self._session.label} runs PostgreSQL {holder.info.server_version // 10000}.",
+                todo="PostgreSQL 14 or newer is needed.",
+            )
+
+    @contextmanager
+    def _read(
+        self, holder: psycopg.Connection[TupleRow], snapshot: str, at: datetime, position: int = 0
+    ) -> Iterator[CutReader]:
+        with tempfile.TemporaryDirectory(prefix="lakeward-") as spill:
+            reader = SnapshotReader(
+                self._session,
+                snapshot=snapshot,
+                taken_at=at.astimezone(UTC),
+                deadline=datetime.now(UTC) + self._max_age,
+                readers=self._readers,
+                spill=spill,
+                holder=holder,
+                position=position,
+            )
+            try:
+                yield reader
+            finally:
+                reader.close()
+        with self._session.errors("making sure that the cut's snapshot was held to the end"):
+            holder.execute("SELECT")

@@ -118,6 +118,7 @@ class QueriedCut:
         self._turn = threading.Lock()
         self.snapshot = fixed.snapshot
         self.taken_at = datetime.now(UTC)
+        self.position = 0
 
     def describe(self, patterns: Sequence[str]) -> tuple[SourceTable, ...]:
         """What tables there are, by their names and columns."""

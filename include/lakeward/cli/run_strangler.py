@@ -1,0 +1,72 @@
+"""`lakeward run` of a strangler fig: the initial load, and from then on tenures of the change log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from lakeward.cli.console import note, progressing, say
+from lakeward.cli.session import now, open_run
+from lakeward.cli.verdicts import show_verdicts
+
+if TYPE_CHECKING:
+    from lakeward.domain.facts import Plan
+    from lakeward.ports import Ports
+    from lakeward.spec.load import LoadedMigration
+    from lakeward.spec.models import StranglerFig
+
+
+def run_strangler(loaded: LoadedMigration, spec: StranglerFig, ports: Ports, groups: list[str], *, new: bool) -> None:
+    """Load what is not loaded yet, serve a tenure of the rest; exits 3 when something differs."""
+    from lakeward.steps.plan import make_plan
+
+    plans = {name: None if new else _loaded(loaded, name, ports) for name in groups}
+    equal = True
+    if any(plan is None for plan in plans.values()):
+        with progressing() as progress:
+            fresh = make_plan(loaded, ports, open_run(ports.store, loaded, new=new), now(), progress)
+        note(f"run {fresh.run_key} of {spec.migration}: initial load")
+    for name, plan in plans.items():
+        if plan is None:
+            _load(fresh, name, ports)
+        else:
+            equal = _serve(plan, name, ports) and equal
+    if not equal:
+        say("`lakeward parity FILE --drill` names the rows.")
+        raise typer.Exit(3)
+
+
+def _loaded(loaded: LoadedMigration, name: str, ports: Ports) -> Plan | None:
+    from lakeward.steps.tenure import loaded_plan
+
+    plan = loaded_plan(loaded, name, ports)
+    if plan and plan.file_hash != loaded.file_hash:
+        note(
+            f"{name}: the file was changed since the initial load; what it says of tables holds after `lakeward run --new`"
+        )
+    return plan
+
+
+def _load(plan: Plan, name: str, ports: Ports) -> None:
+    from lakeward.cli.run import Chain, Step
+
+    Chain(plan, ports, name).run(Step.COMPARE)
+
+
+def _serve(plan: Plan, name: str, ports: Ports) -> bool:
+    from lakeward.steps.compact import compact
+    from lakeward.steps.journal import journal
+    from lakeward.steps.tenure import serve
+
+    with journal(plan, ports, name, "changes", now()) as entry, progressing() as progress:
+        done = serve(plan, name, ports, now, progress=progress)
+        entry.rows = done.rows
+        entry.outcome = "done" if done.equal else "held"
+        entry.message = done.told
+    note(f"{name}  changes   {entry.seconds:7.1f} s  {entry.message}")
+    show_verdicts(done.verdicts)
+    if plan.migration.compaction.mode == "rewrite":
+        with journal(plan, ports, name, "compact", now()) as entry, progressing() as progress:
+            compact(plan, name, ports, now(), progress=progress)
+    return done.equal

@@ -1,0 +1,133 @@
+"""The change log of a strangler fig: loaded once, then served tenure by tenure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseBranchOperator
+
+from lakeward.domain.facts import Plan
+from lakeward.errors import GateError, LakeError
+from lakeward.ports import Ports
+from lakeward_airflow.assets import update_assets
+from lakeward_airflow.failures import final_errors
+from lakeward_airflow.operators.base import GroupOperator
+from lakeward_airflow.runs import home, now
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from lakeward.spec.load import LoadedMigration
+
+
+class LoadOnceOperator(GroupOperator, BaseBranchOperator):
+    """Choose the initial load, whose plan is frozen here, or what follows it when it is there.
+
+    :param group: name of the entity group. (templated)
+    :param load: id of the first task of the load.
+    :param go_on: id of the task that follows it.
+    :param new: ``True`` loads anew. (templated)
+    """
+
+    template_fields: Sequence[str] = ("run_key", "group", "new")
+
+    def __init__(self, *, load: str, go_on: str, new: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.load = load
+        self.go_on = go_on
+        self.new = new
+
+    def choose_branch(self, context: Context) -> str:  # noqa: ARG002
+        """Look whether the group is loaded; plan its load if not."""
+        from lakeward.steps.plan import make_plan
+        from lakeward.steps.tenure import loaded_plan
+
+        with _opened(self.migration_file) as (loaded, ports):
+            if str(self.new) != "True" and loaded_plan(loaded, self.group, ports):
+                return self.go_on
+            make_plan(loaded, ports, self.run_key, now(), self.progress())
+        return self.load
+
+
+class ServeChangesOperator(GroupOperator):
+    """Apply the source's changes for a tenure, then compare both sides at one position of its log.
+
+    A try that dies is gone on with where the lake is; nothing is applied twice.
+
+    :param group: name of the entity group. (templated)
+    """
+
+    def execute(self, context: Context) -> dict[str, object]:
+        """Serve; GateError when something differs."""
+        from lakeward.domain.changes import spelled
+        from lakeward.reader import resolve
+        from lakeward.steps.journal import journal
+        from lakeward.steps.tenure import serve
+
+        with _opened(self.migration_file) as (loaded, ports):
+            plan = _plan(loaded, self.group, ports)
+            with journal(plan, ports, self.group, "changes", now()) as entry:
+                done = serve(plan, self.group, ports, now, progress=self.progress())
+                entry.rows, entry.outcome, entry.message = done.rows, "done" if done.equal else "held", done.told
+            self.log.info("%s: %s", self.group, done.told)
+            pointer = resolve(ports.store, plan.migration.migration, self.group)
+            update_assets(context, self.outlets, plan.migration.target.connection, pointer.tables)
+            for verdict in done.verdicts:
+                self.log.info("%s %s: %s, %s", verdict.kind, verdict.subject, verdict.outcome, verdict.summary)
+            if not done.equal:
+                worse = ", ".join(f"{v.kind} {v.subject}" for v in done.verdicts if v.failed)
+                raise GateError(
+                    f"Group {self.group} differs at {spelled(done.position)}: {worse}.",
+                    todo="`lakeward parity FILE --drill` names the rows; the next run goes on applying changes.",
+                )
+        return {
+            "batches": done.batches,
+            "transactions": done.transactions,
+            "changes": done.changes,
+            "quarantined": done.quarantined,
+            "position": spelled(done.position),
+            "retained_bytes": done.lag,
+            "slowest_seconds": round(done.slowest, 1),
+        }
+
+
+class CompactChangesOperator(GroupOperator):
+    """Fold what changes left behind: small files and delete files, when the file's ``compaction`` says ``rewrite``.
+
+    :param group: name of the entity group. (templated)
+    """
+
+    def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
+        """Compact, or only look."""
+        from lakeward.domain.compaction import rewriting
+        from lakeward.steps.compact import compact
+
+        with _opened(self.migration_file) as (loaded, ports):
+            report = compact(_plan(loaded, self.group, ports), self.group, ports, now(), progress=self.progress())
+        return {"due": report.due, "rewritten": [told for table in report.tables if (told := rewriting(table))]}
+
+
+@contextmanager
+def _opened(migration_file: str) -> Iterator[tuple[LoadedMigration, Ports]]:
+    """The file as it is now, and its ports; errors that no retry mends fail the task at once."""
+    from lakeward.adapters.open import open_ports
+    from lakeward.adapters.regex import regex_fault
+    from lakeward.steps.check import check_file
+    from lakeward_airflow.connections import resolve
+
+    with final_errors():
+        loaded = check_file(Path(migration_file), regex_fault)
+        with open_ports(loaded.spec, resolve, home()) as ports:
+            yield loaded, ports
+
+
+def _plan(loaded: LoadedMigration, group: str, ports: Ports) -> Plan:
+    from lakeward.steps.tenure import loaded_plan
+
+    plan = loaded_plan(loaded, group, ports)
+    if plan is None:
+        raise LakeError(f"Group {group} has no initial load.", todo="Clear the tasks of its load.")
+    return plan
