@@ -60,13 +60,11 @@ def land_column(
 
 def _carried(column: SourceColumn, rule: Rule, wanted: LakeType | None) -> LandedColumn:
     kind, name = str(wanted or _natural(column, rule)), ident(column.name)
-    if "year" in column.base:  # whose text has four digits
-        name = f"({name} + 0)"
     if kind == "string" and rule.lake != "string":
         return landed(column, "string", _as_text(column, rule))
     digits = _digits(column)
     if digits and (kind in _ROOM or kind.startswith("decimal")):
-        return landed(column, kind, _number(name, kind, digits), guards=_guards(column, kind, digits))
+        return landed(column, kind, _number(column, kind, digits), guards=_guards(column, kind, digits))
     if kind == "boolean" and ((digits and digits[1] == 0) or column.base == "mariadb bit"):
         if column.base == "mariadb bit" and column.precision != 1:
             raise _refused(column, kind, "boolean is for bit(1).")
@@ -105,12 +103,18 @@ def _digits(column: SourceColumn) -> tuple[int, int] | None:
     return None
 
 
-def _number(name: str, kind: str, digits: tuple[int, int]) -> str:
-    """Decimals with the declared scale; what the type of the server is already stays as it is, so that an index serves."""
+def _number(column: SourceColumn, kind: str, digits: tuple[int, int]) -> str:
+    """As a number with a sign, in which a difference may be negative; what is one already stays as it is.
+
+    A year becomes one, too: its own text has four digits.
+    """
+    name = ident(column.name)
+    signed = "unsigned" not in column.base and "year" not in column.base
     if decimal := LakeType(kind).decimal:
         precision, scale = decimal
-        return name if digits == (precision - scale, scale) else f"CAST({name} AS DECIMAL({precision},{scale}))"
-    return name if digits[1] == 0 else f"CAST({name} AS SIGNED)"
+        same = column.base == "mariadb decimal" and digits == (precision - scale, scale)
+        return name if same else f"CAST({name} AS DECIMAL({precision},{scale}))"
+    return name if signed and digits[1] == 0 else f"CAST({name} AS SIGNED)"
 
 
 def _guards(column: SourceColumn, kind: str, digits: tuple[int, int]) -> tuple[str, ...]:
