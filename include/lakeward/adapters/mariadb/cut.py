@@ -72,7 +72,7 @@ class MariaDbCut:
         self._timer.start()
 
     def _lend(self, name: str, end: Server, path: Path) -> None:
-        kill = partial(self._session.kill, end.thread_id())
+        kill = partial(self._session.kill, end.thread_id())  # type: ignore[no-untyped-call]
         self._relays[name] = Relay(end._sock, path, str(end.server_version), kill)  # type: ignore[attr-defined]
         self._duck.execute(
             f"ATTACH {text(f'host=localhost socket={path} user=lakeward')} AS {name} (TYPE mysql, READ_ONLY)"
