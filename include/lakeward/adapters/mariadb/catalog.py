@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from contextlib import closing
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pymysql
 
@@ -75,7 +76,7 @@ def _kind(kind: str, engine: str) -> str:
     return "table" if engine == "InnoDB" else f"table of the engine {engine}"
 
 
-def _column(row: tuple[object, ...], documents: set[str]) -> SourceColumn:
+def _column(row: tuple[Any, ...], documents: set[str]) -> SourceColumn:
     name, declared, kind, nullable, length, precision, scale = row
     base = "json" if str(name) in documents else str(kind)
     if "unsigned" in str(declared):
@@ -106,7 +107,7 @@ def _readable(con: Server, schema: str, name: str) -> bool:
     return True
 
 
-def _asked(con: Server, sql: str, *given: str) -> list[tuple[object, ...]]:
+def _asked(con: Server, sql: str, *given: str) -> list[tuple[Any, ...]]:
     with closing(con.cursor()) as cursor:
         cursor.execute(sql, given or None)
         return list(cursor.fetchall())
