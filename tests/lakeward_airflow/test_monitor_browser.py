@@ -105,9 +105,9 @@ def picture(page: Page, name: str, *, full: bool = False) -> None:
 def test_a_newcomer_finds_what_is_stuck_why_and_the_row_that_causes_it(see: Open) -> None:
     page = see("/plugin/migrations")
     frame = framed(page)
-    first = frame.locator("tbody tr").first
-    expect(first.locator(".need")).to_have_text("Held", timeout=PATIENCE)
-    expect(frame.locator("tbody tr.why").first).to_contain_text("revenue: fail: 20 of 20 cells differ")
+    stuck = frame.locator("tbody tr:has(a:text-is('held'))")
+    expect(stuck.locator(".need")).to_have_text("Held", timeout=PATIENCE)
+    expect(stuck.locator("xpath=following-sibling::tr[1]")).to_contain_text("revenue: fail: 20 of 20 cells differ")
     picture(page, "monitor-overview")
     frame.get_by_role("link", name="held", exact=True).click()
     way = frame.get_by_role("region", name="What is in the way")

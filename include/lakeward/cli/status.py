@@ -13,10 +13,10 @@ from lakeward.cli.console import exits, home, note, say, say_json, table
 from lakeward.cli.decision import decision_json, decision_now, show_decision
 from lakeward.cli.verdicts import verdict_json
 from lakeward.cli.windows import show_windows
-from lakeward.domain.changes import SlotState, spelled
 
 if TYPE_CHECKING:
     from lakeward.domain.acceptance import Acceptance
+    from lakeward.domain.changes import SlotState
     from lakeward.domain.decision import GateDecision
     from lakeward.domain.evidence import Pointer, Transition, Verdict
     from lakeward.ports import Ledger, StepRecord
@@ -118,6 +118,8 @@ def _slots(loaded: LoadedMigration) -> tuple[SlotState, ...]:
 
 
 def _show(one: _Status) -> None:
+    from lakeward.domain.changes import spelled
+
     say()
     say(f"Migration {one.migration}")
     if one.pointers:
@@ -159,6 +161,7 @@ def _show(one: _Status) -> None:
 
 def _as_json(one: _Status) -> dict[str, object]:
     from lakeward.domain.accepted import id_of
+    from lakeward.domain.changes import spelled
 
     return {
         "migration": one.migration,

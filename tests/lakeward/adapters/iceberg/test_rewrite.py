@@ -172,19 +172,19 @@ def test_files_that_are_gone_are_given_up(lake: IcebergLake, what: str) -> None:
     assert exists(lake, new) == [False] * len(new)
 
 
-def test_position_deletes_are_refused_and_no_row_comes_back(lake: IcebergLake) -> None:
+def test_equality_deletes_are_refused_and_no_row_comes_back(lake: IcebergLake) -> None:
     landed(lake)
     old, new = staged(lake)
-    delete_by_position(lake._open("orders"))
-    with pytest.raises(LakeError, match="delete files hide rows"):
+    delete_by_equality(lake._open("orders"))
+    with pytest.raises(LakeError, match="deletes rows by equality"):
         lake.replace_files("orders", old, new, "c1")
     assert exists(lake, new) == [False] * len(new)
-    with pytest.raises(LakeError, match="delete files hide rows"):
+    with pytest.raises(LakeError, match="deletes rows by equality"):
         lake.live_files("orders")
 
 
-def delete_by_position(live: Table) -> None:
-    """What Spark or Trino do in merge-on-read: here a delete manifest over an empty delete file, which is all that is looked at."""
+def delete_by_equality(live: Table) -> None:
+    """What Flink does for upserts: here a delete manifest over an empty delete file, which is all that is looked at."""
     from pyiceberg.manifest import DataFileContent, ManifestContent, ManifestWriterV2
 
     class Deletes(ManifestWriterV2):
@@ -204,7 +204,7 @@ def delete_by_position(live: Table) -> None:
             from pyiceberg.manifest import DataFile, FileFormat, ManifestEntry, ManifestEntryStatus
 
             fake = DataFile.from_args(
-                content=DataFileContent.POSITION_DELETES,
+                content=DataFileContent.EQUALITY_DELETES,
                 file_path=victim.file_path + ".deletes",
                 file_format=FileFormat.PARQUET,
                 partition=victim.partition,
