@@ -38,7 +38,9 @@ def put_rules(
 ) -> Verdict:
     """The verdict on these files, whatever it is; stored with its report."""
     sets = [_rule_set(group, table) for table in group.lake_tables]
-    inputs = digest(plan.version, *map(to_json, sets), *(to_json(staged.table(one.table.name)) for one in sets))
+    # Of this cut: a round of catch-up that changes nothing has the very files of the cut before.
+    files = (to_json(staged.table(one.table.name)) for one in sets)
+    inputs = digest(plan.version, group.cut_id, *map(to_json, sets), *files)
     key = verdict_key(plan.migration.migration, group.name, group.cut_id, KIND, SUBJECT, inputs)
     known = ports.ledger.verdict(plan.migration.migration, group.name, KIND, SUBJECT, inputs)
     verdict = standing_verdict(ports, known, key)

@@ -28,8 +28,8 @@ from lakeward.lab import Lab
 from lakeward.ports import Ports, silent
 from lakeward.spec.models import LiftAndShift
 from lakeward.spec.rules import Rule
-from lakeward.steps.artifacts import write_staged
-from lakeward.steps.validate import validate
+from lakeward.steps.artifacts import read_staged, write_staged
+from lakeward.steps.validate import put_rules, validate
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -132,6 +132,16 @@ def test_good_rows_pass_and_evidence_is_kept(home: Path) -> None:
         assert verdict.files[0].url == here.ports.store.url(page_key)
         assert b"orders_id, position together are unique" in page
         assert here.ports.ledger.verdicts(verdict.migration) == (verdict,)
+
+
+def test_another_cut_of_the_very_files_has_a_verdict_of_its_own(home: Path) -> None:
+    with world(home, GOOD) as here:
+        first = here.validate()
+        group = replace(here.plan.group("shop"), cut_id=cut_id(here.plan.migration.migration, "shop", "all", "again"))
+        staged = replace(read_staged(here.ports.store, here.plan, here.plan.group("shop")), cut_id=group.cut_id)
+        again = put_rules(here.plan, group, staged, here.ports, AT)
+        assert (again.cut_id, again.outcome) == (group.cut_id, Outcome.PASS)
+        assert {from_json(Verdict, body).cut_id for _, body in here.stored(".json")} == {first.cut_id, again.cut_id}
 
 
 def test_failing_rows_are_named_and_kept_and_measured_once(home: Path) -> None:

@@ -75,7 +75,7 @@ def test_rows_that_do_not_fit_are_set_aside_unless_others_name_them(shop: Shop) 
     held = shop.move()
     assert (held.held, held.complete) == ("catch-up", False)
     assert any("the round is held: sales: kpi revenue: fail" in line for line in shop.said)
-    assert shop.lake("sales_quarantine", "table_name, row_key") == [("orders", '{"order_id":303}')]
+    assert shop.lake("sales_quarantine", "table_name, row_key") == [("orders", '{"order_id":"303"}')]
     assert (303,) not in shop.lake("orders")
     shop.source("UPDATE orders SET payload = '{}' WHERE order_id = 303")
     assert shop.move().complete
