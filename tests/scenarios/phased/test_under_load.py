@@ -79,9 +79,9 @@ def orphans(shop: Shop, pins: dict[str, int]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "runs", [1, pytest.param(8, marks=[pytest.mark.soak, pytest.mark.timeout(7200)])], ids=["short", "long"]
-)
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("runs", [1, 8], ids=["short", "long"])
 def test_a_shop_that_is_open_is_moved_and_cut_over(
     lab: Lab, tmp_path_factory: pytest.TempPathFactory, runs: int
 ) -> None:
