@@ -45,7 +45,20 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
             taken = tuple(f.result() for f in figures.values())
         finally:
             beside.shutdown(wait=False, cancel_futures=True)
-    manifest = Manifest(
+    return write_manifest(ports.store, plan, group, manifest_of(plan, group, ports, cut, tables, taken, started))
+
+
+def manifest_of(
+    plan: Plan,
+    group: GroupPlan,
+    ports: Ports,
+    cut: CutReader,
+    tables: tuple[LandedTable, ...],
+    figures: tuple[FileFact, ...],
+    started: float,
+) -> Manifest:
+    """What a cut has landed. ``started`` is the monotonic clock's, in seconds."""
+    return Manifest(
         migration=plan.migration.migration,
         group=group.name,
         cut_id=group.cut_id,
@@ -56,11 +69,10 @@ def extract(plan: Plan, group_name: str, ports: Ports, attempt: str, progress: P
         taken_at=cut.taken_at,
         source=ports.source.identity().label,
         tables=tables,
-        figures=taken,
+        figures=figures,
         seconds=round(time.monotonic() - started, 3),
         position=cut.position,
     )
-    return write_manifest(ports.store, plan, group, manifest)
 
 
 def begin_figures(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
-from lakeward import __version__
 from lakeward.domain.catch_up import later_mark, tops_sql
 from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.file_facts import (
@@ -20,7 +20,7 @@ from lakeward.steps.artifacts import (
     find_manifest,
     write_manifest,
 )
-from lakeward.steps.extract import begin_figures, check_tables, guarded
+from lakeward.steps.extract import begin_figures, check_tables, guarded, manifest_of
 from lakeward.steps.round_publish import published_pointer
 from lakeward.steps.round_rows import Search, bases_of
 
@@ -66,19 +66,8 @@ def extract_round(
             taken = tuple(f.result() for f in figures.values())
         finally:
             beside.shutdown(wait=False, cancel_futures=True)
-    manifest = Manifest(
-        migration=plan.migration.migration,
-        group=group.name,
-        cut_id=group.cut_id,
-        run_key=plan.run_key,
-        file_hash=plan.file_hash,
-        version=__version__,
-        snapshot=cut.snapshot,
-        taken_at=cut.taken_at,
-        source=ports.source.identity().label,
-        tables=tuple(tables),
-        figures=taken,
-        seconds=round(time.monotonic() - started, 3),
+    manifest = replace(
+        manifest_of(plan, group, ports, cut, tuple(tables), taken, started),
         round=Round(
             later_mark(before, horizon.at, horizon.oldest, cut.taken_at, tops),
             whole,
