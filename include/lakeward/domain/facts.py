@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
-
-from pydantic import Field
 
 from lakeward.domain.dialect import Dialect
 from lakeward.domain.identity import WHOLE
 from lakeward.domain.sql import ident, literal, plain_literal, where
-from lakeward.spec.models import Filter, LiftAndShift, Phased, StranglerFig
+from lakeward.spec.models import AnyMigration, Filter
 from lakeward.spec.names import home_of
 from lakeward.spec.rules import Rule
 
@@ -273,7 +270,7 @@ class GroupPlan:
 class Plan:
     """Everything that the later steps of a run need; frozen beside the landing before anything is read."""
 
-    migration: Annotated[LiftAndShift | Phased | StranglerFig, Field(discriminator="pattern")]
+    migration: AnyMigration
     text: str
     file_hash: str
     version: str

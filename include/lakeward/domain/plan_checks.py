@@ -14,6 +14,7 @@ from lakeward.domain.rows import figures_sql
 from lakeward.domain.rules import check_rule, rule_columns
 from lakeward.domain.shaping import suggest
 from lakeward.spec.document import Path
+from lakeward.spec.hybrid import alone
 from lakeward.spec.models import GroupSpec, Migration, StranglerFig, TableSpec
 from lakeward.spec.names import home_of, is_glob, split_table
 from lakeward.spec.rules import Rule
@@ -40,9 +41,10 @@ def check_plan(
     _check_kpis(spec, groups, server_version, faults, whole=whole, clean=clean)
     older = _is_older(spec, server_version)
     for number, group in enumerate(groups):
+        follows_log = isinstance(alone(spec, group.name), StranglerFig)
         for plan in group.tables:
             table, at = _written(spec, number, plan)
-            if isinstance(spec, StranglerFig):
+            if follows_log:
                 for reason, todo in not_followed(plan):
                     faults.add(at, f"{plan.label}: {reason}", todo)
             for lake in plan.lake if older and plan.prove_rows else ():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from lakeward.domain.facts import LakeTable, ReferencePlan, TablePlan
 from lakeward.domain.faults import Faults
@@ -20,11 +20,13 @@ def plan_references(
     sources: Sequence[SourceTable],
     elsewhere: dict[str, str],
     *,
+    before: Collection[str] | None = None,
     whole: bool = True,
 ) -> tuple[tuple[ReferencePlan, ...], tuple[str, ...]]:
     """References of a group (declared, of the source, of child tables) and notes.
 
     :param elsewhere: ``schema.table`` of tables in other groups, to their group.
+    :param before: groups that this one comes after, whose rows it may name; None where groups have no order.
     :param whole: false when some of the group's tables could not be planned: what names those is let through.
     :raises FaultsError: references leave their group, or name what is not there.
     """
@@ -32,9 +34,9 @@ def plan_references(
     faults = Faults()
     found = []
     for n, reference in enumerate(group.references):
-        before = len(faults.troubles)
+        known = len(faults.troubles)
         _check_declared(reference, lake, ("references", n), faults, whole=whole)
-        if len(faults.troubles) == before:
+        if len(faults.troubles) == known:
             columns, to_columns = reference.columns, reference.to_columns
             found.append(ReferencePlan(reference.table, columns, reference.to, to_columns, "file"))
     notes: list[str] = []
@@ -44,7 +46,7 @@ def plan_references(
             found.append(ReferencePlan(child.name, parents, plan.name, plan.lake[0].key, "parent"))
         if group.source_references:
             with faults.at("tables", _number(group, plan)):
-                found += _source_references(group, plan, source, tables, elsewhere, notes)
+                found += _source_references(group, plan, source, tables, elsewhere, before, notes)
     faults.check()
     # Of what is declared twice the source's word is taken: it vouches that the columns named are unique.
     unique = {(r.table, r.columns, r.to, r.to_columns): r for r in found}
@@ -80,15 +82,20 @@ def _source_references(
     source: SourceTable,
     tables: Sequence[TablePlan],
     elsewhere: dict[str, str],
+    before: Collection[str] | None,
     notes: list[str],
 ) -> list[ReferencePlan]:
     found = []
     for key in source.foreign_keys:
         label = f"{key.to_schema}.{key.to_table}"
-        if label in elsewhere:
+        if (home := elsewhere.get(label)) and before is not None and home in before:
+            notes.append(f"{source.label} refers to {label}, which is in the group {home}: it comes first")
+            continue
+        if home:
+            order = "" if before is None else f"let {group.name!r} come `after: [{home}]`, "
             raise SpecError(
-                f"{source.label} refers to {label}, which is in the group {elsewhere[label]!r}: they would be read at different cuts",
-                todo=f"put both into one group, or declare `source_references: false` in {group.name!r} if they need not agree.",
+                f"{source.label} refers to {label}, which is in the group {home!r}: they would be read at different cuts",
+                todo=f"{order}put both into one group, or declare `source_references: false` in {group.name!r} if they need not agree.",
             )
         target = next((t for t in tables if t.label == label), None)
         columns, to_columns = _lake_names(plan, key.columns), _lake_names(target, key.to_columns) if target else None

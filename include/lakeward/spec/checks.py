@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from lakeward.spec.calendar_checks import check_calendar
 from lakeward.spec.document import Path
 from lakeward.spec.flatten_checks import again, flatten
+from lakeward.spec.hybrid_checks import check_hybrid
 from lakeward.spec.kpi_checks import check_kpi, filter_arity
 from lakeward.spec.models import ChildSpec, GroupSpec, Migration, Reference, TableSpec
 from lakeward.spec.names import is_glob, slug, split_table
@@ -47,6 +48,7 @@ def check(spec: Migration) -> Iterator[Trouble]:
     yield from check_calendar(spec)
     yield from _unproved(spec)
     yield from check_waves(spec)
+    yield from check_hybrid(spec)
 
 
 def _landing(spec: Migration) -> Iterator[Trouble]:

@@ -15,17 +15,17 @@ from lakeward.spec.checks import check
 from lakeward.spec.diagnose import diagnose, place
 from lakeward.spec.document import Node, Reader
 from lakeward.spec.mend import follows, mend, respell, unreadable
-from lakeward.spec.models import AnyMigration, LiftAndShift, Migration, Phased, StranglerFig
+from lakeward.spec.models import AnyMigration, Hybrid, LiftAndShift, Migration, Phased, StranglerFig
 from lakeward.spec.problems import MOST, Place, Problem, Trouble, meant, refuse
 
 MAX_BYTES = 10_000_000
-Known = LiftAndShift | Phased | StranglerFig
+Known = LiftAndShift | Phased | StranglerFig | Hybrid
 PATTERNS: dict[str, type[Known]] = {
     "lift_and_shift": LiftAndShift,
     "phased": Phased,
     "strangler_fig": StranglerFig,
+    "hybrid": Hybrid,
 }
-NOT_YET = ("hybrid",)
 
 Check = Callable[[Migration], Iterator[Trouble]]
 
@@ -119,11 +119,8 @@ def _pattern(root: Node) -> tuple[type[Known], list[Problem]]:
     if (found := root.child("pattern")) is None:
         return LiftAndShift, []
     value = found[1].value
-    if isinstance(value, str) and value in NOT_YET:
-        reason = f"the pattern `{value}` is not there yet; this version knows {known}"
-        return LiftAndShift, [Problem(found[1].place, reason, f"Use one of {known}, or wait for a later version.")]
     if not isinstance(value, str) or value not in PATTERNS:
-        words = meant(str(value), (*PATTERNS, *NOT_YET)) if isinstance(value, str) else ""
+        words = meant(str(value), PATTERNS) if isinstance(value, str) else ""
         shown = value if isinstance(value, (str, int)) else "this"
         return LiftAndShift, [Problem(found[1].place, f"unknown pattern `{shown}`; this version knows {known}", words)]
     return PATTERNS[value], []

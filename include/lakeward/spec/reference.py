@@ -12,7 +12,7 @@ from pydantic import BaseModel, StringConstraints, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from lakeward.spec.known import fields_of, models_in
-from lakeward.spec.models import AnyMigration, LiftAndShift, Phased, StranglerFig
+from lakeward.spec.models import AnyMigration, Hybrid, LiftAndShift, Phased, StranglerFig
 from lakeward.spec.scalars import Identifier, LakeName, Scalar, Word
 
 TITLE = "lakeward migration file"
@@ -52,18 +52,22 @@ def reference() -> str:
     sections = _sections(LiftAndShift, "")
     for model, path in sections.items():
         lines += _part(sections, model, _heading(path), fields_of(model))
-    for title, pattern in (("phased migrations", Phased), ("strangler figs", StranglerFig)):
-        lines += [f"## More keys of {title}", "", *_more(sections, pattern)]
+    told = {path: [model] for model, path in sections.items()}
+    for title, pattern in (("phased migrations", Phased), ("strangler figs", StranglerFig), ("hybrids", Hybrid)):
+        lines += [f"## More keys of {title}", "", *_more(told, pattern)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _more(sections: dict[type[BaseModel], str], pattern: type[BaseModel]) -> Iterator[str]:
-    """What a pattern has beside lift-and-shift."""
+def _more(told: dict[str, list[type[BaseModel]]], pattern: type[BaseModel]) -> Iterator[str]:
+    """What a pattern has beside those that were told before, by the paths at which their models stand."""
     found = _sections(pattern, "")
-    for model in (one for one in found if one not in sections):
-        known = next((fields_of(one) for one, path in sections.items() if path == found[model]), {})
+    for model, path in found.items():
+        if model in (before := told.setdefault(path, [])):
+            continue
+        known = {name for one in before for name in fields_of(one)}
+        before.append(model)
         fields = {name: field for name, field in fields_of(model).items() if name not in known or name == "pattern"}
-        yield from _part(found, model, f"{_heading(found[model])}{', beside the above' if known else ''}", fields)
+        yield from _part(found, model, f"{_heading(path)}{', beside the above' if known else ''}", fields)
 
 
 def _part(

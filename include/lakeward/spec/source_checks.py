@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lakeward.spec.files import MEMBERS
-from lakeward.spec.models import Migration, Phased, SourceSpec
+from lakeward.spec.models import Hybrid, Migration, Phased, SourceSpec
 from lakeward.spec.problems import Trouble
 
 PLACED = {
@@ -27,7 +27,7 @@ def check_source(spec: Migration) -> Iterator[Trouble]:
     if source.files and source.kind != "files":
         yield Trouble(("source", "files"), f"a source of kind `{source.kind}` has no `files`", "Write `kind: files`.")
     yield from _files(source)
-    if isinstance(spec, Phased) and source.kind != "postgres":
+    if isinstance(spec, Phased | Hybrid) and source.kind != "postgres":
         for n, group in enumerate(spec.groups):
             if group.catch_up:
                 reason = f"catching up is there for PostgreSQL, not for a source of kind `{source.kind}`"

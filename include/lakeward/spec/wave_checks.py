@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
 
@@ -30,17 +30,23 @@ def check_waves(spec: Migration) -> Iterator[Trouble]:
             f"`{spec.compaction.mode}` puts rows of several windows into one file, and a window could not be replaced by itself",
             "Write `none` in a phased migration; docs/phased.md tells what to do with a store that compacts by itself.",
         )
-    if spec.gate.closed_periods and any(group.window for group in spec.groups):
+    yield from check_closed_periods(spec, spec.groups)
+    for n, group in enumerate(spec.groups):
+        yield from check_window(group, ("groups", n))
+    yield from _waves(spec)
+
+
+def check_closed_periods(spec: Migration, groups: Sequence[PhasedGroup]) -> Iterator[Trouble]:
+    """Closed periods can't be counted in figures that end where a window ends."""
+    if spec.gate.closed_periods and any(group.window for group in groups):
         reason = "each window is put to the gate by itself, and its figures end where it ends"
         yield Trouble(
             ("gate", "closed_periods"), reason, "Leave it out: every period of a window must be equal anyway."
         )
-    for n, group in enumerate(spec.groups):
-        yield from _window(group, ("groups", n))
-    yield from _waves(spec)
 
 
-def _window(group: PhasedGroup, at: Path) -> Iterator[Trouble]:
+def check_window(group: PhasedGroup, at: Path) -> Iterator[Trouble]:
+    """Contradictions of a group's window with its tables and in itself."""
     window, here = group.window, (*at, "window")
     if window is None:
         return
@@ -88,15 +94,20 @@ def _waves(spec: Phased) -> Iterator[Trouble]:
     yield from _circles(spec)
 
 
+def all_before(name: str, after: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """All that something comes after, directly or by way of others; itself too when there is a circle."""
+    seen, left = set[str](), list(after.get(name, ()))
+    while left:
+        if (one := left.pop()) not in seen:
+            seen.add(one)
+            left += after.get(one, ())
+    return seen
+
+
 def _circles(spec: Phased) -> Iterator[Trouble]:
     after: Mapping[str, tuple[str, ...]] = {wave.name: wave.after or () for wave in waves_of(spec)}
     for n, wave in enumerate(spec.waves):
-        seen, left = set[str](), list(after[wave.name])
-        while left:
-            if (name := left.pop()) not in seen:
-                seen.add(name)
-                left += after.get(name, ())
-        if wave.name in seen:
+        if wave.name in (seen := all_before(wave.name, after)):
             reason = f"the wave `{wave.name}` comes after itself ({', '.join(sorted(seen))})"
             yield Trouble(("waves", n, "after"), reason, "Let one of them come after none: `after: []`.")
             return

@@ -14,6 +14,7 @@ from lakeward.domain.faults import Faults, FaultsError
 from lakeward.domain.identity import WHOLE, cut_id, plan_key, pointer_key
 from lakeward.domain.kpi import lake_terms
 from lakeward.domain.matching import Match, inheritance_notes, match_tables, wanted_tables
+from lakeward.domain.parts import parts_of
 from lakeward.domain.plan_checks import check_plan, table_path
 from lakeward.domain.planning import Sample, plan_table
 from lakeward.domain.quarantine import quarantine_table
@@ -24,8 +25,9 @@ from lakeward.domain.windowing import judged_later, plan_windowing
 from lakeward.errors import GateError, SpecError
 from lakeward.ports import Ports, Progress, silent
 from lakeward.spec.document import Path
+from lakeward.spec.hybrid_checks import befores_of
 from lakeward.spec.load import LoadedMigration
-from lakeward.spec.models import GroupSpec, KpiSpec, LiftAndShift, Phased, PhasedGroup, StranglerFig, TableSpec
+from lakeward.spec.models import AnyMigration, GroupSpec, Hybrid, KpiSpec, PhasedGroup, TableSpec
 from lakeward.steps.artifacts import freeze_plan, read_plan
 
 SAMPLE = 2000
@@ -33,7 +35,7 @@ SAMPLE = 2000
 
 
 def make_plan(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime, progress: Progress = silent) -> Plan:
-    """Plan a run and freeze the plan; a run that is planned already keeps its plan.
+    """Plan a run and freeze the plan, of a hybrid also that of each group; a run that is planned already keeps its plan.
 
     :raises SpecError: the file contradicts the source or the lake, or was changed since the run was planned.
     :raises GateError: a group is cut over already.
@@ -46,19 +48,16 @@ def make_plan(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime,
                 f"{loaded.path} was changed after run {run_key!r} of {name} was planned.",
                 todo="Start a new run with the new file.",
             )
-        return plan
-    return freeze_plan(ports.store, preview(loaded, ports, run_key, at, progress))
+    else:
+        plan = freeze_plan(ports.store, preview(loaded, ports, run_key, at, progress))
+    for part in parts_of(plan):
+        freeze_plan(ports.store, part)
+    return plan
 
 
 def preview(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime, progress: Progress = silent) -> Plan:
     """Plan a run without writing anything; every problem of the file is named at once."""
-    spec = loaded.spec
-    if not isinstance(spec, LiftAndShift | Phased | StranglerFig):
-        raise SpecError(
-            f"{loaded.path}: the pattern {spec.pattern} is not there yet.",
-            todo="Use lift_and_shift, phased or strangler_fig.",
-        )
-    faults = Faults()
+    spec, faults = loaded.spec, Faults()
     matched = match_tables(
         spec.groups, ports.source.describe(wanted_tables(spec.groups, spec.source.home)), faults, spec.source.home
     )
@@ -96,7 +95,7 @@ def _homes(matched: Sequence[tuple[GroupSpec, list[Match]]], faults: Faults) -> 
 
 
 def _plan_group(
-    spec: LiftAndShift | Phased | StranglerFig,
+    spec: AnyMigration,
     number: int,
     matches: list[Match],
     elsewhere: dict[str, str],
@@ -122,8 +121,9 @@ def _plan_group(
     references: tuple[ReferencePlan, ...] = ()
     notes: tuple[str, ...] = ()
     with faults.at("groups", number):
+        before = befores_of(spec)[group.name] if isinstance(spec, Hybrid) else None
         references, notes = plan_references(
-            group, tables, sources, elsewhere, whole=whole and len(tables) == len(matches)
+            group, tables, sources, elsewhere, before=before, whole=whole and len(tables) == len(matches)
         )
     windowing = None
     if isinstance(group, PhasedGroup) and group.window:

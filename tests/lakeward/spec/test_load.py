@@ -102,7 +102,7 @@ WRONG = [
     (changed("lift_and_shift", "lift_n_shift"), "x.yaml:3:10: unknown pattern `lift_n_shift`"),
     (changed("lift_and_shift", "lift_n_shift"), "Did you mean `lift_and_shift`?"),
     (changed("lift_and_shift", "[a]"), "unknown pattern"),
-    (changed("lift_and_shift", "hybrid"), "the pattern `hybrid` is not there yet"),
+    (changed("lift_and_shift", "hybrid"), "x.yaml:13:5: `pattern` is missing in `groups[0]`"),
     (changed("version: 1", "version: 2"), "`2` is not known here; known: 1"),
     (changed("migration: shop", "migration: My-Shop"), "`My-Shop` may hold small letters, digits and `_` only"),
     (
