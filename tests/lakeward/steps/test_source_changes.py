@@ -27,9 +27,9 @@ from lakeward.steps.artifacts import find_manifest, read_plan, read_staged
 from lakeward.steps.extract import extract
 
 TABLES = """
-CREATE TYPE mood AS ENUM ('calm', 'o''k'); CREATE DOMAIN mail AS varchar(80);
+CREATE TYPE mood AS ENUM ('calm', 'o''k'); CREATE DOMAIN mail AS varchar(80); CREATE TYPE size AS ENUM ('S', 'M'); CREATE DOMAIN post AS varchar(80);
 CREATE TABLE orders (id bigint PRIMARY KEY, total numeric(12,2) NOT NULL, note text, secret text, payload jsonb,
-  mood mood DEFAULT 'calm', mail mail DEFAULT 'a@b');
+  mood mood DEFAULT 'calm', mail mail DEFAULT 'a@b', sizes size[] DEFAULT '{S}', posts post[]);
 INSERT INTO orders SELECT i, i, 'n' || i, 's', jsonb_build_object('sku', 's' || i) FROM generate_series(1, 500) i;
 CREATE TABLE lines (id int PRIMARY KEY, total numeric(12,2));
 INSERT INTO lines SELECT i, i FROM generate_series(1, 300) i;
@@ -140,6 +140,10 @@ def told(error: LakewardError) -> str:
         ("ALTER TYPE mood RENAME VALUE 'calm' TO 'quiet'", "and is made of 'quiet', 'o''k'"),
         ("ALTER TABLE orders ALTER mail TYPE text; DROP DOMAIN mail; CREATE DOMAIN mail AS varchar(90); ALTER TABLE orders ALTER mail TYPE mail",
          "the type mail of column 'mail' was made of character varying(80) and is made of character varying(90)"),
+        ("ALTER TYPE size ADD VALUE 'L'",
+         "the type size[] of column 'sizes' was made of 'S', 'M' and is made of 'S', 'M', 'L'"),
+        ("ALTER TABLE orders ALTER posts TYPE text[]; DROP DOMAIN post; CREATE DOMAIN post AS text; ALTER TABLE orders ALTER posts TYPE post[]",
+         "the type post[] of column 'posts' was made of character varying(80) and is made of text"),
         ("ALTER TABLE orders ENABLE ROW LEVEL SECURITY", "public.orders: row-level security applies"),
         ("DROP TABLE orders", "public.orders: it is gone"),
         (REPLACED, "public.orders: it was a table and is a view"),

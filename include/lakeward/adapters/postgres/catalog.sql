@@ -29,9 +29,11 @@ SELECT n.nspname, c.relname,
                              WHEN bt.typnamespace <> 'pg_catalog'::regnamespace THEN 'extension'
                              WHEN t.typtype = 'd' THEN 'domain' ELSE 'plain' END,
             'element', coalesce(CASE WHEN et.typtype = 'c' THEN 'record' ELSE et.typname END, ''),
-            'definition', CASE WHEN bt.typtype = 'e'
-                               THEN (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = bt.oid)
-                               WHEN t.typtype = 'd' THEN format_type(bt.oid, coalesce(d.modifier, -1)) ELSE '' END,
+            'definition', CASE WHEN 'e' IN (bt.typtype, et.typtype)
+                               THEN (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
+                                     FROM pg_enum e WHERE e.enumtypid IN (bt.oid, et.oid))
+                               WHEN t.typtype = 'd' THEN format_type(bt.oid, coalesce(d.modifier, -1))
+                               WHEN eb.type IS NOT NULL THEN format_type(eb.type, eb.modifier) ELSE '' END,
             'readable', has_column_privilege(c.oid, a.attnum, 'SELECT'),
             'comment', coalesce(col_description(c.oid, a.attnum), '')) ORDER BY a.attnum)
      FROM pg_attribute a
