@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from lakeward.adapters.duck import DuckEngine
-from lakeward.adapters.duck_setup import connect, load_extension, use_storage
+from lakeward.adapters.duck_setup import connect, use_storage
 from lakeward.domain.file_facts import FileSet, StorageAccess
 from lakeward.errors import DataError, LakeError
 from lakeward.lab import Lab
@@ -156,12 +155,6 @@ def test_keys_never_show(lab: Lab, engine: DuckEngine) -> None:
         assert access.secret_key not in str(found.value)
         assert right.access_key not in str(found.value)
         assert "not-the-secret-at-all" not in repr(access)
-
-
-def test_an_extension_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lakeward.adapters.duck_setup._extension_file", lambda _: tmp_path / "none.duckdb_extension")
-    with pytest.raises(LakeError, match=f"duckdb-extension-httpfs=={duckdb.__version__}"):
-        load_extension(connect("64MB", 1, tmp_path), "httpfs")
 
 
 SORT = """
