@@ -81,7 +81,7 @@ class DuckEngine:
                     con.execute("SET preserve_insertion_order = false")
                     part(con.execute(ranged_sql(sql, order, ranges)).to_arrow_reader(batch_rows), folder)
                     con.execute("SET preserve_insertion_order = true")
-                batches = _batches(in_order(con, order, folder, batch_rows), inputs)
+                batches = _batches(in_order(con, folder, batch_rows), inputs)
                 first = next(batches)
                 yield pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
 

@@ -28,6 +28,8 @@ FEW = 256
 RANGE_BYTES = 48 * 2**20
 AT_ONCE = 128 * 2**20
 """Bytes that are sorted as they come."""
+WIDE = 96 * 2**20
+"""Bytes of a range that DuckDB sorts, which spills: there may be many rows of one key."""
 MOST = 256
 _PREFIX = "ranges-"
 _SAMPLED = 50_000
@@ -35,7 +37,9 @@ _MANY = 20 * _SAMPLED
 _SHARE = 10
 _VALUE_BYTES = 16
 _KEY_BYTES = 64
-_KEY, _RANGE = ident("#key"), "#range"
+_KEY, _RANGE = "#key", "#range"
+Key = int | bytes
+"""What is compared in place of a row: short ones are numbers."""
 
 
 def order_sql(order: Order) -> str:
@@ -53,7 +57,7 @@ def sample_clause(rows: int) -> str:
 class Ranges:
     """Where ranges of rows begin, but for the first, in the form of ``create_sort_key``; and about how many bytes a row has."""
 
-    starts: tuple[bytes, ...] = ()
+    starts: tuple[Key, ...] = ()
     width: float = 0
 
     def rows(self, most: int, size: int) -> int:
@@ -94,10 +98,12 @@ def look(con: duckdb.DuckDBPyConnection, sql: str, order: Order, rows: int) -> R
     :param con: a connection that sees a sample of the inputs.
     :param rows: that the SQL has over all of them.
     """
-    columns = [(ident(name), kind) for name, kind, *_ in con.execute(f"DESCRIBE {sql}").fetchall()]
+    keyed = f"SELECT *, {_key_of(order)} AS {ident(_KEY)} FROM ({sql})"
+    columns = [(ident(name), kind) for name, kind, *_ in con.execute(f"DESCRIBE {keyed}").fetchall()]
     sizes = {"VARCHAR": "strlen", "JSON": "strlen", "BLOB": "octet_length"}
     long = "".join(f" + coalesce({sizes[kind]}({name}), 0)" for name, kind in columns if kind in sizes)
-    sampled = f"SELECT {_key(order)}[1:{_KEY_BYTES}] AS k, {_VALUE_BYTES * len(columns)}{long} AS width FROM ({sql})"
+    short = f"[1:{_KEY_BYTES}]" if columns[-1][1] == "BLOB" else ""
+    sampled = f"SELECT {ident(_KEY)}{short} AS k, {_VALUE_BYTES * len(columns)}{long} AS width FROM ({keyed})"
     found = con.execute(f"SELECT k, width FROM ({sampled}) ORDER BY k").fetchall()
     if not found:
         return Ranges()
@@ -109,10 +115,9 @@ def look(con: duckdb.DuckDBPyConnection, sql: str, order: Order, rows: int) -> R
 
 
 def ranged_sql(sql: str, order: Order, ranges: Ranges) -> str:
-    """The rows of the SQL with the number of their range."""
-    keyed = f"SELECT *, {_key(order)} AS {_KEY} FROM ({sql})"
+    """The rows of the SQL with what they are sorted by, and the number of their range."""
     number = _range_of(ranges.starts, 0, len(ranges.starts))
-    return f"SELECT * EXCLUDE ({_KEY}), ({number})::UTINYINT AS {ident(_RANGE)} FROM ({keyed})"
+    return f"SELECT *, ({number})::UTINYINT AS {ident(_RANGE)} FROM (SELECT *, {_key_of(order)} AS {ident(_KEY)} FROM ({sql}))"
 
 
 def part(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
@@ -132,27 +137,35 @@ def part(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
                 start = end
 
 
-def in_order(con: duckdb.DuckDBPyConnection, order: Order, folder: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
+def in_order(con: duckdb.DuckDBPyConnection, folder: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
     """The rows of all ranges, one range after the other; each one's file is gone when it has been read."""
     for path in sorted(folder.iterdir()):
         with pa.OSFile(str(path)) as file:
-            con.register(_RANGE, pa.ipc.open_file(file).read_all())
+            rows = pa.ipc.open_file(file).read_all()
         path.unlink()
-        yield from con.execute(f"SELECT * FROM {ident(_RANGE)} {order_sql(order)}").to_arrow_reader(batch_rows)
-        con.unregister(_RANGE)
+        if rows.nbytes > WIDE:
+            con.register(_RANGE, rows)
+            wanted = f"SELECT * EXCLUDE ({ident(_KEY)}) FROM {ident(_RANGE)} ORDER BY {ident(_KEY)}"
+            yield from con.execute(wanted).to_arrow_reader(batch_rows)
+            con.unregister(_RANGE)
+        else:
+            order = pc.sort_indices(rows.column(_KEY))
+            yield from rows.drop_columns([_KEY]).take(order).to_batches(batch_rows)
 
 
-def _key(order: Order) -> str:
-    """What compares as the rows are ordered; the empty text makes bytes of it, since DuckDB gives short keys as numbers."""
-    terms = ", ".join(f"{value}, {text(direction)}" for value, direction in (*order, ("''", "ASC NULLS FIRST")))
-    return f"create_sort_key({terms})"
+def _key_of(order: Order) -> str:
+    """What compares as the rows are ordered."""
+    return f"create_sort_key({', '.join(f'{value}, {text(direction)}' for value, direction in order)})"
 
 
-def _range_of(starts: Sequence[bytes], first: int, last: int) -> str:
-    """The number of the range that ``_KEY`` is in, found by halves."""
+def _range_of(starts: Sequence[Key], first: int, last: int) -> str:
+    """The number of the range that the key is in, found by halves."""
     if first == last:
         return f"{first}"
     middle = (first + last) // 2
-    start = "".join(f"\\x{byte:02X}" for byte in starts[middle])
     below, above = _range_of(starts, first, middle), _range_of(starts, middle + 1, last)
-    return f"CASE WHEN {_KEY} < {text(start)}::BLOB THEN {below} ELSE {above} END"
+    return f"CASE WHEN {ident(_KEY)} < {_literal(starts[middle])} THEN {below} ELSE {above} END"
+
+
+def _literal(key: Key) -> str:
+    return f"{key}::BIGINT" if isinstance(key, int) else "".join(("'", *(f"\\x{b:02X}" for b in key), "'::BLOB"))

@@ -93,8 +93,14 @@ def _since_epoch_sql(transform: str, column_sql: str, lake_type: str) -> str:
 
 
 def order_terms(table: LakeTable) -> tuple[tuple[str, str], ...]:
-    """What rows are ordered by and how: partition values, then the sort order (nulls first ascending, last descending)."""
-    first = [partition_sql(p.transform, ident(p.column), table.column(p.column).type) for p in table.partition]
+    """What rows are ordered by and how: partition values, then the sort order (nulls first ascending, last descending).
+
+    Partition values that never fall while the first sorted column rises are in order when it is, and are left out.
+    """
+    lead = table.sort[0] if table.sort and not table.sort[0].descending else None
+    told = lead and all(p.column == lead.column and not p.transform.startswith("bucket") for p in table.partition)
+    parts = () if told else table.partition
+    first = [partition_sql(p.transform, ident(p.column), table.column(p.column).type) for p in parts]
     terms = [(value, "ASC NULLS FIRST") for value in first]
     terms += [(ident(s.column), "DESC NULLS LAST" if s.descending else "ASC NULLS FIRST") for s in table.sort]
     return tuple(terms)

@@ -37,6 +37,7 @@ ORDERS: list[Order] = [
     [("raw", "ASC NULLS FIRST"), ("token", "ASC NULLS FIRST"), ("id", "DESC NULLS LAST")],
     [("flag", "ASC NULLS FIRST"), ("money", "DESC NULLS LAST"), ("id", "ASC NULLS FIRST")],
     [("day", "ASC NULLS FIRST"), ("clock", "ASC NULLS FIRST"), ("id", "ASC NULLS FIRST")],
+    [("(id - 9000)::INT", "DESC NULLS LAST")],
     [(f"({next(iter(HASHES))}(id) % 16)", "ASC NULLS FIRST"), ("instant", "ASC NULLS FIRST"), ("moment", "ASC NULLS FIRST")],
 ]  # fmt: skip
 
@@ -79,6 +80,17 @@ def test_rows_are_those_of_one_sort(engine: DuckEngine, landed: FileSet, tmp_pat
     assert plain(pa.Table.from_batches(found)) == plain(wanted)
     assert first.schema == wanted.schema
     assert not list((tmp_path / "spill").iterdir())
+
+
+@pytest.mark.parametrize("order", ORDERS[:2], ids=lambda order: order[0][0])
+def test_ranges_that_are_too_large_for_arrow_are_sorted_by_duckdb(
+    engine: DuckEngine, landed: FileSet, monkeypatch: pytest.MonkeyPatch, order: Order
+) -> None:
+    with engine.ordered("SELECT * FROM t", order, {"t": landed}, ROWS) as reader:
+        wanted = reader.read_all()
+    monkeypatch.setattr(duck_ranges, "WIDE", 0)
+    with engine.ordered("SELECT * FROM t", order, {"t": landed}, ROWS) as reader:
+        assert plain(reader.read_all()) == plain(wanted)
 
 
 def test_rows_that_are_all_the_same_to_the_order_are_one_range(engine: DuckEngine, landed: FileSet) -> None:

@@ -10,7 +10,7 @@ from pyiceberg.types import DateType, TimestampType, TimestamptzType
 from pyiceberg.utils.datetime import date_to_days, datetime_to_micros
 
 from lakeward.domain.facts import LakeColumn, LakeTable, PartitionField, SortField
-from lakeward.domain.partition import order_by, partition_sql
+from lakeward.domain.partition import order_by, order_terms, partition_sql
 
 INSTANTS = [
     datetime(1970, 1, 1, tzinfo=UTC),
@@ -82,3 +82,46 @@ def test_rows_are_ordered_by_partition_then_sort_order() -> None:
         (date(2024, 2, 2), None),
     ]
     assert order_by(LakeTable("t", columns, ())) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "transform", "values"),
+    [
+        ("date", "month", "DATE '1969-11-01' + i::INT * 11"),
+        ("timestamptz", "hour", "make_timestamptz(i * 1777777777)"),
+        ("timestamp", "year", "make_timestamp((i - 500) * 77777777777777)"),
+        ("decimal(9,2)", "truncate[700]", "((i - 500) * 1.37)::DECIMAL(9,2)"),
+        ("string", "truncate[2]", "chr(60 + (i % 7)::INT) || chr(128512 + (i % 5)::INT) || i"),
+        ("binary", "truncate[1]", "unhex(md5(i::VARCHAR))"),
+        ("long", "identity", "i % 9"),
+    ],
+)
+def test_a_partition_that_rises_with_the_first_sorted_column_needs_no_term_of_its_own(
+    kind: str, transform: str, values: str
+) -> None:
+    columns = (LakeColumn("c", kind, False, "value", "c"), LakeColumn("i", "long", False, "value", "i"))
+    table = LakeTable(
+        "t",
+        columns,
+        (),
+        (PartitionField(transform, "c"),),
+        (SortField("c", descending=False), SortField("i", descending=False)),
+    )
+    assert [value for value, _ in order_terms(table)] == ['"c"', '"i"']
+    part = partition_sql(transform, "c", kind)
+    rows = f"SELECT CASE WHEN i % 10 > 0 THEN {values} END AS c, i FROM range(1000) r(i)"
+    con = duckdb.connect()
+    found, wanted = (
+        con.execute(f"SELECT i FROM ({rows}) {order}").fetchall()
+        for order in (order_by(table), f"ORDER BY {part} ASC NULLS FIRST, c ASC NULLS FIRST, i")
+    )
+    assert found == wanted
+
+
+@pytest.mark.parametrize(
+    ("transform", "column", "descending"), [("bucket[4]", "c", False), ("month", "c", True), ("month", "d", False)]
+)
+def test_other_partitions_come_first(transform: str, column: str, descending: bool) -> None:
+    columns = (LakeColumn("c", "date", False, "value", "c"), LakeColumn("d", "date", False, "value", "d"))
+    sort = (SortField("c", descending=descending),)
+    assert len(order_terms(LakeTable("t", columns, (), (PartitionField(transform, column),), sort))) == 2

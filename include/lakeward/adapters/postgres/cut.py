@@ -58,7 +58,11 @@ class _Part:
             for comparison, place in ((">=", self.low), ("<", self.high))
             if place is not None
         ]
-        return _scan(table) if table.scan and not terms else _select(table, " AND ".join(terms))
+        return _scan(table) if self.scans(table) else _select(table, " AND ".join(terms))
+
+    def scans(self, table: TablePlan) -> bool:
+        """Whether DuckDB's scanner reads it, in parallel; else it is one stream."""
+        return table.scan and not self.only and self.low is None and self.high is None
 
 
 class SnapshotReader:
@@ -83,15 +87,21 @@ class SnapshotReader:
         self.snapshot = snapshot
         self.taken_at = taken_at
         self.position = position
-        self._duck = connect(MEMORY, readers, spill)
-        load_extension(self._duck, "postgres_scanner")
-        with session.errors("connecting"):
-            limited = session.limited(deadline - datetime.now(UTC))
-            self._duck.execute(f"ATTACH {text(limited)} AS src (TYPE postgres, READ_ONLY)")
+        # Who asks for a stream of one task computes it in a thread of its own: if a worker of DuckDB's did, the asker would spin till it is done.
+        self._streams, self._scans = (self._attached(threads, spill) for threads in (1, readers))
+
+    def _attached(self, threads: int, spill: str) -> duckdb.DuckDBPyConnection:
+        duck = connect(MEMORY, threads, spill)
+        load_extension(duck, "postgres_scanner")
+        with self._session.errors("connecting"):
+            limited = self._session.limited(self._deadline - datetime.now(UTC))
+            duck.execute(f"ATTACH {text(limited)} AS src (TYPE postgres, READ_ONLY)")
+        return duck
 
     def close(self) -> None:
         """Let go of every connection."""
-        self._duck.close()
+        self._streams.close()
+        self._scans.close()
 
     def describe(self, patterns: Sequence[str]) -> tuple[SourceTable, ...]:
         """What the catalog tells in the snapshot."""
@@ -104,14 +114,14 @@ class SnapshotReader:
 
     def query(self, sql: str) -> pa.Table:
         """Run one SELECT of ours and hand out its (small) result."""
-        with self._open() as con, self._session.errors("taking figures"):
+        with self._open(self._streams) as con, self._session.errors("taking figures"):
             return con.execute(f"SELECT * FROM postgres_query('src', {text(sql)})").to_arrow_table()
 
     def export(self, sql: str, url: str, access: StorageAccess) -> tuple[FileFact, ...]:
         """Write the rows of one SELECT of ours as Parquet files below ``url``."""
         if "://" not in url:
             Path(url).mkdir(parents=True, exist_ok=True)
-        with self._open() as con:
+        with self._open(self._streams) as con:
             use_storage(con, access, url)
             with self._session.errors("taking fingerprints"), of_store(access, url):
                 return copied(con, f"SELECT * FROM postgres_query('src', {text(sql)})", url)
@@ -141,7 +151,7 @@ class SnapshotReader:
         """Write a part; in halves, and these in halves, where its values are too large to be read 2,048 rows at a time."""
         if "://" not in part.url:
             Path(part.url).mkdir(parents=True, exist_ok=True)
-        with self._open() as con:
+        with self._open(self._scans if part.scans(table) else self._streams) as con:
             use_storage(con, access, part.url)
             with self._session.errors(f"reading {table.label}"), of_store(access, part.url), done.watching(con):
                 try:
@@ -163,12 +173,12 @@ class SnapshotReader:
         return [first, second]
 
     @contextmanager
-    def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _open(self, duck: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection inside the snapshot; the server ends its statements when the snapshot has grown too old."""
         left = self._deadline - datetime.now(UTC)
         if left <= timedelta(0):
             raise self._too_old()
-        con = self._duck.cursor()
+        con = duck.cursor()
         try:
             con.execute("SET TimeZone = 'UTC'")
             with self._session.errors("entering the cut's snapshot"):
@@ -203,6 +213,8 @@ def _scan(table: TablePlan) -> str:
 
 def _scanned(column: LandedColumn) -> str:
     name = ident(column.source)
+    if column.pad == 1:
+        return f"CASE WHEN {name} = '' THEN ' ' ELSE {name} END"
     if column.pad:
         return _padded(name, column.pad)
     return f"{name}::VARCHAR" if column.type in {"string", "json"} else name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -138,6 +139,15 @@ def test_a_large_table_is_shared_out_among_readers_and_lands_once(
         f"SELECT count(*), count(DISTINCT id), min(id), max(id) FROM read_parquet('{tmp_path}/**/*.parquet')"
     ).fetchall()[0]
     assert (count, ids, least, most) == (40000, 40000, 1, 40000)
+
+
+def test_who_waits_for_the_server_does_not_spin(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that took the only task now and then would leave the asker to ask in a loop."""
+    with source(lab, monkeypatch, create_database(lab, "CREATE SEQUENCE s")).cut() as cut:
+        began = time.process_time()
+        for _ in range(12):
+            cut.query("SELECT pg_sleep(0.2)::text AS said")
+        assert time.process_time() - began < 0.3
 
 
 def test_a_cut_is_one_instant_beside_a_writer(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
