@@ -8,11 +8,16 @@ from pathlib import Path
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
 
 from lakeward.spec.models import StranglerFig
-from lakeward_airflow.assets import published
+from lakeward_airflow.assets import named_tables, published
 from lakeward_airflow.dag_docs import migration_doc
 from lakeward_airflow.dag_files import of_pattern, read_migrations
 from lakeward_airflow.operators.append import AppendIcebergOperator
-from lakeward_airflow.operators.changes import CompactChangesOperator, LoadOnceOperator, ServeChangesOperator
+from lakeward_airflow.operators.changes import (
+    CompactChangesOperator,
+    EvaluateComparisonsOperator,
+    LoadOnceOperator,
+    ServeChangesOperator,
+)
 from lakeward_airflow.operators.land import ExtractGroupOperator, FlattenGroupOperator, PrepareTablesOperator
 from lakeward_airflow.operators.prove import ValidateRecordsOperator
 from lakeward_airflow.sensors.kpi import KpiComparisonSensor
@@ -38,6 +43,7 @@ def strangler_fig(file: Path, spec: StranglerFig) -> DAG:
             "max_retry_delay": timedelta(minutes=10),
         },
     ) as dag:
+        gate = EvaluateComparisonsOperator(task_id="gate", inlets=named_tables(spec))
         for group in (one.name for one in spec.groups):
             with TaskGroup(group_id=group):
                 once = LoadOnceOperator(
@@ -61,7 +67,7 @@ def strangler_fig(file: Path, spec: StranglerFig) -> DAG:
                 )
                 compact = CompactChangesOperator(task_id="compact", group=group)
 
-                once >> extract >> prepare >> flatten >> validate >> append >> compare >> serve >> compact
+                once >> extract >> prepare >> flatten >> validate >> append >> compare >> serve >> compact >> gate
                 once >> serve
     return dag
 

@@ -15,7 +15,7 @@ from lakeward.domain.identity import slot_name
 from lakeward.domain.signing import UNSIGNED, Signer, signer_of
 from lakeward.errors import SpecError
 from lakeward.ports import ChangeLog, Freezer, Lake, Ledger, Ports, Source
-from lakeward.spec.models import LandingSpec, Migration, Phased, SourceSpec, StranglerFig, TargetSpec
+from lakeward.spec.models import Freezable, LandingSpec, Migration, SourceSpec, StranglerFig, TargetSpec
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -245,7 +245,7 @@ def open_freezer(spec: Migration, resolve: Resolve) -> Freezer | None:
     """What keeps writers out of the source, if the migration file names it."""
     from lakeward.adapters.freezer import HttpFreezer, ProcedureFreezer
 
-    how = spec.freeze if isinstance(spec, Phased) else None
+    how = spec.freeze if isinstance(spec, Freezable) else None
     if how is None:
         return None
     kind, types = (HttpFreezer, {"http", "https"}) if how.kind == "http" else (ProcedureFreezer, {"postgres"})

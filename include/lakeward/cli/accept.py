@@ -128,12 +128,12 @@ def _plan(loaded: LoadedMigration, ports: Ports, kpi: str, rows: str, group: str
     """The published plan and group of the rule that is meant."""
     from lakeward.cli.session import check_names
     from lakeward.spec.problems import meant
-    from lakeward.steps.artifacts import plan_of_published
+    from lakeward.steps.compared import plan_of_gate
 
     check_names(loaded, group, kpi)
     table_name, tables = next((k.table for k in loaded.spec.kpis if k.name == kpi), rows), []
     for one in (g.name for g in loaded.spec.groups if group in {"", g.name}):
-        if plan := plan_of_published(ports.store, loaded.spec.migration, one):
+        if plan := plan_of_gate(loaded, one, ports):
             names = [table.name for table in plan.group(one).lake_tables]
             if table_name in names:
                 return plan, one

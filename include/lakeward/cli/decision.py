@@ -24,8 +24,8 @@ def decision_now(loaded: LoadedMigration, pointers: Sequence[Pointer]) -> GateDe
     from lakeward.errors import LakewardError
     from lakeward.steps.gate import collect_evidence, judge
 
-    if not pointers or any(pointer.position for pointer in pointers):
-        return None  # what follows a change log is compared by each of its runs
+    if not pointers:
+        return None
     try:
         with open_ports(loaded.spec, from_environment, home()) as ports:
             plan = _plan_of(loaded, ports, pointers)
@@ -36,11 +36,15 @@ def decision_now(loaded: LoadedMigration, pointers: Sequence[Pointer]) -> GateDe
 
 
 def _plan_of(loaded: LoadedMigration, ports: Ports, pointers: Sequence[Pointer]) -> Plan:
-    """The plan of the newest run among those whose cuts are published."""
+    """The plan of the newest run among those whose cuts are published; of a strangler fig, at what was compared last."""
     from lakeward.cli.session import run_of_cut
     from lakeward.errors import LakeError
+    from lakeward.spec.models import StranglerFig
     from lakeward.steps.artifacts import read_plan
+    from lakeward.steps.compared import compared_plan
 
+    if isinstance(loaded.spec, StranglerFig):
+        return compared_plan(loaded, ports)
     name = loaded.spec.migration
     found = (run_of_cut(ports.store, name, pointer.group, pointer.cut_id) for pointer in pointers)
     plans = [read_plan(ports.store, name, run) for run in sorted({run for run in found if run})]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lakeward.cli.console import note, progressing, say
+from lakeward.cli.decision import show_decision
 from lakeward.cli.session import now, open_run
 from lakeward.cli.verdicts import show_verdicts
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run_strangler(loaded: LoadedMigration, spec: StranglerFig, ports: Ports, groups: list[str], *, new: bool) -> None:
-    """Load what is not loaded yet, serve a tenure of the rest; exits 3 when something differs."""
+    """Load what is not loaded yet, serve a tenure of the rest, and put what was compared to the gate; exits 3 when that is held."""
     from lakeward.steps.plan import make_plan
 
     plans = {name: None if new else _loaded(loaded, name, ports) for name in groups}
@@ -34,6 +35,9 @@ def run_strangler(loaded: LoadedMigration, spec: StranglerFig, ports: Ports, gro
             equal = _serve(plan, name, ports) and equal
     if not equal:
         say("`lakeward parity FILE --drill` names the rows.")
+    if all(plans.values()) and len(groups) == len(spec.groups):
+        equal = _gate(loaded, ports) and equal
+    if not equal:
         raise typer.Exit(3)
 
 
@@ -70,3 +74,17 @@ def _serve(plan: Plan, name: str, ports: Ports) -> bool:
         with journal(plan, ports, name, "compact", now()) as entry, progressing() as progress:
             compact(plan, name, ports, now(), progress=progress)
     return done.equal
+
+
+def _gate(loaded: LoadedMigration, ports: Ports) -> bool:
+    """Whether a person may be asked, and all that is known of it."""
+    from lakeward.steps.compared import judge_compared
+    from lakeward.steps.dossier import try_dossier
+
+    with progressing() as progress:
+        plan, decision = judge_compared(loaded, ports, now(), progress)
+    note(f"run {plan.run_key} of {plan.migration.migration}: what was compared last")
+    note(f"records: {decision.signatures}")
+    note(f"dossier: {try_dossier(plan, ports, now())}")
+    show_decision(decision)
+    return decision.open

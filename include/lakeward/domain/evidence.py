@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -100,6 +100,10 @@ class State(StrEnum):
     RETIRED = "retired"
 
 
+UNSWITCHED = frozenset({State.LEGACY, State.DUAL})
+"""States in which readers and writers use the old system: what the lake shows may be replaced."""
+
+
 @dataclass(frozen=True, slots=True)
 class WindowCut:
     """The cut at which a window of a phased migration was read, and what the gate said of it.
@@ -133,6 +137,16 @@ class CaughtUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """The comparison of a tenure: a cut of its own, at a position of the change log, up to which and no further ``tables`` are."""
+
+    cut_id: str
+    position: int
+    at: datetime
+    tables: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Pointer:
     """What readers of one group follow. ``tables`` pins every lake table (qualified name) to a snapshot id.
 
@@ -142,6 +156,7 @@ class Pointer:
     ``origins`` names, for tables that are pinned to a compacted snapshot, the one that the cut landed as: the same rows.
     ``previous`` is the state to come back to; ``version`` grows by one with every move.
     ``position``: of the source's change log, up to where readers see it; ``fresh_at``: what was committed there until then is seen.
+    ``compared``: the newest comparison with the source at one position; what is seen may be further since.
     """
 
     migration: str
@@ -161,12 +176,22 @@ class Pointer:
     caught: CaughtUp | None = None
     position: int = 0
     fresh_at: datetime | None = None
+    compared: Compared | None = None
 
     def shows(self, cut_id: str) -> bool:
-        """Whether readers see that cut: the one published last, or that of a window."""
-        return self.cut_id == cut_id or (
-            self.caught is None and any(cut.cut_id == cut_id for cut in self.windows.values())
+        """Whether readers see that cut: the one published last, that of a window, or that of the newest comparison."""
+        return (
+            self.cut_id == cut_id
+            or (self.compared is not None and self.compared.cut_id == cut_id)
+            or (self.caught is None and any(cut.cut_id == cut_id for cut in self.windows.values()))
         )
+
+    def at(self, cut_id: str) -> Pointer:
+        """The pointer as it was when the comparison was made whose cut that is; else as it is."""
+        if self.compared is None or self.compared.cut_id != cut_id:
+            return self
+        then = self.compared
+        return replace(self, cut_id=cut_id, tables=then.tables, origins={}, position=then.position)
 
     @property
     def content(self) -> dict[str, int]:

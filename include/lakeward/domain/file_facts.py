@@ -80,6 +80,9 @@ class Manifest:
         None  # of a catch-up: then ``files`` of tables hold what may have changed, and ``rows`` counts all
     )
     position: int = 0  # of the source's change log, where the cut is tied to it
+    figures_only: bool = (
+        False  # of a comparison at that position: nothing was landed, and ``rows`` are the source's own count
+    )
 
     @property
     def landed(self) -> dict[str, int]:

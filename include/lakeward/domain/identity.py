@@ -23,6 +23,11 @@ def cut_id(migration: str, group: str, window: str, run_key: str) -> str:
     return digest("cut", migration, group, window, run_key, length=16)
 
 
+def compared_id(migration: str, group: str, run_key: str, position: int) -> str:
+    """Id of the comparison at a position of the log, of what a run has loaded."""
+    return cut_id(migration, group, f"position {position:016x}", run_key)
+
+
 def batch_id(cut: str, table: str) -> str:
     """Id of what one cut brings to one lake table, 16 hex digits."""
     return digest("batch", cut, table, length=16)
@@ -137,6 +142,11 @@ def catch_up_key(migration: str, group: str) -> str:
 def pause_key(migration: str) -> str:
     """Where it is written that a migration is to rest, as long as it is."""
     return f"{migration}/pause.json"
+
+
+def hold_key(migration: str) -> str:
+    """Where it is written who holds a feed for a cutover, and until when."""
+    return f"{migration}/switch/hold.json"
 
 
 def freeze_key(migration: str) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from lakeward.domain.decision import Decision, Reason, Streak
-from lakeward.domain.evidence import Outcome, Pointer, State
+from lakeward.domain.evidence import UNSWITCHED, Outcome, Pointer, State
 from lakeward.domain.progress import GroupProgress
 from lakeward.domain.standing import Card, Decided, Judged
 from lakeward.domain.words import counted
@@ -174,8 +174,8 @@ def _same_run(one: str, other: str) -> bool:
 def _asks(facts: Facts) -> bool:
     """Whether the opening of the whole run's gate is the last that happened, and nobody was switched yet."""
     newest = facts.steps[-1] if facts.steps else None
-    legacy = all(pointer.state is State.LEGACY for pointer in facts.pointers.values())
-    return newest is not None and (newest.group, newest.step, newest.outcome) == ("", "gate", "done") and legacy
+    unswitched = all(pointer.state in UNSWITCHED for pointer in facts.pointers.values())
+    return newest is not None and (newest.group, newest.step, newest.outcome) == ("", "gate", "done") and unswitched
 
 
 def _told(steps: Sequence[Step]) -> str:
@@ -198,7 +198,7 @@ def _progress(facts: Facts) -> Progress:
         )
     total = len(facts.card.groups) * len(STEPS) + 1
     done = sum(step.outcome == "done" for step in facts.steps if step.step in STEPS or step.step == "gate")
-    if any(pointer.state is not State.LEGACY for pointer in facts.pointers.values()):
+    if any(pointer.state not in UNSWITCHED for pointer in facts.pointers.values()):
         return Progress(total, total, "cut over")
     newest = facts.steps[-1] if facts.steps else None
     return Progress(min(done, total), total, f"{_named(newest)} {newest.outcome}" if newest else "not begun")

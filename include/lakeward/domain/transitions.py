@@ -36,6 +36,12 @@ def back(pattern: str, state: State, previous: State | None) -> State | None:
     return previous if chain.index(previous) < chain.index(state) else None
 
 
+def earlier(pattern: str, state: State) -> State | None:
+    """The state before in the pattern's own order; None when there is none."""
+    chain = _chain(pattern)
+    return chain[chain.index(state) - 1] if state in chain[1:] else None
+
+
 def allowed(pattern: str, state: State, previous: State | None) -> tuple[State, ...]:
     """Every state that may follow: forward first, then back."""
     found = (forward(pattern, state), back(pattern, state, previous))

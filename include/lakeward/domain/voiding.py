@@ -11,7 +11,7 @@ from lakeward.domain.maintenance import TableHistory
 Basis = Mapping[str, str]
 """What a verdict was reached on, by name: cut, snapshots, the source's figures, rule and definitions."""
 
-_OF_A_CUT = frozenset({"figures", "landed", "snapshot", "snapshots", "staged", "table"})
+_OF_A_CUT = frozenset({"figures", "landed", "position", "snapshot", "snapshots", "staged", "table"})
 _SAID = {
     "kpi": "the KPI is declared otherwise",
     "calendar": "the calendar is another",

@@ -219,6 +219,25 @@ class CutoverSpec(Spec):
     )
 
 
+class FreezeSpec(Spec):
+    """How writers are kept out of the source while it is synchronised for the last time. Only names stand here; what they do is the source's own affair.
+
+    `procedure`: two procedures without arguments, `schema.name`, that are called at a connection of type `postgres`. `http`: two
+    paths that are posted to at a connection of type `http`. Both must bear being called again.
+    """
+
+    kind: Literal["procedure", "http"] = Field("procedure", description="What `freeze` and `lift` name.")
+    connection: Identifier = Field(
+        description="Id of the Airflow connection that is used for nothing else; its role needs no more than to call these two."
+    )
+    freeze: str = Field(min_length=1, description="Keeps writers out: `schema.procedure`, or a path.")
+    lift: str = Field(min_length=1, description="Lets them in again.")
+    limit: Span = Field(
+        Span("1h"),
+        description="The freeze is lifted when nothing was switched until then; approving takes part of that time.",
+    )
+
+
 class Migration(Spec):
     """What every pattern has."""
 
@@ -241,6 +260,15 @@ class Migration(Spec):
     maintenance: MaintenanceSpec = Field(MaintenanceSpec(), description="What is tidied up, and when.")
     gate: GateSpec = Field(GateSpec(), description="What must hold before a person may be asked to approve.")
     cutover: CutoverSpec = Field(CutoverSpec(), description="How readers are moved.")
+
+
+class Freezable(Migration):
+    """What is synchronised for the last time with a source that nobody writes to."""
+
+    freeze: FreezeSpec | None = Field(
+        None,
+        description="How the source is frozen for the cutover; without it, the approver freezes it by hand and says so.",
+    )
 
 
 class LiftAndShift(Migration):

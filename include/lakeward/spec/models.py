@@ -11,6 +11,8 @@ from lakeward.spec.hybrid import Hybrid, HybridGroup
 from lakeward.spec.migration import (
     CompactionSpec,
     CutoverSpec,
+    Freezable,
+    FreezeSpec,
     GateSpec,
     HandSpec,
     KpiSpec,
@@ -23,7 +25,7 @@ from lakeward.spec.migration import (
     TargetSpec,
     ToleranceSpec,
 )
-from lakeward.spec.phased import FreezeSpec, Paced, Phased
+from lakeward.spec.phased import Paced, Phased
 from lakeward.spec.strangler import ChangesSpec, Followed, StranglerFig
 from lakeward.spec.tables import (
     ChildSpec,
@@ -64,6 +66,7 @@ __all__ = [
     "FiscalSpec",
     "FlattenSpec",
     "Followed",
+    "Freezable",
     "FreezeSpec",
     "GateSpec",
     "Grain",

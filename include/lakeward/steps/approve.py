@@ -1,15 +1,17 @@
-"""A person's answer, recorded before anything follows from it."""
+"""A person's answer, recorded before anything follows from it, and the transitions that do."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from lakeward.domain.chain import Entry
-from lakeward.domain.evidence import Approval
+from lakeward.domain.evidence import Approval, Transition
 from lakeward.domain.facts import Plan
-from lakeward.domain.identity import approval_key, digest
+from lakeward.domain.identity import approval_key, digest, transition_key
 from lakeward.domain.stored import to_json
+from lakeward.errors import LakeError
 from lakeward.ports import Ports
 from lakeward.steps.chain import keep
 
@@ -21,6 +23,17 @@ def keep_approval(ports: Ports, approval: Approval) -> str:
     content = to_json(approval).decode()
     keep(ports, Entry(approval.migration, "approval", outcome, key, content, approval.at, {}))
     return key
+
+
+def keep_transition(ports: Ports, transition: Transition) -> None:
+    """Record a transition, and tell the ledger, which follows and never holds a move up."""
+    key = transition_key(
+        transition.migration, stamped(transition.at, transition.outcome, transition), transition.run_key
+    )
+    content = to_json(transition).decode()
+    keep(ports, Entry(transition.migration, "transition", transition.outcome, key, content, transition.at, {}))
+    with suppress(LakeError):
+        ports.ledger.record_transition(transition)
 
 
 def answer(plan: Plan, given: Mapping[str, object], at: datetime) -> Approval:

@@ -13,13 +13,13 @@ from lakeward.domain.file_facts import Manifest, Staged
 from lakeward.domain.identity import verdict_key
 from lakeward.domain.voiding import inputs_of
 from lakeward.errors import DataError, LakeError, LakewardError, SourceError, SourceLostError
-from lakeward.ports import Ports, Progress, silent
+from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.reader import resolve
 from lakeward.steps.artifacts import read_manifest, read_staged
 from lakeward.steps.chain import keep_verdict, standing_verdict
 from lakeward.steps.counts import count_rows, counts_basis
 from lakeward.steps.figures import source_figures
-from lakeward.steps.measure import Case, judge, kpi_verdict, lake_inputs, landed_inputs, measure
+from lakeward.steps.measure import Case, cut_basis, judge, kpi_verdict, lake_inputs, landed_inputs, measure
 from lakeward.steps.rows import Proof, prove_cut, proven, rows_basis
 from lakeward.steps.zone_rules import check_rules, rules_at_cut
 
@@ -30,11 +30,17 @@ Failures = list[tuple[Verdict, Exception]]
 
 
 def compare(
-    plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Progress = silent
+    plan: Plan,
+    group_name: str,
+    ports: Ports,
+    at: datetime,
+    progress: Progress = silent,
+    source: CutReader | None = None,
 ) -> tuple[Verdict, ...]:
     """Compare every KPI of a group at its cut, the rows of every table, and the counts; what was reached for the same inputs is not measured again.
 
     Verdicts are stored before anything is raised; those that fail are returned.
+    :param source: the cut's snapshot while it is open, to follow differences in, where no rows were landed.
     :raises LakeError: the group is not published at this cut.
     :raises LakewardError: a KPI could not be measured; all others have been tried and recorded.
     """
@@ -46,12 +52,13 @@ def compare(
             f"Group {group.name} is published at cut {pointer.cut_id}; this run's cut is {group.cut_id}.",
             todo="Compare in the run whose cut is published, or publish this one again.",
         )
+    pointer = pointer.at(group.cut_id)
     case = Case(plan.migration.migration, group.name, group.cut_id, at)
     resolved = kpi.resolve_all(plan, group)
     staged = read_staged(ports.store, plan, group)
     verdicts: list[Verdict] = []
     failures: Failures = []
-    proof = Proof(plan, group, ports, pointer)
+    proof = Proof(plan, group, ports, pointer, source)
     tables = list(proven(group))
     total = len(resolved) + len(tables) + 1
     for n, r in enumerate(resolved):
@@ -75,7 +82,7 @@ def compare(
 def kpi_basis(manifest: Manifest, r: kpi.ResolvedKpi, ports: Ports, pointer: Pointer) -> dict[str, str]:
     """Everything that a KPI's verdict at the cut depends on."""
     figures = next((f.checksum for f in manifest.figures if f.url.endswith(f"/figures/{r.spec.name}.parquet")), "none")
-    return {"cut": manifest.cut_id, "figures": figures} | kpi_subject(r, ports, pointer)
+    return {**cut_basis(manifest), "figures": figures} | kpi_subject(r, ports, pointer)
 
 
 def kpi_subject(r: kpi.ResolvedKpi, ports: Ports, pointer: Pointer) -> dict[str, str]:
@@ -106,7 +113,7 @@ def _at_cut(
     def work(stem: str, inputs: str) -> Verdict:
         taken = source_figures(ports.store, manifest, r)
         lake = lake_inputs(ports, r, pointer.tables, group)
-        landing = None if r.hand else landed_inputs(ports, r, manifest)
+        landing = None if r.hand or manifest.figures_only else landed_inputs(ports, r, manifest)
         aside = staged.table(r.plan.name).quarantined
         measured = measure(ports, r, taken, lake, stem, landing=landing, aside=aside, at=manifest.taken_at)
         check_rules(ports, r, measured.differences, lambda: rules_at_cut(ports, manifest))

@@ -9,7 +9,7 @@ from lakeward.domain.facts import GroupPlan, LakeTable
 from lakeward.domain.file_facts import FileSet, Manifest, Staged
 from lakeward.domain.guards import applied
 from lakeward.ports import Ports
-from lakeward.steps.measure import Case, cut_files
+from lakeward.steps.measure import Case, cut_basis, cut_files
 
 
 def counts_basis(
@@ -20,7 +20,7 @@ def counts_basis(
     taken = [f"{t.table} {t.read} {t.rows} {t.quarantined}" for t in staged.tables]
     pins = [f"{t.name} {snapshots.get(ports.lake.qualified(t.name))}" for t in group.lake_tables]
     return {
-        "cut": group.cut_id,
+        **cut_basis(manifest),
         "landed": ", ".join(landed),
         "staged": ", ".join(taken),
         "snapshots": ", ".join(pins),

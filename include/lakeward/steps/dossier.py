@@ -30,6 +30,7 @@ from lakeward.steps.extract import kpis_of
 from lakeward.steps.figures import as_input
 from lakeward.steps.gate import collect_evidence, judge
 from lakeward.steps.measure import remarks
+from lakeward.steps.stock import aside_cut
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -236,7 +237,7 @@ def _aside(plan: Plan, ports: Ports, evidence: Evidence) -> Iterator[Aside]:
             continue
         sql = (
             "SELECT table_name, reason, coalesce(column_name, '') AS name, count(*) AS n FROM q "
-            f"WHERE cut_id = {literal(group.cut_id)} GROUP BY ALL ORDER BY n DESC, 1, 2, 3"
+            f"WHERE cut_id = {literal(aside_cut(plan, group, ports))} GROUP BY ALL ORDER BY n DESC, 1, 2, 3"
         )
         for row in ports.engine.table(sql, {"q": ports.lake.snapshot(table, snapshot)}).to_pylist():
             yield Aside(group.name, row["table_name"], row["reason"], row["name"], row["n"])

@@ -76,16 +76,18 @@ def drill(plan: Plan, group: GroupPlan, r: kpi.ResolvedKpi, cell: Finding, ports
     :param cell: names the cell: grain, period and dimensions.
     :raises LakeError: the group is not published, or the snapshot is gone.
     """
-    pointer = resolve(ports.store, plan.migration.migration, group.name)
+    pointer = resolve(ports.store, plan.migration.migration, group.name).at(group.cut_id)
+    manifest = None if now else read_manifest(ports.store, plan, group)
+    if manifest and manifest.figures_only:  # what the source held then can't be read any more
+        return Located((), whole=False, queries=0)
     date = r.reached[r.spec.date] if r.spec.date else None
     subject = Subject(r.plan, r.table, r.followed, r.calendar, date)
     files = lake_inputs(ports, r, pointer.tables, None if now else group)
     lake = Side(_in_cell(r, subject.lake(), cell), local(ports.engine, files))
-    if now:
+    if manifest is None:
         side = Side(_in_cell(r, subject.source(), cell), ports.source.query)
     else:
-        landed = landed_inputs(ports, r, read_manifest(ports.store, plan, group))
-        side = Side(_in_cell(r, subject.landing(), cell), local(ports.engine, landed))
+        side = Side(_in_cell(r, subject.landing(), cell), local(ports.engine, landed_inputs(ports, r, manifest)))
     known = known_of(group, resolve_all(plan, group), plan.migration.calendar, r.table.name)
     known = replace(known, references=known.references | referring(r))
     blank = Finding(

@@ -16,9 +16,11 @@ from lakeward.domain.identity import freeze_key
 from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import ConflictError, GateError
 from lakeward.ports import Freezer, ObjectStore, Ports
-from lakeward.spec.models import Phased
+from lakeward.spec.models import Freezable
 from lakeward.steps.claim import last_claim
 from lakeward.steps.holdings import pointers_in
+
+_SWITCHED = frozenset({State.WRITERS, State.RETIRED})
 
 
 class Frozen(StrEnum):
@@ -48,7 +50,7 @@ def last_lease(store: ObjectStore, migration: str) -> Lease | None:
     return from_json(Lease, found[0], store.url(key)) if found else None
 
 
-def freeze(spec: Phased, ports: Ports, freezer: Freezer, by: str, at: datetime) -> Lease:
+def freeze(spec: Freezable, ports: Ports, freezer: Freezer, by: str, at: datetime) -> Lease:
     """Write the lease down, then keep writers out.
 
     :raises ConflictError: somebody else's freeze has not ended.
@@ -87,7 +89,7 @@ def keep(store: ObjectStore, migration: str, at: datetime) -> None:
 
 
 def lift(store: ObjectStore, migration: str, freezer: Freezer, after: datetime | None = None) -> bool:
-    """Let writers in again, unless readers are switched or are being so; whether there was a freeze that is lifted now.
+    """Let writers in again, unless they are switched or are being so; whether there was a freeze that is lifted now.
 
     :param after: only when the freeze's time was over then.
     """
@@ -97,7 +99,7 @@ def lift(store: ObjectStore, migration: str, freezer: Freezer, after: datetime |
     if after and there.until > after and there.state is not Frozen.LIFTING:
         return False
     claim = last_claim(store, migration)
-    if (claim and claim.open) or any(p.state is not State.LEGACY for p in pointers_in(store, migration).values()):
+    if (claim and claim.open) or any(p.state in _SWITCHED for p in pointers_in(store, migration).values()):
         return False
     lifting = replace(there, state=Frozen.LIFTING)
     _put(store, lifting, there)

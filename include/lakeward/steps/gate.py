@@ -57,7 +57,7 @@ def judge(plan: Plan, ports: Ports, evidence: Evidence, at: datetime | None = No
     """
     spec, chain = plan.migration.gate, chain_of(ports.store, plan.migration.migration, ports.signer)
     checks = expected_checks(plan, ports)
-    pointers = {group.name: published(plan, group, ports) for group in plan.groups}
+    pointers = {group.name: _shown(plan, group, ports) for group in plan.groups}
     against = [
         Reason(what, kind="evidence", todo=_VERIFY) for what in objections(ports, chain, evidence, signed=spec.signed)
     ]
@@ -139,6 +139,11 @@ def expected_checks(plan: Plan, ports: Ports) -> tuple[Check, ...]:
 
 def published(plan: Plan, group: GroupPlan, ports: Ports) -> Pointer:
     """The group's pointer, at this run's cut; GateError when it is not."""
+    return _shown(plan, group, ports).at(group.cut_id)
+
+
+def _shown(plan: Plan, group: GroupPlan, ports: Ports) -> Pointer:
+    """The group's pointer as it is; what is compared may have been seen before."""
     migration = plan.migration.migration
     found = find_pointer(ports.store, plan, group)
     if found is None:

@@ -40,8 +40,9 @@ class Holdings:
         """Qualified table to the snapshots that a pointer names."""
         found: dict[str, set[int]] = defaultdict(set)
         for pointer in self.pointers:
-            for table, snapshot in pointer.tables.items():
-                found[table].add(snapshot)
+            for pins in (pointer.tables, pointer.compared.tables if pointer.compared else {}):
+                for table, snapshot in pins.items():
+                    found[table].add(snapshot)
         return {table: frozenset(snapshots) for table, snapshots in found.items()}
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from lakeward.domain import kpi
+from lakeward.domain.changes import spelled
 from lakeward.domain.closing import open_from
 from lakeward.domain.evidence import Finding, Outcome, Verdict
 from lakeward.domain.facts import GroupPlan, LakeTable
@@ -94,6 +95,12 @@ def cut_files(ports: Ports, group: GroupPlan, table: LakeTable, snapshots: Mappi
     if table.name not in group.sliced:
         return files
     return files.only({url for url in files.urls if is_of(url, group.window)})
+
+
+def cut_basis(manifest: Manifest) -> dict[str, str]:
+    """Which cut a verdict is on; of a comparison, at which position of the log."""
+    where = {"position": spelled(manifest.position)} if manifest.figures_only else {}
+    return {"cut": manifest.cut_id, **where}
 
 
 def lake_inputs(

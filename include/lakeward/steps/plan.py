@@ -8,7 +8,7 @@ from datetime import datetime
 
 from lakeward import __version__
 from lakeward.domain.catch_up import plan_watermarks
-from lakeward.domain.evidence import Pointer, State
+from lakeward.domain.evidence import UNSWITCHED, Pointer
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, ReferencePlan, TablePlan, Watermark
 from lakeward.domain.faults import Faults, FaultsError
 from lakeward.domain.identity import WHOLE, cut_id, plan_key, pointer_key
@@ -159,7 +159,7 @@ def _check_lake(groups: Sequence[GroupPlan], ports: Ports, migration: str) -> No
     for group in groups:
         if found := ports.store.get(key := pointer_key(migration, group.name)):
             pointer = from_json(Pointer, found[0], ports.store.url(key))
-            if pointer.state is not State.LEGACY:
+            if pointer.state not in UNSWITCHED:
                 raise GateError(
                     f"Group {group.name} of {migration} is cut over: its state is {pointer.state.value}.",
                     todo="Cut back first (DAG `cutover`); a new cut would replace what readers use.",

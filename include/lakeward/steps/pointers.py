@@ -26,7 +26,7 @@ def pointers_of(plan: Plan, store: ObjectStore) -> tuple[Pointer, ...]:
     """The pointers of a run, in the order in which they are moved; GateError when one shows another run's cut."""
     found = []
     for group in sorted(plan.groups, key=lambda g: g.name):
-        pointer = resolve(store, plan.migration.migration, group.name)
+        pointer = resolve(store, plan.migration.migration, group.name).at(group.cut_id)
         if pointer.cut_id != group.cut_id:
             raise GateError(
                 f"Group {group.name} is published at cut {pointer.cut_id}, but the cut of run {plan.run_key!r} is {group.cut_id}.",
@@ -65,7 +65,7 @@ def read_as_consumer(plan: Plan, ports: Ports, evidence: Evidence, state: State 
     """
     wanted: list[_Pinned] = []
     for group in plan.groups:
-        pointer = resolve(ports.store, plan.migration.migration, group.name)
+        pointer = resolve(ports.store, plan.migration.migration, group.name).at(evidence.cuts[group.name])
         if (pointer.cut_id, pointer.content) != (evidence.cuts[group.name], evidence.tables[group.name]):
             raise LakeError(
                 f"The pointer of group {group.name} shows cut {pointer.cut_id}, not what was approved.",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lakeward.domain.decision import GateDecision
-from lakeward.domain.evidence import Evidence, Transition
+from lakeward.domain.evidence import Evidence, State, Transition
 from lakeward.domain.facts import Plan
 from lakeward.domain.gate import changes
 from lakeward.domain.identity import sealed_key
@@ -15,6 +15,7 @@ from lakeward.domain.transitions import check_move
 from lakeward.errors import GateError
 from lakeward.ports import ObjectStore, Ports
 from lakeward.steps.claim import last_claim, may_take_over
+from lakeward.steps.feed import feed_faults, was_approved_since_load
 from lakeward.steps.frozen import changes_at_source
 from lakeward.steps.gate import collect_evidence, judge
 from lakeward.steps.pointers import pointers_of, read_as_consumer
@@ -45,11 +46,15 @@ def preconditions(plan: Plan, ports: Ports, asked: Transition, declared: Declare
             check_move(plan.migration.pattern, pointer.state, asked.after, pointer.previous)
     evidence = collect_evidence(plan, ports)
     decision = judge(plan, ports, evidence, asked.at)
-    if against := list(_objections(ports.store, asked, evidence, decision, declared)):
+    fed = asked.after is State.READERS
+    against = list(_objections(ports.store, plan, asked, evidence, decision, declared))
+    if fed:
+        against += feed_faults(plan, ports, asked.at)
+    if against:
         raise GateError(" ".join(what for what, _ in against), todo=" ".join(todo for _, todo in against))
     rows = read_as_consumer(plan, ports, evidence)
     check_figures(plan, ports, evidence)
-    if found := changes_at_source(plan, ports):
+    if not fed and (found := changes_at_source(plan, ports)):
         raise GateError(
             f"The source has changed since the cut: {'. '.join(found)}.",
             todo="Freeze it and start a new run: the lake lacks these changes.",
@@ -57,19 +62,30 @@ def preconditions(plan: Plan, ports: Ports, asked: Transition, declared: Declare
     accepted = (
         f" {decision.quarantined} quarantined rows are accepted by {asked.by}: {declared.accept_quarantine.strip()}."
     )
+    source = (
+        "are what they were at the cut" if not fed else "were equal when they were compared last, and the feed goes on"
+    )
     return evidence, (
-        f"{len(plan.migration.kpis)} KPIs and all row counts of the source are what they were at the cut; "
+        f"{len(plan.migration.kpis)} KPIs and all row counts of the source {source}; "
         f"the pinned snapshots hold {rows} rows and give the figures that were compared.{accepted if decision.quarantined else ''}"
     )
 
 
 def _objections(
-    store: ObjectStore, asked: Transition, evidence: Evidence, decision: GateDecision, declared: Declared
+    store: ObjectStore,
+    plan: Plan,
+    asked: Transition,
+    evidence: Evidence,
+    decision: GateDecision,
+    declared: Declared,
 ) -> Iterator[tuple[str, str]]:
     """What speaks against it, and what to do, all at once."""
     if not decision.open:
         yield f"The gate is shut: {'; '.join(decision.reasons)}.", "Mend what the reasons name."
-    if asked.evidence_hash != decision.evidence_hash:
+    fed = asked.after is State.READERS
+    if asked.evidence_hash != decision.evidence_hash and not (
+        fed and was_approved_since_load(store, plan, evidence, asked.evidence_hash)
+    ):
         told = "; ".join(_what_changed(store, asked, evidence))
         yield (
             f"Evidence {asked.evidence_hash[:12]} was approved, but it is {decision.evidence_hash[:12]} now: {told}.",
@@ -80,7 +96,7 @@ def _objections(
             f"{decision.quarantined} rows are quarantined, and nobody accepts that.",
             "Say with the approval why the migration may go on without them, or mend them and start a new run.",
         )
-    if not declared.source_frozen:
+    if not fed and not declared.source_frozen:
         yield (
             "The source is not declared frozen.",
             "Stop everything that writes to the old system, then say so with the approval.",

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from lakeward.domain.changes import spelled
-from lakeward.domain.evidence import Pointer, State, WindowCut
+from lakeward.domain.evidence import UNSWITCHED, Compared, Pointer, State, WindowCut
 from lakeward.domain.facts import GroupPlan, Plan
-from lakeward.domain.identity import pointer_key
+from lakeward.domain.identity import compared_id, pointer_key
 from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import ConflictError, GateError
 from lakeward.ports import ObjectStore, Ports
@@ -25,7 +25,7 @@ def find_pointer(store: ObjectStore, plan: Plan, group: GroupPlan) -> tuple[Poin
 
 def require_legacy(pointer: Pointer) -> None:
     """GateError when readers or writers use the lake already: what they read is not replaced under them."""
-    if pointer.state is not State.LEGACY:
+    if pointer.state not in UNSWITCHED:
         raise GateError(
             f"Group {pointer.group} of {pointer.migration} was already cut over (state {pointer.state.value}, "
             f"cut {pointer.cut_id}).",
@@ -114,7 +114,6 @@ def show_changes(
             version=there.version + 1,
             tables=there.tables | tables,
             origins={name: origin for name, origin in there.origins.items() if name not in tables},
-            evidence_hash="" if tables else there.evidence_hash,
             moved_at=later(at, there),
             why=f"changes up to {spelled(position)}" if tables else there.why,
             position=position,
@@ -123,6 +122,25 @@ def show_changes(
         if ports.store.put_if(pointer_key(plan.migration.migration, group.name), to_json(pointer), etag):
             return pointer
     raise ConflictError(f"The pointer of group {group.name} was moved by others {_TRIES} times.", todo="Run it again.")
+
+
+def show_comparison(plan: Plan, group: GroupPlan, ports: Ports, there: Pointer, at: datetime) -> Compared:
+    """Note that what readers see now is being compared; until that has ended, the gate has nothing newer to look at.
+
+    :raises ConflictError: what readers see has moved since ``there`` was read.
+    """
+    name = plan.migration.migration
+    cut = compared_id(name, group.name, plan.run_key, there.position)
+    for _ in range(_TRIES):
+        found = find_pointer(ports.store, plan, group)
+        if found is None or (found[0].cut_id, found[0].position) != (there.cut_id, there.position):
+            break
+        now, etag = found
+        compared = Compared(cut, now.position, at, now.tables)
+        moved = replace(now, version=now.version + 1, compared=compared)
+        if ports.store.put_if(pointer_key(name, group.name), to_json(moved), etag):
+            return compared
+    raise ConflictError(f"Group {group.name} was moved by another run while it was compared.", todo="Run it again.")
 
 
 def later(at: datetime, there: Pointer) -> datetime:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from lakeward.domain.chain import Entry
-from lakeward.domain.evidence import Pointer
+from lakeward.domain.evidence import UNSWITCHED, Pointer
 from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.file_facts import Staged, StagedFile, StagedTable
 from lakeward.domain.identity import digest, pointer_key, repair_key
@@ -122,7 +122,7 @@ def _published(plan: Plan, group: GroupPlan, ports: Ports) -> Pointer:
 
 
 def _require_legacy(pointer: Pointer) -> None:
-    if pointer.state != "legacy":
+    if pointer.state not in UNSWITCHED:
         raise GateError(
             f"Group {pointer.group} of {pointer.migration} is in state {pointer.state.value}: what readers use was approved as it is, and "
             "is not changed under them.",
@@ -134,7 +134,7 @@ def unfinished_repair(group: GroupPlan, pointer: Pointer, ports: Ports) -> Repai
     """A repair that has landed in a table and was not recorded as done."""
     states = (ports.lake.state(table.name) for table in group.lake_tables)
     for ident in sorted({state.repair for state in states if state and state.repair}):
-        keys = [repair_key(pointer.migration, group.name, group.cut_id, how, ident) for how in ("begun", "done")]
+        keys = [repair_key(pointer.migration, group.name, pointer.cut_id, how, ident) for how in ("begun", "done")]
         begun, done = (ports.store.get(key) for key in keys)
         if begun and not done:
             return from_json(Repair, begun[0], ports.store.url(keys[0]))

@@ -23,7 +23,7 @@ from lakeward.domain.words import counted
 from lakeward.ports import CutReader, Input, Ports, silent
 from lakeward.steps.figures import SHOWN, take_figures, taken_figures, write_figures
 from lakeward.steps.locate import Located, Side, local, locate
-from lakeward.steps.measure import Case, cut_files, table_files
+from lakeward.steps.measure import Case, cut_basis, cut_files, table_files
 from lakeward.steps.set_aside import SetAside, landing_of, set_aside
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Proof:
     group: GroupPlan
     ports: Ports
     pointer: Pointer
+    source: CutReader | None = None  # the cut's snapshot, as long as it is open
 
     def subject(self, table: TablePlan, lake: LakeTable) -> Subject:
         """A table with all its columns."""
@@ -82,7 +83,7 @@ def rows_basis(manifest: Manifest, staged: Staged, lake: LakeTable, ports: Ports
     qualified = ports.lake.qualified(lake.name)
     return {
         "rule": RULE_VERSION,
-        "cut": manifest.cut_id,
+        **cut_basis(manifest),
         "figures": figures,
         "staged": f"{staged.table(lake.name).quarantined} quarantined",
         "table": qualified,
@@ -109,7 +110,9 @@ def prove_cut(
     said = Said(proof, case, lake, inputs, rows, len(subject.names), stem)
     if not differing:
         return said.verdict(Located((), whole=True, queries=0), (source, taken))
-    if manifest.round:  # its landing holds what may have differed from the lake before, and tells nothing of all others
+    if manifest.figures_only and proof.source:
+        return _follow(proof, said, table, proof.source, files, (source, taken))
+    if manifest.round or manifest.figures_only:  # what has landed tells nothing of all the other rows
         return said.verdict(Located((), whole=False, queries=0), (source, taken))
     aside = _landing(proof, manifest, staged)
     landed = local(ports.engine, aside.inputs(table.name))
@@ -141,12 +144,27 @@ def prove_now(
     said = Said(proof, case, lake, inputs, rows, len(subject.names), stem)
     if not differing:
         return said.verdict(Located(drift, whole=True, queries=1), (source, taken))
+    return _follow(proof, said, table, cut, files, (source, taken), drift)
+
+
+def _follow(
+    proof: Proof,
+    said: Said,
+    table: TablePlan,
+    cut: CutReader,
+    files: FileSet,
+    taken: tuple[FileFact, FileFact],
+    drift: tuple[Finding, ...] = (),
+) -> Verdict:
+    """The verdict on rows whose fingerprints differ, followed from the source's snapshot into the lake."""
+    ports, lake = proof.ports, said.lake
+    subject = proof.subject(table, lake)
     sides = Side(subject.source(), cut.query), Side(subject.lake(), local(ports.engine, {LAKE: files}))
     blank = Finding(lake.name, "source-lake", table=lake.name)
-    figures: tuple[Input, Input] = (_figures(ports, source), _figures(ports, taken))
+    figures: tuple[Input, Input] = (_figures(ports, taken[0]), _figures(ports, taken[1]))
     located = locate(*sides, ports.engine, table, proof.known(lake), blank, figures)
     kept = less_quarantine(proof, table, located.findings)
-    return said.verdict(Located((*drift, *kept), located.whole, located.queries + 1), (source, taken), looked=True)
+    return said.verdict(Located((*drift, *kept), located.whole, located.queries + 1), taken, looked=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from lakeward.domain import kpi
 from lakeward.domain.accepted import Explanations, is_settled
 from lakeward.domain.decision import Reason, Streak
 from lakeward.domain.evidence import Evidence, Outcome, Pointer, State, Verdict
-from lakeward.domain.facts import GroupPlan, Plan
+from lakeward.domain.facts import GroupPlan, LakeTable, Plan
 from lakeward.domain.file_facts import FileSet
 from lakeward.domain.gate import Check
 from lakeward.domain.identity import evidence_prefix
@@ -26,12 +26,17 @@ CUT_OVER = frozenset({State.READERS, State.WRITERS})
 """States in which readers use the lake and there is a way back."""
 
 _NEW_CUT = "Start a new run: it makes a new cut and measures it."
+_COMPARE = "The next run of the migration compares anew."
 _BACK = "Cut back by the `cutover` DAG; then look at the difference: `lakeward parity FILE --drill`."
 _FAILED = "SELECT DISTINCT grain, period FROM differences WHERE NOT open AND period IS NOT NULL"
 
 
 def broken_snapshots(group: GroupPlan, pointer: Pointer, ports: Ports) -> Iterator[Reason]:
-    """Pinned snapshots that the lake has lost; before a cutover, also commits of others on top of the cut's, by which rows changed."""
+    """Pinned snapshots that the lake has lost; before a cutover, also commits of others on top of the cut's, by which rows changed.
+
+    Where a change log is followed, what was compared must be there too, and the feed's own commits are nobody else's.
+    """
+    compared = pointer.compared.tables if pointer.compared else {}
     for table in (*group.lake_tables, quarantine_table(group)):
         name = ports.lake.qualified(table.name)
         pinned = pointer.tables.get(name)
@@ -41,10 +46,21 @@ def broken_snapshots(group: GroupPlan, pointer: Pointer, ports: Ports) -> Iterat
         if is_gone(history, pinned):
             told = f"{group.name}: {name} has lost snapshot {pinned}, which the pointer shows to readers: all that was proved on it is void"
             yield Reason(told, group.name, subject=table.name, todo=_NEW_CUT, proven=True)
-        elif pointer.state is State.LEGACY and (moved := moved_on(history, pointer.content[name])):
+        elif is_gone(history, compared.get(name, pinned)):
+            told = f"{group.name}: {name} has lost snapshot {compared[name]}, which was compared: what was proved on it can't be looked at"
+            yield Reason(told, group.name, subject=table.name, todo=_COMPARE)
+        elif _may_move(pointer, table, ports) and (moved := moved_on(history, pointer.content[name])):
             snapshot, at = moved
             told = f"{group.name}: {name}: snapshot {snapshot} has changed rows on top of the cut's: what was proved is void for who reads `main`"
             yield Reason(told, group.name, subject=table.name, since=at, todo=_NEW_CUT)
+
+
+def _may_move(pointer: Pointer, table: LakeTable, ports: Ports) -> bool:
+    """Whether commits on top of what the pointer shows are somebody else's: readers are not switched, and no batch of changes has just landed."""
+    if not pointer.position:
+        return pointer.state is State.LEGACY
+    state = ports.lake.state(table.name)
+    return pointer.state is not State.WRITERS and (state is None or state.position <= pointer.position)
 
 
 def begun_repair(group: GroupPlan, pointer: Pointer, ports: Ports) -> Iterator[Reason]:
@@ -68,14 +84,14 @@ def looks(group: GroupPlan, pointer: Pointer, store: ObjectStore) -> Iterator[Re
 
 
 def _unbroken(keys: Sequence[str], pointer: Pointer, store: ObjectStore) -> Iterator[Verdict]:
-    """The looks of one check that are not good, newest first, back to the first good one or to the cutover.
+    """The looks of one check that are not good, newest first, back to the first good one, or to the cutover or the newest comparison.
 
     One that looked at a part of the periods only (``--since``) takes nothing back.
     """
     for key in keys:
         found = store.get(key)
         verdict = from_json(Verdict, found[0] if found else b"", store.url(key))
-        if verdict.decided_at <= pointer.moved_at:
+        if verdict.decided_at <= (pointer.compared.at if pointer.compared else pointer.moved_at):
             return
         if verdict.outcome in {Outcome.FAIL, Outcome.ERROR}:
             yield verdict

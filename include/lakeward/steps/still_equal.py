@@ -48,7 +48,7 @@ def check_figures(plan: Plan, ports: Ports, evidence: Evidence) -> None:
 
 
 def _wrong(plan: Plan, group: GroupPlan, ports: Ports, evidence: Evidence) -> Iterator[str]:
-    pointer = resolve(ports.store, plan.migration.migration, group.name)
+    pointer = resolve(ports.store, plan.migration.migration, group.name).at(group.cut_id)
     for one in _figures(plan, group, ports, pointer):
         now = ports.engine.table(one.sql, one.inputs)
         kept = FileSet((_kept(group, one, evidence).url,), ports.store.access, one.columns)

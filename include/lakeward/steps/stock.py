@@ -59,20 +59,26 @@ def tell_decision(plan: Plan, ports: Ports, evidence: Evidence, decision: GateDe
     ports.ledger.record_standing(name, group, Decided(plan.run_key, window, decision), at)
     for one in plan.groups:
         with suppress(LakewardError):
-            found = _set_aside(one, ports, evidence)
+            found = _set_aside(plan, one, ports, evidence)
             ports.ledger.record_standing(name, one.name, SetAside(one.cut_id, found), at)
 
 
-def _set_aside(group: GroupPlan, ports: Ports, evidence: Evidence) -> tuple[Aside, ...]:
+def _set_aside(plan: Plan, group: GroupPlan, ports: Ports, evidence: Evidence) -> tuple[Aside, ...]:
     """Quarantined rows by table, reason and column, in the snapshot that the pointer pins."""
     table = quarantine_table(group)
     snapshot = evidence.tables[group.name].get(ports.lake.qualified(table.name))
     if snapshot is None or not any(aside for _, _, aside in evidence.rows[group.name].values()):
         return ()
     rows = ports.engine.table(
-        _ASIDE.replace("{cut}", literal(group.cut_id)), {"q": ports.lake.snapshot(table, snapshot)}
+        _ASIDE.replace("{cut}", literal(aside_cut(plan, group, ports))), {"q": ports.lake.snapshot(table, snapshot)}
     )
     return tuple(_aside(row) for row in rows.to_pylist())
+
+
+def aside_cut(plan: Plan, group: GroupPlan, ports: Ports) -> str:
+    """The cut that names a group's rows in quarantine: at a comparison that of the load, which changes go on naming."""
+    shown = find_pointer(ports.store, plan, group)
+    return shown[0].cut_id if shown and shown[0].at(group.cut_id) != shown[0] else group.cut_id
 
 
 def _aside(row: Mapping[str, object]) -> Aside:

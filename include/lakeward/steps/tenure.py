@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lakeward.domain.changes import ChangeBatch, Limits, SlotState, spelled
-from lakeward.domain.evidence import Pointer, Verdict
-from lakeward.domain.facts import GroupPlan, Plan, TablePlan
+from lakeward.domain.evidence import Pointer, State, Verdict
+from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.quarantine import quarantine_table
-from lakeward.domain.source_facts import SourceTable
 from lakeward.errors import LakeError, SourceError, SpecError
-from lakeward.ports import (
-    ChangeStream,
-    CutReader,
-    Horizon,
-    Ports,
-    Progress,
-    Source,
-    SourceIdentity,
-    SourceLoad,
-    silent,
-)
+from lakeward.ports import ChangeStream, Ports, Progress, silent
 from lakeward.spec.load import LoadedMigration
 from lakeward.spec.models import StranglerFig
 from lakeward.steps.apply import apply_batch
 from lakeward.steps.artifacts import plan_of_published
-from lakeward.steps.compare_now import compare_now
+from lakeward.steps.dual import enter_dual, held
 from lakeward.steps.log import log_of
+from lakeward.steps.positions import compare_at
 from lakeward.steps.publish import find_pointer, show_changes
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _WAIT = timedelta(seconds=2)
 """How long a change is waited for before the clock is looked at again."""
@@ -48,6 +33,7 @@ _PATIENCE = timedelta(minutes=10)
 class Tenure:
     """What a tenure has done. ``lag`` is what the source keeps for the slot in bytes; ``verdicts`` are of the comparison at its end.
 
+    ``rests``: why nothing was done.
     ``slowest``: seconds from a commit to the moment at which readers saw it, at most, by the clocks of both.
     """
 
@@ -61,11 +47,12 @@ class Tenure:
     lag: int
     slowest: float
     verdicts: tuple[Verdict, ...]
+    rests: str = ""
 
     @property
     def told(self) -> str:
         """In words."""
-        return (
+        return self.rests or (
             f"{self.changes:,} changes of {self.transactions:,} transactions in {self.batches:,} batches up to {spelled(self.position)}, "
             f"readable within {self.slowest:.0f} s, {self.quarantined:,} rows quarantined; the source keeps {self.lag / 1e6:,.1f} MB of its log"
         )
@@ -77,12 +64,15 @@ class Tenure:
 
 
 def loaded_plan(loaded: LoadedMigration, name: str, ports: Ports) -> Plan | None:
-    """The plan of a group's initial load, once that is published; how changes are taken and files compacted is as the file says now."""
+    """The plan of a group's initial load, once that is published.
+
+    How changes are taken, files compacted and gates decided, and how the source is frozen, is as the file says now.
+    """
     plan = plan_of_published(ports.store, loaded.spec.migration, name)
     found = find_pointer(ports.store, plan, plan.group(name)) if plan else None
     if plan is None or found is None or not found[0].position or not isinstance(loaded.spec, StranglerFig):
         return None
-    now = {"changes": loaded.spec.changes, "compaction": loaded.spec.compaction}
+    now = {name: getattr(loaded.spec, name) for name in ("changes", "compaction", "gate", "freeze")}
     return replace(plan, migration=plan.migration.model_copy(update=now))
 
 
@@ -94,32 +84,32 @@ def serve(
     *,
     length: timedelta | None = None,
     progress: Progress = silent,
+    holder: str = "",
 ) -> Tenure:
     """Apply what the source commits for as long as the file says, then compare in one snapshot, up to which all is applied.
 
     Killed anywhere it can be run again: the lake knows how far it is, and the slot keeps the rest.
 
     :param length: instead of what the file says.
+    :param holder: who holds the feed for a cutover, if that is who asks: all others find it resting.
     :raises SourceError: the log was lost, or keeps more than the file permits; or a table was changed.
     :raises ConflictError: another run applies changes of this group.
     """
     group, log = plan.group(name), log_of(ports, name)
     with tempfile.TemporaryDirectory(prefix="lakeward-changes-") as folder:
         work = _Tenure(plan, group, ports, clock, Path(folder), progress)
+        if rests := work.rests(holder):
+            return replace(work.done(log.state(), ()), rests=rests)
+        work.pointer = enter_dual(plan, name, ports, clock())
         with log.stream(group.tables, work.position) as stream:
             stream.confirm(work.position)
             end = clock() + (work.spec.tenure.delta if length is None else length)
-            while clock() < end:
+            while clock() < end and not work.rests(holder):
                 work.check(log.state())
                 work.take(stream, stream.read(work.limits))
             with log.source(lasting=False).cut(group.tables) as cut:
                 work.reach(stream, cut.position)
-                alone = replace(plan, groups=(group,))
-                verdicts = compare_now(
-                    alone, replace(ports, source=_Held(ports.source, cut)), clock(), progress=progress
-                )
-        for verdict in verdicts:
-            ports.ledger.record_verdict(verdict)
+                verdicts = compare_at(plan, name, ports, cut, work.pointer, clock(), progress)
         return work.done(log.state(), verdicts)
 
 
@@ -145,12 +135,12 @@ class _Tenure:
         self._clock, self._folder, self._progress = clock, folder, progress
         self._batches = self._transactions = self._changes = self._rows = self._quarantined = 0
         self._slowest = 0.0
-        self._pointer = self._published()
+        self.pointer = self._published()
 
     @property
     def position(self) -> int:
         """Up to where readers see the log."""
-        return self._pointer.position
+        return self.pointer.position
 
     def _published(self) -> Pointer:
         """The pointer, after what has landed was shown: a run may have died between the two."""
@@ -166,6 +156,15 @@ class _Tenure:
         at = self._clock()
         return show_changes(
             self._plan, self._group.name, self._ports, snapshots, state.position, at, found[0].fresh_at or at
+        )
+
+    def rests(self, holder: str) -> str:
+        """Why nothing is to be applied; empty when it may be."""
+        if self.pointer.state in {State.WRITERS, State.RETIRED}:
+            return f"state {self.pointer.state.value}: the lake is written to by others, and follows nobody"
+        hold = held(self._ports.store, self._plan.migration.migration, self._clock())
+        return (
+            f"{hold.by} holds the feed until {hold.until:%H:%M:%SZ}, to cut over" if hold and hold.by != holder else ""
         )
 
     def check(self, state: SlotState | None) -> None:
@@ -187,9 +186,9 @@ class _Tenure:
             return
         batch = replace(batch, since=self.position)
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            applied = apply_batch(self._plan, self._pointer, batch, stream, self._ports, Path(folder), self._clock())
-        self._pointer = applied.pointer
-        stream.confirm(self._pointer.position)
+            applied = apply_batch(self._plan, self.pointer, batch, stream, self._ports, Path(folder), self._clock())
+        self.pointer = applied.pointer
+        stream.confirm(self.pointer.position)
         if batch.first_at:
             self._slowest = max(self._slowest, (self._clock() - batch.first_at).total_seconds())
         self._batches += 1
@@ -224,39 +223,3 @@ class _Tenure:
             slowest=self._slowest,
             verdicts=verdicts,
         )
-
-
-class _Held:
-    """A source in a snapshot that is open already."""
-
-    def __init__(self, source: Source, cut: CutReader) -> None:
-        self._source, self._cut = source, cut
-
-    def identity(self) -> SourceIdentity:
-        """Who answers."""
-        return self._source.identity()
-
-    def describe(self, patterns: Sequence[str]) -> tuple[SourceTable, ...]:
-        """In the snapshot."""
-        return self._cut.describe(patterns)
-
-    def sample(self, schema: str, table: str, expression: str, limit: int) -> tuple[str | None, ...]:
-        """As the source gives it now."""
-        return self._source.sample(schema, table, expression, limit)
-
-    def query(self, sql: str) -> pa.Table:
-        """In the snapshot."""
-        return self._cut.query(sql)
-
-    def horizon(self) -> Horizon:
-        """As the source tells it now."""
-        return self._source.horizon()
-
-    def load(self) -> SourceLoad:
-        """As the source tells it now."""
-        return self._source.load()
-
-    @contextmanager
-    def cut(self, tables: Sequence[TablePlan] = ()) -> Iterator[CutReader]:  # noqa: ARG002 - they are as they were
-        """The snapshot itself, which stays open."""
-        yield self._cut

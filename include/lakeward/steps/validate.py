@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from lakeward.domain.evidence import Finding, Outcome, Verdict
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan
-from lakeward.domain.file_facts import FileFact, Staged
+from lakeward.domain.file_facts import FileFact, FileSet, Staged
 from lakeward.domain.identity import digest, evidence_prefix, verdict_key
 from lakeward.domain.record_report import WORST_FIRST, ReportedRule, ReportedTable, render
 from lakeward.domain.rules import all_rules
@@ -34,18 +34,28 @@ def validate(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: 
 
 
 def put_rules(
-    plan: Plan, group: GroupPlan, staged: Staged, ports: Ports, at: datetime, progress: Progress = silent
+    plan: Plan,
+    group: GroupPlan,
+    staged: Staged,
+    ports: Ports,
+    at: datetime,
+    progress: Progress = silent,
+    pins: Mapping[str, int] | None = None,
 ) -> Verdict:
-    """The verdict on these files, whatever it is; stored with its report."""
+    """The verdict on these files, whatever it is; stored with its report.
+
+    :param pins: qualified table to the snapshot whose rows are looked at, where the cut staged no files.
+    """
     sets = [_rule_set(group, table) for table in group.lake_tables]
     # Of this cut: a round of catch-up that changes nothing has the very files of the cut before.
-    files = (to_json(staged.table(one.table.name)) for one in sets)
-    inputs = digest(plan.version, group.cut_id, *map(to_json, sets), *files)
+    parts = (to_json(staged.table(one.table.name)) for one in sets)
+    inputs = digest(plan.version, group.cut_id, *map(to_json, sets), *parts)
     key = verdict_key(plan.migration.migration, group.name, group.cut_id, KIND, SUBJECT, inputs)
     known = ports.ledger.verdict(plan.migration.migration, group.name, KIND, SUBJECT, inputs)
     verdict = standing_verdict(ports, known, key)
     if verdict is None:
-        verdict = _measure(plan, group, staged, sets, inputs, ports, at, progress)
+        files = {one.table.name: _files(one.table, staged, ports, pins) for one in sets}
+        verdict = _measure(plan, group, staged, sets, files, inputs, ports, at, progress)
     return verdict
 
 
@@ -54,11 +64,18 @@ def _rule_set(group: GroupPlan, table: LakeTable) -> RuleSet:
     return RuleSet(table, all_rules(table, group.references), own)
 
 
+def _files(table: LakeTable, staged: Staged, ports: Ports, pins: Mapping[str, int] | None) -> FileSet:
+    if pins is None:
+        return ports.lake.staged(table, staged.table(table.name).files)
+    return ports.lake.snapshot(table, pins[ports.lake.qualified(table.name)])
+
+
 def _measure(
     plan: Plan,
     group: GroupPlan,
     staged: Staged,
     sets: Sequence[RuleSet],
+    files: Mapping[str, FileSet],
     inputs: str,
     ports: Ports,
     at: datetime,
@@ -66,7 +83,6 @@ def _measure(
 ) -> Verdict:
     migration, store = plan.migration.migration, ports.store
     keep = f"{evidence_prefix(migration, group.name, group.cut_id)}/{KIND}/keys-{inputs[:16]}"
-    files = {one.table.name: ports.lake.staged(one.table, staged.table(one.table.name).files) for one in sets}
     results = ports.validator.validate(sets, files, store.url(keep), store.access, progress)
     tables = _reported(sets, results, staged)
     verdict = Verdict(

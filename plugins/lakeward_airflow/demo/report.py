@@ -15,7 +15,7 @@ from lakeward import reader
 from lakeward.adapters.connections import from_environment
 from lakeward.adapters.open import open_ports, open_store
 from lakeward.domain.amount import Amount
-from lakeward.domain.evidence import Outcome, Pointer, State, Verdict
+from lakeward.domain.evidence import UNSWITCHED, Outcome, Pointer, State, Verdict
 from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.file_facts import FileSet, Manifest
 from lakeward.domain.kpi import figure_columns, lake_sql, resolve
@@ -63,7 +63,7 @@ def cut_over_by(file: Path, home: Path) -> str | None:
     """The run that has moved the migration's readers to the lake, or None while they are where they were."""
     spec = load(file).spec
     with closing(open_store(spec.landing, from_environment, home)) as store:
-        moved = [group.name for group in spec.groups if _state(store, spec.migration, group.name) is not State.LEGACY]
+        moved = [group.name for group in spec.groups if _state(store, spec.migration, group.name) not in UNSWITCHED]
         if not moved:
             return None
         claim = last_claim(store, spec.migration)

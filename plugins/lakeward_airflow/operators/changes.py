@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseBranchOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from lakeward.domain.facts import Plan
 from lakeward.errors import GateError, LakeError
 from lakeward.ports import Ports
 from lakeward_airflow.assets import update_assets
 from lakeward_airflow.failures import final_errors
-from lakeward_airflow.operators.base import GroupOperator
+from lakeward_airflow.operators.base import GroupOperator, RunOperator
 from lakeward_airflow.runs import home, now
 
 if TYPE_CHECKING:
@@ -91,6 +92,36 @@ class ServeChangesOperator(GroupOperator):
             "position": spelled(done.position),
             "retained_bytes": done.lag,
             "slowest_seconds": round(done.slowest, 1),
+        }
+
+
+class EvaluateComparisonsOperator(RunOperator):
+    """Put what the tenures have compared to the gate: the newest comparison of every group, each at its own position of the log.
+
+    A gate that is held for want of something leaves this skipped, and the next run asks again; it fails when a difference is proved.
+    """
+
+    def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
+        """Evaluate; AirflowSkipException when the gate is held, GateError when something is proved to be wrong."""
+        from lakeward.steps.compared import judge_compared
+
+        with _opened(self.migration_file) as (loaded, ports):
+            plan, decision = judge_compared(loaded, ports, now(), self.progress())
+            for line in (*map(str, decision.streaks), *decision.warnings):
+                self.log.info("%s", line)
+            if decision.open:
+                self.keep_dossier(plan, ports)
+        if any(reason.proven for reason in decision.why):
+            raise GateError("The gate is held: " + "; ".join(decision.reasons), todo="Mend what the reasons name.")
+        if not decision.open:
+            raise AirflowSkipException("The gate is held: " + "; ".join(decision.reasons))
+        return {
+            "decision": decision.decision.value,
+            "run_key": plan.run_key,
+            "progress": list(map(str, decision.streaks)),
+            "evidence_hash": decision.evidence_hash,
+            "warnings": list(decision.warnings),
+            "quarantined": decision.quarantined,
         }
 
 

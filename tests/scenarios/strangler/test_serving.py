@@ -25,7 +25,7 @@ def shop(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 def outcomes(shop: Shop) -> set[str]:
     """What a tenure's comparison says."""
     done = shop.serve()
-    assert len(done.verdicts) == 9
+    assert len(done.verdicts) == 10
     for verdict in done.verdicts:
         assert verdict.outcome == "pass", f"{verdict.subject}: {verdict.summary} {verdict.findings[:3]}"
     return {verdict.outcome.value for verdict in done.verdicts}
