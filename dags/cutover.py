@@ -36,8 +36,8 @@ FORM = {
         type="string",
         enum=["cut_over", "freeze_and_sync", "cut_back", "repair"],
         values_display={
-            "freeze_and_sync": "freeze, synchronise, approve, cut over: a phased migration",
-            "cut_over": "cut over: to the lake",
+            "freeze_and_sync": "freeze, synchronise, approve, cut over: a phased migration, or a strangler fig's writers",
+            "cut_over": "cut over: to the lake; a strangler fig's readers, while it is fed on",
             "cut_back": "cut back: to the state before",
             "repair": "repair: read rows that differ again from the source",
         },
@@ -47,7 +47,14 @@ FORM = {
         "",
         type="string",
         title="Run",
-        description="Id of the migration's DAG run whose cut is meant; of a phased migration the `run_key` of its last synchronisation.",
+        description="Id of the migration's DAG run whose cut is meant; of a phased migration the `run_key` of its last synchronisation. A strangler fig needs none.",
+    ),
+    "to": Param(
+        "legacy",
+        type="string",
+        enum=["legacy", "dual", "readers"],
+        title="Back to",
+        description="To cut back: the state to come back to. Only a strangler fig has others than legacy, and goes back one at a time.",
     ),
     "evidence_hash": Param(
         "",
@@ -114,7 +121,7 @@ with DAG(
         "answered_at": "{{ dag_run.run_after.isoformat() }}",
     }
     cut_over = CutOverOperator(task_id="cut_over", approval=approval)
-    cut_back = CutBackOperator(task_id="cut_back", by=by, why="{{ params.why }}")
+    cut_back = CutBackOperator(task_id="cut_back", by=by, why="{{ params.why }}", to="{{ params.to }}")
     repair = RepairRowsOperator(task_id="repair", by=by, why="{{ params.why }}")
 
     sync = FreezeAndSyncOperator(task_id="freeze_and_sync", by=by)
@@ -122,7 +129,7 @@ with DAG(
     approve = ApproveCutoverOperator(
         task_id="approve", run_key=synchronised, rehearsal="{{ params.dry_run }}", response_timeout=LONGEST
     )
-    switch = CutOverOperator(task_id="switch", run_key=synchronised, approval=approve.output)
+    switch = CutOverOperator(task_id="switch", run_key=synchronised, approval=approve.output, writers=True)
     lift = LiftFreezeOperator(task_id="lift_freeze", trigger_rule="all_done")
 
     direction() >> [cut_over, cut_back, repair, sync]

@@ -184,5 +184,7 @@ def test_what_follows_a_change_log_is_loaded_once_and_served_by_each_run(rehears
     assert set(states[0].values()) == {"success"}
     assert {task for task, state in states[1].items() if state == "success"} == {
         f"{group}.{task}" for group in ("sales", "stock") for task in ("load_once", "serve", "compact")
-    }
+    } | {"gate"}
+    gates = [run["returned"]["gate"]["evidence_hash"] for run in (first, second)]
+    assert len(set(gates)) == 2
     assert second["returned"]["sales.serve"]["quarantined"] == 0

@@ -133,7 +133,10 @@ def _show(one: _Status) -> None:
     show_windows(one.pointers, one.steps)
     for p in (p for p in one.pointers if p.position):
         fresh = f"{p.fresh_at:%Y-%m-%d %H:%M:%SZ}" if p.fresh_at else "not known"
-        say(f"{p.group}: has the source's changes up to {spelled(p.position)}, committed until {fresh}")
+        compared = (
+            f"; compared at {spelled(p.compared.position)}, {p.compared.at:%Y-%m-%d %H:%M:%SZ}" if p.compared else ""
+        )
+        say(f"{p.group}: has the source's changes up to {spelled(p.position)}, committed until {fresh}{compared}")
     for slot in one.slots:
         lost = "; THE SERVER HAS GIVEN IT UP" if slot.lost else ""
         say(
@@ -178,6 +181,12 @@ def _as_json(one: _Status) -> dict[str, object]:
                 "why": p.why,
                 "position": spelled(p.position) if p.position else None,
                 "fresh_at": p.fresh_at.isoformat() if p.fresh_at else None,
+                "compared": p.compared
+                and {
+                    "position": spelled(p.compared.position),
+                    "at": p.compared.at.isoformat(),
+                    "cut": p.compared.cut_id,
+                },
                 "windows": {
                     name: {"cut": cut.cut_id, "rows": cut.rows, "ended": cut.ended, "gate": cut.gate}
                     for name, cut in p.windows.items()

@@ -20,11 +20,11 @@ from lakeward_airflow.demo.api import AirflowApi, TaskState
 from lakeward_airflow.demo.load import Shoppers, shopping
 from lakeward_airflow.demo.servers import DemoError, running
 from lakeward_airflow.demo.settings import CLONE, USER, AirflowHome
+from lakeward_airflow.demo.strangler_play import strangle
 from lakeward_airflow.demo.stuck import NAME, folder_with_it
 from lakeward_airflow.runs import home as lakeward_home
 
 PATTERNS = {"lift_and_shift": "retail", "phased": "retail_phased", "strangler_fig": "retail_strangler"}
-_TENURES = 3
 _RUNS = 20
 _PATIENCE = 1800.0
 """Seconds without any task moving after which a run is given up."""
@@ -65,7 +65,7 @@ class Demo:
                             self._move_in_phases(api)
                             self._cut_over_and_back(api, shoppers)
                     elif self.pattern == "strangler_fig":
-                        self._strangle(lab, api)
+                        strangle(self, lab, api)
                     else:
                         self._migrate(api)
                         self._tell(api, airflow)
@@ -115,7 +115,7 @@ class Demo:
     def _migrate(self, api: AirflowApi) -> None:
         self.say(f"triggering [bold]{self.dag_id}[/], run {self.run_id}")
         api.trigger(self.dag_id, self.run_id)
-        self._follow(api, until="approve")
+        self.follow(api, until="approve")
         question = api.question(self.dag_id, self.run_id)
         self.say(f"the approval asks: [bold]{escape(question['subject'])}[/]")
         quarantined = api.xcom(self.dag_id, self.run_id, "gate")["quarantined"]
@@ -123,7 +123,7 @@ class Demo:
         answer: dict[str, object] = {"source_frozen": True, "accept_quarantine": accept, "why": "make demo"}
         api.answer(self.dag_id, self.run_id, "Approve", answer)
         self.say(f"approved over the REST API as {USER}, the source declared frozen")
-        self._follow(api)
+        self.follow(api)
         if (state := api.run_state(self.dag_id, self.run_id)) != "success":
             raise DemoError(f"The run ended as {state}.")
 
@@ -136,7 +136,7 @@ class Demo:
             self.run_id, self.known = f"{first}_{number}", {}
             self.say(f"triggering [bold]{self.dag_id}[/], run {self.run_id}")
             api.trigger(self.dag_id, self.run_id)
-            self._follow(api)
+            self.follow(api)
             if (state := api.run_state(self.dag_id, self.run_id)) != "success":
                 raise DemoError(f"The run ended as {state}.")
             lines, complete = told(self.file, self.run_id, self.home)
@@ -159,7 +159,7 @@ class Demo:
         api.wait_for_dag(self.dag_id)
         form: dict[str, object] = {"migration": self.file.name, "why": "make demo", "dry_run": False}
         api.trigger(self.dag_id, self.run_id, form | {"direction": "freeze_and_sync"})
-        self._follow(api, until="approve")
+        self.follow(api, until="approve")
         if not shoppers.refused.wait(30):
             raise DemoError("The source is frozen, and takes changes still.")
         self.say(f"the source is frozen, the {shoppers.written + 1}. change was refused")
@@ -167,13 +167,13 @@ class Demo:
         api.answer(
             self.dag_id, self.run_id, "Approve", {"source_frozen": True, "accept_quarantine": "", "why": "make demo"}
         )
-        self._follow(api)
+        self.follow(api)
         self.say(f"readers and writers: {states(self.file, self.home)}")
         self.console.print()
         prove(self.console, self.file, synchronised, self.home)
         self.run_id, self.known = f"{moved}_back", {}
         api.trigger(self.dag_id, self.run_id, form | {"direction": "cut_back", "run": synchronised})
-        self._follow(api)
+        self.follow(api)
         self.say(f"and back again, the source open: {states(self.file, self.home)}")
 
     def _get_stuck(self, api: AirflowApi) -> None:
@@ -191,32 +191,7 @@ class Demo:
             time.sleep(0.5)
         self.say("it is stuck: its figures differ, and its comparison waits without a slot")
 
-    def _strangle(self, lab: Lab, api: AirflowApi) -> None:
-        """Load and follow a shop that goes on selling; when it has closed, follow once more and compare."""
-        from lakeward_airflow.demo.strangler import Shop, prove, told
-
-        os.environ.update(lab.env())
-        first, shop = self.run_id, Shop(lab, self.orders)
-        with shop.open():
-            for number in range(1, _TENURES):
-                self._serve(api, f"{first}_{number}", {"new": number == 1})
-                self.say(f"the shop has made {shop.done:,} transactions meanwhile")
-        self.say("the shop closes")
-        self._serve(api, f"{first}_{_TENURES}", {"new": False})
-        for line in told(self.file, self.home):
-            self.say(escape(line))
-        self.console.print()
-        prove(self.console, self.file, self.home)
-
-    def _serve(self, api: AirflowApi, run_id: str, form: dict[str, object]) -> None:
-        self.run_id, self.known = run_id, {}
-        self.say(f"triggering [bold]{self.dag_id}[/], run {run_id}")
-        api.trigger(self.dag_id, run_id, form)
-        self._follow(api)
-        if (state := api.run_state(self.dag_id, run_id)) != "success":
-            raise DemoError(f"The run ended as {state}.")
-
-    def _follow(self, api: AirflowApi, until: str | None = None) -> None:
+    def follow(self, api: AirflowApi, until: str | None = None) -> None:
         """Tell of every task that ends; return when the run has ended, or when task ``until`` waits for an answer."""
         known = self.known
         moved = time.monotonic()

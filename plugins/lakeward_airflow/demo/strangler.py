@@ -45,10 +45,10 @@ _MOVE = "UPDATE customers SET country = 'AT' WHERE id = %(old)s"
 class Shop:
     """Sells, ships, reprices, cancels and forgets orders; an hour of its time passes with every transaction."""
 
-    def __init__(self, lab: Lab, orders: int) -> None:
+    def __init__(self, lab: Lab, orders: int, first: int = 0) -> None:
         self._uri = f"{lab.env()['LAKEWARD_LAB_POSTGRES'].rsplit('/', 1)[0]}/{DATABASE}"
         self._orders, self._chance, self._over = orders, random.Random(6), threading.Event()  # noqa: S311 - a shop, no secret
-        self.done = 0
+        self.done = first
         self.failed: Exception | None = None
 
     @contextmanager
@@ -63,6 +63,12 @@ class Shop:
             seller.join()
         if self.failed:
             raise DemoError(f"The shop could not go on: {self.failed}")
+
+    def wait(self, transactions: int) -> None:
+        """Wait until it has made so many more, or can't."""
+        until = self.done + transactions
+        while self.done < until and self.failed is None:
+            self._over.wait(_PAUSE)
 
     def _sell(self) -> None:
         try:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from fastapi import HTTPException, Request, Response, status
 
 from lakeward.domain.decision import Decision
+from lakeward.domain.evidence import State
 from lakeward.domain.overview import Need, Status
 from lakeward.domain.standing import Card
 from lakeward.steps.status import statuses
@@ -29,6 +30,12 @@ _TITLES = {
 }
 
 
+FIG = "strangler_fig"
+_ONWARD = {State.DUAL.value: "cut_over", State.READERS.value: "freeze_and_sync"}
+"""How a strangler fig goes on from a state."""
+_BACK = {State.READERS.value: State.DUAL, State.WRITERS.value: State.READERS}
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """A way that is open now: where it leads in Airflow or here, and why it is shut for this user, if it is."""
@@ -46,21 +53,24 @@ def offered(card: Card, now: Status, *, cutover: bool, runs: bool) -> list[Actio
     :param cutover: whether the user may trigger the DAG ``cutover``.
     :param runs: whether they may answer in the migration's own.
     """
-    lake, phased = now.lake_since is not None, card.pattern == "phased"
+    lake, phased, fig = now.lake_since is not None, card.pattern == "phased", card.pattern == FIG
     no = "" if cutover else f"You may not trigger the DAG {DAG}."
     act = f"m/{quote(card.migration)}/act/"
     found = []
-    if now.need is Need.APPROVE:
+    if fig and now.decision is Decision.READY and now.state in _ONWARD:
+        way = _ONWARD[now.state]
+        found.append(Action(_TITLES[way][0], f"{act}{way}", shut=no, first=now.need is Need.APPROVE))
+    elif now.need is Need.APPROVE:
         may, dag, run = (cutover, DAG, now.run_key.rpartition(".")[0]) if phased else (runs, card.dag_id, now.run_key)
         at = f"../dags/{quote(dag)}/runs/{quote(run, safe='')}/tasks/approve/required_actions"
         found.append(Action("Approve", at, leaves=True, shut="" if may else "You may not answer.", first=True))
     if lake:
         back = now.decision is Decision.ROLL_BACK
         found.append(Action("Roll back", f"{act}cut_back", shut=no, first=back))
-    elif now.decision is Decision.READY and (not phased or now.progress.done == now.progress.total):
+    elif not fig and now.decision is Decision.READY and (not phased or now.progress.done == now.progress.total):
         way = "freeze_and_sync" if phased else "cut_over"
         found.append(Action(_TITLES[way][0], f"{act}{way}", shut=no))
-    if not lake and not phased and now.need is Need.HELD:
+    if not (lake or phased or fig) and now.need is Need.HELD:
         found.append(Action("Repair", f"{act}repair", shut=no, first=True))
     found.append(Action("Open the DAG", f"../dags/{quote(card.dag_id)}", leaves=True))
     return found
@@ -73,6 +83,9 @@ def page(migration: Name, what: str, request: Request, user: User) -> Response:
         raise HTTPException(status.HTTP_404_NOT_FOUND, f"Nothing is called {what!r}.")
     (now,) = statuses(ledger(), [card], migration)
     title, told = _TITLES[what]
+    fig = card.pattern == FIG
+    if fig and what == "cut_over":
+        told = "Readers go to the lake; writers stay at the old system, and the lake is fed on."
     evidence = now.decision is Decision.READY
     return render(
         request,
@@ -83,6 +96,8 @@ def page(migration: Name, what: str, request: Request, user: User) -> Response:
         told=told,
         run=now.run_key,
         evidence_hash=now.evidence_hash if what == "cut_over" and evidence else "",
+        fig=fig,
+        back=_BACK.get(now.state, State.LEGACY) if fig else State.LEGACY,
         allowed=may_trigger(DAG, user),
         dag=DAG,
     )

@@ -10,10 +10,11 @@ from airflow.sdk import BaseOperator
 
 from lakeward.domain.facts import Plan
 from lakeward.ports import Ports
-from lakeward_airflow.runs import now, open_run, progress
+from lakeward_airflow.runs import now, open_migration, progress
 
 if TYPE_CHECKING:
     from lakeward.ports import Progress
+    from lakeward.spec.load import LoadedMigration
     from lakeward.steps.journal import Entry
 
 
@@ -38,10 +39,17 @@ class RunOperator(BaseOperator):
         from lakeward.domain.overview import DRY
         from lakeward.steps.journal import journal
 
-        with open_run(self.migration_file, self.run_key) as (plan, ports):
+        with open_migration(self.migration_file) as (loaded, ports):
+            plan = self.plan(loaded, ports)
             step = self.task_id.rsplit(".", 1)[-1] + (DRY if dry else "")
             with journal(plan, ports, self.entity_group, step, now()) as entry:
                 yield plan, ports, entry
+
+    def plan(self, loaded: LoadedMigration, ports: Ports) -> Plan:
+        """The plan that is worked on: the run's own, frozen."""
+        from lakeward.steps.artifacts import read_plan
+
+        return read_plan(ports.store, loaded.spec.migration, self.run_key)
 
     @property
     def entity_group(self) -> str:

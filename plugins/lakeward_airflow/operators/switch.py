@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from lakeward.domain.evidence import Transition
+from lakeward.domain.evidence import State, Transition
 from lakeward.errors import GateError
-from lakeward.spec.models import Phased
+from lakeward.spec.models import Freezable, StranglerFig
 from lakeward_airflow.operators.base import RunOperator
 from lakeward_airflow.runs import attempt, now, open_migration
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from lakeward.domain.decision import GateDecision
     from lakeward.domain.facts import Plan
     from lakeward.ports import Ports
+    from lakeward.spec.load import LoadedMigration
     from lakeward.spec.models import Migration
+
+UNFROZEN = timedelta(hours=1)
+"""How long the feed rests at most while an approval is waited for, where no hook freezes the source."""
 
 
 class CutOverOperator(RunOperator):
-    """Switch readers and writers to the lake, on one person's approval of exactly this evidence.
+    """Switch readers and writers to the lake, on one person's approval of exactly this evidence; of a strangler fig the readers first.
 
     :param migration_file: path of the migration file. (templated)
-    :param run_key: names the run. (templated)
+    :param run_key: names the run; of a strangler fig's readers what was compared last is meant. (templated)
     :param approval: what ApproveCutoverOperator returned. (templated)
     :param dry: ``True`` looks at every precondition and moves nothing. (templated)
+    :param writers: a strangler fig's writers are switched, whose readers are at the lake already.
     """
 
     template_fields: Sequence[str] = ("migration_file", "run_key", "approval", "dry")
     ui_color = "#e3f4e3"
 
-    def __init__(self, *, approval: object, dry: str | bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, approval: object, dry: str | bool = False, writers: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.approval = approval
+        self.writers = writers
         self.dry = dry
 
     def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
@@ -49,6 +57,7 @@ class CutOverOperator(RunOperator):
 
         dry = str(self.dry) == "True"
         with self.opened(dry=dry) as (plan, ports, _), lifted_unless_switched(plan, ports, dry=dry) as ready:
+            readers = isinstance(plan.migration, StranglerFig) and not self.writers
             given = answer(plan, self._approval(), now())
             if not dry:
                 keep_approval(ports, given)
@@ -62,11 +71,20 @@ class CutOverOperator(RunOperator):
                 source_frozen=given.source_frozen,
                 accept_quarantine=given.accept_quarantine,
                 dry_run=dry,
-                ready=ready,
+                ready=(lambda: None) if readers else ready,
+                to=State.READERS if readers else State.WRITERS,
             )
             if not dry:
                 self.keep_dossier(plan, ports)
             return summary(transition)
+
+    def plan(self, loaded: LoadedMigration, ports: Ports) -> Plan:
+        """The plan of the run; of a strangler fig's readers that of what was compared last, put to the record rules first."""
+        from lakeward.steps.compared import judge_compared
+
+        if isinstance(loaded.spec, StranglerFig) and not self.writers:
+            return judge_compared(loaded, ports, now(), self.progress())[0]
+        return super().plan(loaded, ports)
 
     def _approval(self) -> Mapping[str, object]:
         if isinstance(self.approval, Mapping) and self.approval.get("approved") is True:
@@ -84,16 +102,18 @@ class CutBackOperator(RunOperator):
     :param run_key: names the run. (templated)
     :param by: who asked for it. (templated)
     :param why: kept with the transition. (templated)
+    :param to: the state to come back to: a strangler fig has more than one. (templated)
     :param dry: ``True`` looks at every precondition and moves nothing. (templated)
     """
 
-    template_fields: Sequence[str] = ("migration_file", "run_key", "by", "why", "dry")
+    template_fields: Sequence[str] = ("migration_file", "run_key", "by", "why", "to", "dry")
     ui_color = "#fde8e6"
 
-    def __init__(self, *, by: str, why: str, dry: str | bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, by: str, why: str, to: str = "legacy", dry: str | bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.by = by
         self.why = why
+        self.to = to
         self.dry = dry
 
     def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
@@ -102,10 +122,16 @@ class CutBackOperator(RunOperator):
 
         dry = str(self.dry) == "True"
         with self.opened(dry=dry) as (plan, ports, _), lifted_unless_switched(plan, ports, dry=dry):
-            transition = cut_back(plan, ports, by=self.by, why=self.why, at=now(), dry_run=dry)
+            transition = cut_back(plan, ports, by=self.by, why=self.why, at=now(), dry_run=dry, to=State(self.to))
             if not dry:
                 self.keep_dossier(plan, ports)
             return summary(transition)
+
+    def plan(self, loaded: LoadedMigration, ports: Ports) -> Plan:
+        """The plan of the run; of a strangler fig that of what readers see."""
+        from lakeward.steps.compared import shown_plan
+
+        return shown_plan(loaded, ports) if isinstance(loaded.spec, StranglerFig) else super().plan(loaded, ports)
 
 
 class FreezeAndSyncOperator(RunOperator):
@@ -128,6 +154,24 @@ class FreezeAndSyncOperator(RunOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Freeze, synchronise, and put the result to the gate; GateError when it is held."""
+        dry = str(self.dry) == "True"
+        with (
+            open_migration(self.migration_file) as (loaded, ports),
+            freezing(loaded.spec, ports, self.by, dry=dry) as until,
+        ):
+            self.log.info(
+                "%s", f"The source is frozen until {until:%H:%M:%SZ}" if until else "No hook freezes anything"
+            )
+            follow = self._follow if isinstance(loaded.spec, StranglerFig) else self._synchronise
+            key, decision = follow(context, loaded, ports, dry=dry)
+            if not decision.open:
+                raise GateError(f"The gate is held: {'; '.join(decision.reasons)}", todo="Mend it, then ask again.")
+        return {"run_key": key, "evidence_hash": decision.evidence_hash, "frozen_until": until and until.isoformat()}
+
+    def _synchronise(
+        self, context: Context, loaded: LoadedMigration, ports: Ports, *, dry: bool
+    ) -> tuple[str, GateDecision]:
+        """Whole rounds of every group, under one run."""
         from lakeward.domain.overview import DRY
         from lakeward.steps.final_sync import final_sync
         from lakeward.steps.gate import evaluate
@@ -137,22 +181,32 @@ class FreezeAndSyncOperator(RunOperator):
 
         number = count(1)
         means = Means(now, lambda: f"{attempt(context)}-{next(number)}", self.progress(), self.log.info)
-        dry = str(self.dry) == "True"
-        with (
-            open_migration(self.migration_file) as (loaded, ports),
-            freezing(loaded.spec, ports, self.by, dry=dry) as until,
-        ):
-            self.log.info(
-                "%s", f"The source is frozen until {until:%H:%M:%SZ}" if until else "No hook freezes anything"
-            )
-            key = f"{context['run_id']}.{attempt(context)}"
-            plan = final_sync(preview(loaded, ports, key, now()), ports, key, self.by, means)
-            with journal(plan, ports, "", f"gate{DRY if dry else ''}", now()) as entry:
-                decision = evaluate(plan, ports, now())
-                entry.outcome, entry.message = "done" if decision.open else "held", "; ".join(decision.reasons)
-            if not decision.open:
-                raise GateError(f"The gate is held: {'; '.join(decision.reasons)}", todo="Mend it, then ask again.")
-        return {"run_key": key, "evidence_hash": decision.evidence_hash, "frozen_until": until and until.isoformat()}
+        key = f"{context['run_id']}.{attempt(context)}"
+        plan = final_sync(preview(loaded, ports, key, now()), ports, key, self.by, means)
+        with journal(plan, ports, "", f"gate{DRY if dry else ''}", now()) as entry:
+            decision = evaluate(plan, ports, now())
+            entry.outcome, entry.message = "done" if decision.open else "held", "; ".join(decision.reasons)
+        return key, decision
+
+    def _follow(
+        self, context: Context, loaded: LoadedMigration, ports: Ports, *, dry: bool
+    ) -> tuple[str, GateDecision]:
+        """One more tenure of every group; unless it is a rehearsal, none begins after it before writers are switched, or not."""
+        from lakeward.steps.compared import last_tenure
+        from lakeward.steps.dual import hold_feed, release_feed
+
+        spec = loaded.spec
+        lease = spec.freeze.limit.delta if isinstance(spec, Freezable) and spec.freeze else UNFROZEN
+        holder = "" if dry else f"{self.by} ({context['run_id']})"
+        if holder:
+            hold_feed(ports.store, spec.migration, holder, now() + lease, now())
+        try:
+            plan, decision = last_tenure(loaded, ports, now, time.sleep, holder=holder, progress=self.progress())
+        except BaseException:
+            if holder:
+                release_feed(ports.store, spec.migration)
+            raise
+        return plan.run_key, decision
 
 
 class LiftFreezeOperator(RunOperator):
@@ -170,10 +224,12 @@ class LiftFreezeOperator(RunOperator):
     def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
         """Lift it once; again, nothing happens."""
         from lakeward.adapters.open import open_freezer
+        from lakeward.steps.dual import release_feed
         from lakeward.steps.freeze import last_lease, lift
         from lakeward_airflow.connections import resolve
 
         with open_migration(self.migration_file) as (loaded, ports):
+            release_feed(ports.store, loaded.spec.migration)
             freezer = open_freezer(loaded.spec, resolve)
             lifted = freezer is not None and lift(ports.store, loaded.spec.migration, freezer)
             lease = last_lease(ports.store, loaded.spec.migration)
@@ -190,7 +246,7 @@ def freezing(spec: Migration, ports: Ports, by: str, *, dry: bool) -> Iterator[d
     from lakeward_airflow.connections import resolve
 
     freezer = open_freezer(spec, resolve)
-    if freezer is None or dry or not isinstance(spec, Phased):
+    if freezer is None or dry or not isinstance(spec, Freezable):
         yield None
         return
     lease = freeze(spec, ports, freezer, by, now())

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from lakeward.domain.evidence import State
-from lakeward.domain.transitions import allowed, back, check_move, forward
+from lakeward.domain.transitions import allowed, back, check_move, earlier, forward
 from lakeward.errors import GateError
 
 L, D, R, W, X = State.LEGACY, State.DUAL, State.READERS, State.WRITERS, State.RETIRED
@@ -46,6 +46,12 @@ def test_every_move_is_allowed_or_refused_as_the_rule_says(pattern: str) -> None
             assert said.value.todo
             assert all(state.value in said.value.todo for state in allowed(pattern, before, previous))
     assert permitted > len(FORWARD[pattern])
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_the_state_before_is_the_one_from_which_it_is_gone_on(pattern: str) -> None:
+    assert {(earlier(pattern, state), state) for state in State} - {(None, L)} >= FORWARD[pattern]
+    assert earlier(pattern, L) is None
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
