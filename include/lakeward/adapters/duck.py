@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 
@@ -89,6 +92,21 @@ class DuckEngine:
         """Run DuckDB SQL whose result is small; errors as in ``stream``."""
         with self._opened(sql, inputs) as con, _explained(inputs):
             return con.execute(sql).to_arrow_table()
+
+    def timed(self, sql: str, inputs: Mapping[str, Input], limit: timedelta) -> float:
+        """Seconds that SQL takes until its last row is fetched; LakeError when they are more than the limit."""
+        began = time.monotonic()
+        with self._opened(sql, inputs) as con:
+            clock = threading.Timer(limit.total_seconds(), con.interrupt)
+            clock.daemon = True
+            clock.start()
+            try:
+                with _explained(inputs):
+                    for _ in con.execute(sql).to_arrow_reader(BATCH_ROWS):
+                        pass
+            finally:
+                clock.cancel()
+        return time.monotonic() - began
 
     @contextmanager
     def _opened(self, sql: str, inputs: Mapping[str, Input]) -> Iterator[duckdb.DuckDBPyConnection]:

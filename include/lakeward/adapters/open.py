@@ -70,6 +70,7 @@ def open_ports(spec: Migration, resolve: Resolve, home: Path) -> Iterator[Ports]
             validator=GxValidator(threads, memory, temp),
             signer=open_signer(resolve),
             log=change_log(spec, resolve, home) if isinstance(spec, StranglerFig) else None,
+            timed=getattr(source, "timed", None),
         )
 
 

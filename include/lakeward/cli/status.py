@@ -11,6 +11,8 @@ import typer
 
 from lakeward.cli.console import exits, home, note, say, say_json, table
 from lakeward.cli.decision import decision_json, decision_now, show_decision
+from lakeward.cli.meters import meters_json, show_meters
+from lakeward.cli.session import now
 from lakeward.cli.verdicts import verdict_json
 from lakeward.cli.windows import show_windows
 
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from lakeward.domain.changes import SlotState
     from lakeward.domain.decision import GateDecision
     from lakeward.domain.evidence import Pointer, Transition, Verdict
+    from lakeward.domain.meters import Meter
     from lakeward.ports import Ledger, StepRecord
     from lakeward.spec.load import LoadedMigration
+    from lakeward.spec.models import Migration
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class _Status:
     accepted: tuple[Acceptance, ...]
     gate: GateDecision | None
     slots: tuple[SlotState, ...] = ()
+    meters: tuple[Meter, ...] = ()
+    spec: Migration | None = None
 
 
 @exits(1)
@@ -58,7 +64,11 @@ def status(
         pointers = _pointers(loaded) if loaded else ()
         gate = decision_now(loaded, pointers) if loaded else None
         slots = _slots(loaded) if loaded else ()
-        found = [replace(_status(name, ledger, pointers, gate), slots=slots) for name in names]
+        spec = loaded.spec if loaded else None
+        found = [
+            replace(_status(name, ledger, pointers, gate), slots=slots, meters=ledger.meters(name), spec=spec)
+            for name in names
+        ]
     if as_json:
         say_json({"migrations": [_as_json(one) for one in found]})
         return
@@ -143,6 +153,7 @@ def _show(one: _Status) -> None:
             f"Slot {slot.name}: confirmed up to {spelled(slot.confirmed)}, {slot.head - slot.confirmed:,} bytes behind; the source keeps "
             f"{slot.retained_bytes / 1e6:,.1f} MB of its log for it{', being read' if slot.active else ''}{lost}"
         )
+    show_meters(one.meters, one.spec, now())
     if one.steps:
         say(f"Last run {one.steps[-1].run_key}")
         rows = [
@@ -215,6 +226,7 @@ def _as_json(one: _Status) -> dict[str, object]:
             }
             for s in one.slots
         ],
+        "meters": meters_json(one.meters, one.spec, now()),
         "steps": [
             {
                 "run": r.run_key,

@@ -14,7 +14,7 @@ from lakeward.domain.kpi_text import is_number
 from lakeward.spec.models import HandSpec
 
 if TYPE_CHECKING:
-    from sqlglot.expressions import Expr, Expression, Select, Table, Union
+    from sqlglot.expressions import Column, Expr, Expression, Select, Table, Union
 
     Query = Select | Union
 
@@ -116,8 +116,10 @@ def check_side(spec: HandSpec, side: str, group: GroupPlan) -> None:
             )
 
 
-def read(sql: str, side: str, group: GroupPlan) -> tuple[Query, list[tuple[Table, LakeTable]]]:
-    """The tree of a SELECT and the tables in it, each made sure of."""
+def read(
+    sql: str, side: str, group: GroupPlan, more: frozenset[str] = frozenset()
+) -> tuple[Query, list[tuple[Table, LakeTable]]]:
+    """The tree of a SELECT and the tables in it, each made sure of; ``more`` kinds of nodes may stand in it."""
     import sqlglot
     from sqlglot import exp
 
@@ -129,7 +131,7 @@ def read(sql: str, side: str, group: GroupPlan) -> tuple[Query, list[tuple[Table
     if not isinstance(tree, exp.Select | exp.Union):
         raise KpiError(f"sql.{side} must be exactly one SELECT")
     for node in tree.walk():
-        if not _may_stand(node):
+        if not _may_stand(node, more):
             raise KpiError(
                 f"sql.{side}: {node.sql()[:60]!r} ({node.key}) may not stand there; only columns by name, joins, conditions, arithmetic "
                 "without division, grouping with sum, count, min and max, and plain functions"
@@ -184,15 +186,23 @@ def _check_columns(tree: Query, side: str, known: Known, dialect: str) -> None:
             f"sql.{side}: {str(error).split('. Line')[0]}; only columns of the group's tables may be read, by name, and none that is masked"
         ) from None
     for column in whole.find_all(exp.Column):
-        if not column.table:
+        if not column.table and not _is_output(column):
             raise KpiError(f"sql.{side}: {column.sql()!r} is no column of the tables that are read there")
+
+
+def _is_output(column: Column) -> bool:
+    """Whether it is what a query is ordered by, and a name that the query gives itself."""
+    from sqlglot import exp
+
+    query = column.find_ancestor(exp.Query)
+    return isinstance(column.parent, exp.Ordered) and query is not None and column.name in query.named_selects
 
 
 def _source_columns(plan: TablePlan) -> list[str]:
     return [*(c.column for c in plan.columns if not c.mask), *plan.dropped]
 
 
-def _may_stand(node: Expr) -> bool:
+def _may_stand(node: Expr, more: frozenset[str]) -> bool:
     from sqlglot import exp
 
     match node:
@@ -205,7 +215,7 @@ def _may_stand(node: Expr) -> bool:
         case exp.DataType():
             return node.this in {exp.DataType.Type[name] for name in _CASTS}
         case _:
-            return node.key in PERMITTED
+            return node.key in PERMITTED or node.key in more
 
 
 def _known(side: str, group: GroupPlan) -> Known:

@@ -10,12 +10,13 @@ from lakeward.domain.changes import not_followed
 from lakeward.domain.facts import GroupPlan, LakeTable, TablePlan
 from lakeward.domain.faults import Faults
 from lakeward.domain.planning import child_path
+from lakeward.domain.reports import report_troubles
 from lakeward.domain.rows import figures_sql
 from lakeward.domain.rules import check_rule, rule_columns
 from lakeward.domain.shaping import suggest
 from lakeward.spec.document import Path
 from lakeward.spec.hybrid import alone
-from lakeward.spec.models import GroupSpec, Migration, StranglerFig, TableSpec
+from lakeward.spec.models import GroupSpec, Metered, Migration, StranglerFig, TableSpec
 from lakeward.spec.names import home_of, is_glob, split_table
 from lakeward.spec.rules import Rule
 
@@ -59,6 +60,7 @@ def check_plan(
                 for n, rule in enumerate(lake.rules):
                     with faults.at(*at, *child_path(table, lake), "rules", n, *_blamed(rule, lake)):
                         check_rule(rule, lake)
+    _check_reports(spec, groups, faults)
 
 
 def _is_older(spec: Migration, server_version: str) -> bool:
@@ -142,3 +144,8 @@ def _check_kpis(
         ):
             reason = f"group {group.name}: no KPI proves it; counts of rows prove nothing"
             faults.add(("groups", number, "name"), reason, "Declare at least one over its tables.")
+
+
+def _check_reports(spec: Migration, groups: Sequence[GroupPlan], faults: Faults) -> None:
+    if not faults and isinstance(spec, Metered):
+        faults.extend(("reports",), report_troubles(spec.reports, groups))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from lakeward.domain.signing import UNSIGNED, Signer
 from lakeward.ports.changes import ChangeLog, ChangeStream
@@ -49,7 +50,8 @@ __all__ = [
 class Ports:
     """Everything that a step may need, opened for one migration. ``signer`` signs what is recorded, if it has a key.
 
-    ``log`` gives the source's change log for a group, in a migration that follows it.
+    ``log`` gives the source's change log for a group, in a migration that follows it. ``timed`` gives the seconds that a SELECT
+    takes at the source until its last row is fetched, read only; LakewardError when it fails or takes longer than the limit.
     """
 
     source: Source
@@ -60,3 +62,4 @@ class Ports:
     validator: Validator
     signer: Signer = UNSIGNED
     log: Callable[[str], ChangeLog] | None = None
+    timed: Callable[[str, timedelta], float] | None = None

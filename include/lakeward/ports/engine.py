@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from lakeward.domain.file_facts import FileSet
@@ -35,3 +36,6 @@ class Engine(Protocol):
 
     def table(self, sql: str, inputs: Mapping[str, Input]) -> pa.Table:
         """Run DuckDB SQL whose result is small."""
+
+    def timed(self, sql: str, inputs: Mapping[str, Input], limit: timedelta) -> float:
+        """Seconds that DuckDB SQL takes until its last row is fetched; LakeError when they are more than the limit."""

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from lakeward.domain.acceptance import Acceptance
 from lakeward.domain.evidence import Transition, Verdict
+from lakeward.domain.meters import Meter
 from lakeward.domain.standing import Judged, Standing
 
 Kind = TypeVar("Kind", bound=Standing)
@@ -75,3 +76,12 @@ class Ledger(Protocol):
         self, kind: type[Kind], migration: str | None = None
     ) -> Mapping[tuple[str, str], tuple[Kind, datetime]]:
         """What stands of a kind, with the instant since when, by migration and group."""
+
+    def record_meter(self, meter: Meter) -> None:
+        """Keep a run's meter, by when it began; the same run again changes nothing."""
+
+    def meters(self, migration: str) -> tuple[Meter, ...]:
+        """The meter of every group and day, oldest first."""
+
+    def metered(self, migration: str | None = None) -> Mapping[str, tuple[str, tuple[Meter, ...]]]:
+        """Of every migration the first day with a meter, and each group's meter of its newest day."""

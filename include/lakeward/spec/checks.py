@@ -10,7 +10,7 @@ from lakeward.spec.document import Path
 from lakeward.spec.flatten_checks import again, flatten
 from lakeward.spec.hybrid_checks import check_hybrid
 from lakeward.spec.kpi_checks import check_kpi, filter_arity
-from lakeward.spec.models import ChildSpec, GroupSpec, Migration, Reference, TableSpec
+from lakeward.spec.models import ChildSpec, GroupSpec, Metered, Migration, Reference, TableSpec
 from lakeward.spec.names import is_glob, slug, split_table
 from lakeward.spec.problems import Trouble, meant
 from lakeward.spec.rules import Rule
@@ -39,6 +39,8 @@ def check(spec: Migration) -> Iterator[Trouble]:
         )
     yield from _twice(("groups",), "name", "group", [g.name for g in spec.groups])
     yield from _twice(("kpis",), "name", "KPI", [k.name for k in spec.kpis])
+    if isinstance(spec, Metered):
+        yield from _twice(("reports",), "name", "report", [r.name for r in spec.reports])
     yield from _names(spec)
     for n, group in enumerate(spec.groups):
         for m, table in enumerate(group.tables):

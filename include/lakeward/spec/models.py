@@ -8,6 +8,7 @@ from pydantic import Field
 
 from lakeward.spec.calendar import CalendarSpec, FiscalSpec, Grain
 from lakeward.spec.hybrid import Hybrid, HybridGroup
+from lakeward.spec.meters import CostsSpec, Metered, PriceSpec, ReportSpec, SlaSpec
 from lakeward.spec.migration import (
     CompactionSpec,
     CutoverSpec,
@@ -59,6 +60,7 @@ __all__ = [
     "ChangesSpec",
     "ChildSpec",
     "CompactionSpec",
+    "CostsSpec",
     "CutoverSpec",
     "FieldMap",
     "Filter",
@@ -79,13 +81,17 @@ __all__ = [
     "LiftAndShift",
     "MaintenanceSpec",
     "MaskMethod",
+    "Metered",
     "Migration",
     "Paced",
     "ParitySpec",
     "Phased",
     "PhasedGroup",
+    "PriceSpec",
     "QuarantineSpec",
     "Reference",
+    "ReportSpec",
+    "SlaSpec",
     "SourceSpec",
     "Spec",
     "SpecialPolicy",

@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from lakeward.spec.migration import Freezable
+from lakeward.spec.meters import Metered
 from lakeward.spec.waves import BudgetSpec, PhasedGroup, Schedule, ThrottleSpec, WaveSpec
 
 
-class Paced(Freezable):
+class Paced(Metered):
     """What every pattern has whose runs begin by themselves and whose groups catch up with a source that goes on being written."""
 
     schedule: Schedule | None = Field(

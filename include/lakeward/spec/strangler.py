@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lakeward.spec.migration import Freezable
+from lakeward.spec.meters import Metered
 from lakeward.spec.scalars import Count, Flag, Pause, Size, Span
 from lakeward.spec.tables import Spec
 
@@ -34,7 +34,7 @@ class ChangesSpec(Spec):
     )
 
 
-class Followed(Freezable):
+class Followed(Metered):
     """What every pattern has that follows the source's change log."""
 
     changes: ChangesSpec = Field(ChangesSpec(), description="How changes are taken from the source's log and applied.")

@@ -40,12 +40,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A batch that readers see: its rows by lake table, and how many were set aside."""
+    """A batch that readers see: its rows by lake table, how many were set aside, and the data files that it made."""
 
     batch: ChangeBatch
     pointer: Pointer
     rows: dict[str, int]
     quarantined: int
+    files: tuple[StagedFile, ...] = ()
 
 
 def apply_batch(
@@ -70,7 +71,8 @@ def apply_batch(
         raise
     moved = show_changes(plan, group.name, ports, snapshots, batch.until, at, batch.last_at or at)
     rows = {change.table: sum(file.rows for file in change.files) for change in changes}
-    return Applied(batch, moved, rows, rows.pop(group.quarantine))
+    aside = rows.pop(group.quarantine)
+    return Applied(batch, moved, rows, aside, tuple(file for change in changes for file in change.files))
 
 
 def _finder(ports: Ports) -> Finder:

@@ -23,6 +23,7 @@ from lakeward.steps.artifacts import read_manifest, read_staged
 from lakeward.steps.chain import chain_of, keep, objections, records_of, verdict_in
 from lakeward.steps.compare import kpi_basis
 from lakeward.steps.counts import counts_basis
+from lakeward.steps.meter import sla_reasons
 from lakeward.steps.publish import find_pointer
 from lakeward.steps.rows import proven, rows_basis
 from lakeward.steps.standing import CUT_OVER, begun_repair, broken_snapshots, looks, streaks_of
@@ -61,6 +62,7 @@ def judge(plan: Plan, ports: Ports, evidence: Evidence, at: datetime | None = No
     against = [
         Reason(what, kind="evidence", todo=_VERIFY) for what in objections(ports, chain, evidence, signed=spec.signed)
     ]
+    against += sla_reasons(plan, ports, at) if at else ()
     known = explain(plan, evidence.verdicts, evidence.accepted, ports, at) if at else {}
     streaks: list[Streak] = []
     for group in plan.groups:

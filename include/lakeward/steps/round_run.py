@@ -14,6 +14,7 @@ from lakeward.ports import Ports
 from lakeward.steps.artifacts import read_staged
 from lakeward.steps.gate import evaluate
 from lakeward.steps.journal import Entry
+from lakeward.steps.meter import keep_round
 from lakeward.steps.round_extract import extract_round
 from lakeward.steps.round_publish import append_round, judged_round, round_of
 from lakeward.steps.round_stage import MustBeWholeError, as_it_will_be, orphans, stage_round
@@ -84,6 +85,8 @@ class RoundRun(WindowRun):
     def _append(self, at: datetime, entry: Entry) -> None:
         pointer = append_round(self._plan, self._group, self._ports, at)
         entry.message = pointer.why
+        if pointer.moved_at >= at:  # else a try before this one has shown it
+            keep_round(self._plan, self._group, self._ports, self._means.clock, self._before)
 
     def _compare(self, at: datetime, entry: Entry) -> None:
         if not self._whole:

@@ -11,7 +11,9 @@ from pathlib import Path
 from lakeward.domain.changes import ChangeBatch, Limits, SlotState, spelled
 from lakeward.domain.evidence import Pointer, State, Verdict
 from lakeward.domain.facts import GroupPlan, Plan
+from lakeward.domain.faults import Faults
 from lakeward.domain.quarantine import quarantine_table
+from lakeward.domain.reports import report_troubles
 from lakeward.errors import LakeError, SourceError, SpecError
 from lakeward.ports import ChangeStream, Ports, Progress, silent
 from lakeward.spec.load import LoadedMigration
@@ -20,6 +22,7 @@ from lakeward.steps.apply import apply_batch
 from lakeward.steps.artifacts import plan_of_published
 from lakeward.steps.dual import enter_dual, held
 from lakeward.steps.log import log_of
+from lakeward.steps.meter import Recorder, metering
 from lakeward.steps.positions import compare_at
 from lakeward.steps.publish import find_pointer, show_changes
 
@@ -72,7 +75,12 @@ def loaded_plan(loaded: LoadedMigration, name: str, ports: Ports) -> Plan | None
     found = find_pointer(ports.store, plan, plan.group(name)) if plan else None
     if plan is None or found is None or not found[0].position or not isinstance(loaded.spec, StranglerFig):
         return None
-    now = {name: getattr(loaded.spec, name) for name in ("changes", "compaction", "gate", "freeze")}
+    faults = Faults()
+    faults.extend(("reports",), report_troubles(loaded.spec.reports, plan.groups))
+    if faults:
+        raise loaded.refuse(faults.troubles)
+    parts = ("changes", "compaction", "gate", "freeze", "reports", "costs", "sla")
+    now = {part: getattr(loaded.spec, part) for part in parts}
     return replace(plan, migration=plan.migration.model_copy(update=now))
 
 
@@ -97,11 +105,13 @@ def serve(
     """
     group, log = plan.group(name), log_of(ports, name)
     with tempfile.TemporaryDirectory(prefix="lakeward-changes-") as folder:
-        work = _Tenure(plan, group, ports, clock, Path(folder), progress)
+        meter = Recorder(clock)
+        work = _Tenure(plan, group, ports, clock, Path(folder), progress, meter)
         if rests := work.rests(holder):
             return replace(work.done(log.state(), ()), rests=rests)
         work.pointer = enter_dual(plan, name, ports, clock())
-        with log.stream(group.tables, work.position) as stream:
+        measured = metering(plan, name, ports, meter, hurry=bool(holder))
+        with measured, log.stream(group.tables, work.position) as stream:
             stream.confirm(work.position)
             end = clock() + (work.spec.tenure.delta if length is None else length)
             while clock() < end and not work.rests(holder):
@@ -124,6 +134,7 @@ class _Tenure:
         clock: Callable[[], datetime],
         folder: Path,
         progress: Progress,
+        meter: Recorder,
     ) -> None:
         if not isinstance(plan.migration, StranglerFig):
             raise SpecError(
@@ -132,7 +143,7 @@ class _Tenure:
         self.spec = plan.migration.changes
         self.limits = Limits(self.spec.batch, 256_000_000, self.spec.every.delta, _WAIT)
         self._plan, self._group, self._ports = plan, group, ports
-        self._clock, self._folder, self._progress = clock, folder, progress
+        self._clock, self._folder, self._progress, self._meter = clock, folder, progress, meter
         self._batches = self._transactions = self._changes = self._rows = self._quarantined = 0
         self._slowest = 0.0
         self.pointer = self._published()
@@ -169,6 +180,7 @@ class _Tenure:
 
     def check(self, state: SlotState | None) -> None:
         """SourceError when the source keeps more log than it may."""
+        self._meter.retained = state.retained_bytes if state else 0
         if state and state.retained_bytes > self.spec.max_retained.bytes:
             raise SourceError(
                 f"The source keeps {state.retained_bytes:,} bytes of its log for slot {state.name}; changes.max_retained permits "
@@ -184,13 +196,17 @@ class _Tenure:
         """
         if not batch.changes and not (empty and batch.until > batch.since):
             return
-        batch = replace(batch, since=self.position)
+        batch, read_at = replace(batch, since=self.position), self._clock()
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             applied = apply_batch(self._plan, self.pointer, batch, stream, self._ports, Path(folder), self._clock())
         self.pointer = applied.pointer
         stream.confirm(self.pointer.position)
         if batch.first_at:
             self._slowest = max(self._slowest, (self._clock() - batch.first_at).total_seconds())
+        if batch.changes:
+            self._meter.shown(applied.files, read_at, batch.first_at, changes=batch.changes)
+            self._meter.requests += batch.transactions
+            self._meter.quarantined += applied.quarantined
         self._batches += 1
         self._transactions += batch.transactions
         self._changes += batch.changes

@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -82,6 +82,13 @@ def test_rows_are_streamed_in_order_and_in_bounded_memory(engine: DuckEngine) ->
     assert (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 700_000
     )  # the rows are 350 MB; the limit is 256
+
+
+def test_what_takes_longer_than_its_limit_is_broken_off(engine: DuckEngine) -> None:
+    rows = {"t": pa.table({"n": range(1000)})}
+    assert 0 < engine.timed("SELECT count(*) FROM t", rows, timedelta(seconds=60)) < 60
+    with pytest.raises(LakeError, match="INTERRUPT"):
+        engine.timed("SELECT sum(a.n + b.n + c.n + d.n) FROM t a, t b, t c, t d", rows, timedelta(seconds=0.2))
 
 
 def test_instants_are_utc(engine: DuckEngine) -> None:

@@ -25,6 +25,7 @@ from lakeward.adapters.ledger import MemoryLedger, SqlLedger
 from lakeward.adapters.ledger.tables import metadata
 from lakeward.domain.compaction import CompactionReport
 from lakeward.domain.evidence import Finding, Outcome, Pointer, State, Transition, Verdict
+from lakeward.domain.meters import Meter, Side, spread
 from lakeward.domain.standing import Decided
 from lakeward.errors import LakeError
 from lakeward.ports import Ledger, StepRecord
@@ -226,7 +227,7 @@ def test_the_migrations_make_exactly_the_tables(url: URL) -> None:
             connection, opts={"version_table": "lakeward_version", "compare_type": True}
         )
         assert compare_metadata(context, metadata) == []
-        assert context.get_current_heads() == ("0003",)
+        assert context.get_current_heads() == ("0004",)
 
 
 def test_many_open_and_write_at_once(url: URL) -> None:
@@ -310,3 +311,27 @@ def test_other_places_are_refused(url: str, said: str) -> None:
 def test_repr_hides_the_password(postgres_url: URL) -> None:
     with closing(SqlLedger(postgres_url)) as ledger:
         assert str(postgres_url.password) not in repr(ledger)
+
+
+# --- meters -----------------------------------------------------------------------------------------------------------
+
+METER = Meter("retail", "sales", "2026-11-22", AT, 60.5, 2, 20, 30, 4_000, 3, write=spread([1, 2.5]), fresh=spread([9]))
+
+
+def test_a_runs_meter_is_kept_once_and_its_day_is_the_sum(ledger: Ledger) -> None:
+    again = replace(METER, began=later(60), lake=Side({"daily": spread([0.5])}, {"daily": 1}, 2**40, 7))
+    for meter in (METER, METER, again, METER, again):
+        ledger.record_meter(meter)
+    assert ledger.meters("retail") == (METER.plus(again),)
+    assert ledger.meters("other") == ()
+
+
+def test_every_day_is_kept_and_the_newest_of_each_group_is_told(ledger: Ledger) -> None:
+    next_day = replace(METER, day="2026-11-23", began=later(86400), batches=5)
+    stock = replace(METER, group="stock", day="2026-11-21", began=later(-86400))
+    other = replace(METER, migration="other")
+    for meter in (METER, next_day, stock, other):
+        ledger.record_meter(meter)
+    assert ledger.meters("retail") == (stock, METER, next_day)
+    assert ledger.metered("retail") == {"retail": ("2026-11-21", (next_day, stock))}
+    assert ledger.metered() == {"other": ("2026-11-22", (other,)), "retail": ("2026-11-21", (next_day, stock))}

@@ -18,6 +18,7 @@ from lakeward.adapters.connections import from_environment
 from lakeward.adapters.open import open_ports
 from lakeward.domain.evidence import Pointer
 from lakeward.domain.facts import Plan
+from lakeward.domain.meters import Meter
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.lab import Lab
 from lakeward.ports import Ports
@@ -85,6 +86,11 @@ class Shop:
         told = ChangesSpec.model_validate({"every": "0s", "batch": 1000} | changes)
         plan = replace(plan, migration=plan.migration.model_copy(update={"changes": told}))
         return serve(plan, "sales", ports, now, length=length)
+
+    def meter(self) -> Meter:
+        """What was measured of today's tenures."""
+        with self.ports() as ports:
+            return ports.ledger.meters(self.name)[-1]
 
     def pointer(self) -> Pointer:
         """What readers see."""

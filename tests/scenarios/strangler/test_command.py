@@ -29,6 +29,14 @@ def test_the_first_run_loads_and_later_ones_follow(lab: Lab, tmp_path: Path, mon
         (group,), (slot,) = told["groups"], told["slots"]
         assert (group["position"], slot["active"], slot["lost"]) == (slot["confirmed"], False, False)
         assert {v["outcome"] for v in told["verdicts"]} == {"pass"}
+        (meter,) = told["meters"]["newest"]
+        assert (meter["changes"], meter["failures"], meter["freshness"]["count"] > 0) == (5, 0, True)
+        assert meter["lake"]["queries"]["by_status"]["count"] == meter["source"]["queries"]["by_status"]["count"] == 1
+        cost = told["meters"]["double_cost"]
+        assert (cost["days"], cost["source"].endswith(" EUR")) == (1, True)
+        shown = run(app, ["status", str(shop.file)]).output
+        assert "report by_status" in shown
+        assert "Double cost for 1 days so far" in shown
         shop.run("UPDATE orders SET payload = '{\"channel\": 7}' WHERE id = 9")
         third = run(app, ["run", str(shop.file)])
         assert third.exit_code == 3, third.output

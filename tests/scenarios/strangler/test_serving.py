@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,10 @@ from strangler import Shop, now
 
 from lakeward.errors import DataError, SourceError
 from lakeward.lab import Lab
+from lakeward.spec.meters import ReportSpec, SlaSpec
 from lakeward.steps.compact import compact
+from lakeward.steps.meter import sla_reasons
+from lakeward.steps.tenure import serve
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,36 @@ def test_changes_of_every_kind_arrive(shop: Shop) -> None:
     assert shop.lake("order_items", "SELECT count(*) AS n FROM t WHERE orders_id = 1011") == [{"n": 3}]
 
 
+ENDLESS = {"name": "endless", "group": "sales", "runs": 1, "limit": "1s"} | dict.fromkeys(
+    ("source", "lake"), "SELECT count(*) AS n FROM orders a, orders b, orders c, orders d"
+)
+
+
+def test_each_tenure_is_measured_on_both_sides(shop: Shop) -> None:
+    before = shop.meter()
+    shop.run("UPDATE orders SET total = total + 1 WHERE id = 20", "UPDATE orders SET total = total + 1 WHERE id = 21")
+    began = now()
+    with shop.ports() as ports:
+        plan = shop.plan(ports)
+        reports = (*plan.migration.reports, ReportSpec.model_validate(ENDLESS))
+        agreed = SlaSpec.model_validate({"failures": 0, "query": "10m"})
+        spec = plan.migration.model_copy(update={"reports": reports, "sla": agreed})
+        done = serve(replace(plan, migration=spec), "sales", ports, now, length=timedelta(0))
+        (reason,) = sla_reasons(replace(plan, migration=spec), ports, now())
+        assert list(sla_reasons(plan, ports, now())) == []
+    after, lasted = shop.meter(), (now() - began).total_seconds()
+    assert (reason.kind, reason.since, "1 failures on" in reason.what) == ("sla", before.began, True)
+    assert (after.changes - before.changes, after.failures) == (2, before.failures)
+    assert after.write.count - before.write.count == after.fresh.count - before.fresh.count == done.batches
+    assert 0 < after.write.slowest <= after.fresh.slowest
+    assert after.files - before.files == after.lake.requests - before.lake.requests > 0
+    assert 0 < after.seconds - before.seconds <= lasted
+    for side, was in ((after.source, before.source), (after.lake, before.lake)):
+        assert side.queries["by_status"].count - was.queries["by_status"].count == 1
+        assert (side.queries["endless"].count, side.failed) == (0, {"endless": 1})
+        assert (side.stored or 0) > 10_000
+
+
 def test_records_that_do_not_fit_are_quarantined_and_come_back_when_they_are_mended(shop: Shop) -> None:
     shop.run(
         "UPDATE orders SET payload = '{\"channel\": 7}' WHERE id = 5",
@@ -101,9 +135,11 @@ def test_nothing_changed_moves_the_position_alone(shop: Shop) -> None:
 
 
 def test_a_source_that_keeps_too_much_is_told(shop: Shop) -> None:
+    failures = shop.meter().failures
     shop.run("UPDATE orders SET payload = large(id + 1) WHERE id < 50")
     with pytest.raises(SourceError, match=r"changes.max_retained permits 1,000"):
         shop.serve(length=timedelta(seconds=1), max_retained="1KB")
+    assert shop.meter().failures == failures + 1
     assert outcomes(shop) == {"pass"}
 
 

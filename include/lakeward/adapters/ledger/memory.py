@@ -8,6 +8,7 @@ from datetime import datetime
 
 from lakeward.domain.acceptance import Acceptance
 from lakeward.domain.evidence import Outcome, Transition, Verdict
+from lakeward.domain.meters import Meter, added
 from lakeward.domain.standing import Judged, Standing
 from lakeward.ports import StepRecord
 from lakeward.ports.ledger import Kind
@@ -23,6 +24,7 @@ class MemoryLedger:
         self._transitions: list[Transition] = []
         self._acceptances: dict[str, tuple[Acceptance, ...]] = {}
         self._standing: dict[tuple[str, str, type], tuple[Standing, datetime]] = {}
+        self._meters: dict[tuple[str, str, str], dict[datetime, Meter]] = {}
 
     def record_step(self, record: StepRecord) -> None:
         """Keep a step's execution; one that began at the same instant is the same one, and is brought up to date."""
@@ -116,6 +118,26 @@ class MemoryLedger:
                 for (name, group, _), (fact, at) in self._standing.items()
                 if isinstance(fact, kind) and migration in {None, name}
             }
+
+    def record_meter(self, meter: Meter) -> None:
+        """Keep a run's meter; the same run again changes nothing."""
+        with self._lock:
+            self._meters.setdefault((meter.migration, meter.day, meter.group), {})[meter.began] = meter
+
+    def meters(self, migration: str) -> tuple[Meter, ...]:
+        """The meter of every group and day, oldest first."""
+        with self._lock:
+            return tuple(added(runs.values()) for key, runs in sorted(self._meters.items()) if key[0] == migration)
+
+    def metered(self, migration: str | None = None) -> Mapping[str, tuple[str, tuple[Meter, ...]]]:
+        """Of every migration the first day with a meter, and each group's meter of its newest day."""
+        names = sorted({name for name, _, _ in self._meters if migration in {None, name}})
+        found = {}
+        for name in names:
+            days = self.meters(name)
+            newest = {one.group: one for one in days}
+            found[name] = (days[0].day, tuple(newest[group] for group in sorted(newest)))
+        return found
 
     def close(self) -> None:
         """Nothing to close."""

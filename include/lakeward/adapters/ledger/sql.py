@@ -10,10 +10,11 @@ from sqlalchemy import URL, ColumnElement, Connection, Row, Table, and_, delete,
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lakeward.adapters.ledger.schema import open_engine, shown, told
-from lakeward.adapters.ledger.tables import acceptances, standing, steps, transitions, verdicts
+from lakeward.adapters.ledger.tables import acceptances, meters, standing, steps, transitions, verdicts
 from lakeward.domain.acceptance import Acceptance
 from lakeward.domain.evidence import Outcome, Transition, Verdict
 from lakeward.domain.identity import digest
+from lakeward.domain.meters import Meter, added
 from lakeward.domain.standing import Judged, Standing
 from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import UnreadableError
@@ -180,6 +181,43 @@ class SqlLedger:
                     UnreadableError
                 ):  # told by another version: as good as not told, until somebody tells it anew
                     found[name, group] = (from_json(kind, body), at)
+        return found
+
+    def record_meter(self, meter: Meter) -> None:
+        """Keep a run's meter, and the sum of its day's; the same run again changes nothing. Runs of earlier days are summed up then."""
+        of, place = meters.c, {"migration": meter.migration, "group_name": meter.group, "day": meter.day}
+        mine = and_(of.migration == meter.migration, of.group_name == meter.group)
+        with told(self._url, "write"), self._engine.execution_options(writes=True).begin() as connection:
+            self._put_meter(connection, place, meter.began.isoformat(), meter)
+            found = connection.execute(select(of.body).where(mine, of.day == meter.day, of.run_began != ""))
+            self._put_meter(connection, place, "", added(from_json(Meter, body) for body in found.scalars()))
+            connection.execute(delete(meters).where(mine, of.day < meter.day, of.run_began != ""))
+
+    def _put_meter(self, connection: Connection, place: Mapping[str, str], began: str, meter: Meter) -> None:
+        insert = self._insert(meters).values(**place, run_began=began, body=to_json(meter).decode())
+        key = [*place, "run_began"]
+        connection.execute(insert.on_conflict_do_update(index_elements=key, set_={"body": insert.excluded.body}))
+
+    def meters(self, migration: str) -> tuple[Meter, ...]:
+        """The meter of every group and day, oldest first."""
+        of = meters.c
+        query = select(of.body).where(of.migration == migration, of.run_began == "").order_by(of.day, of.group_name)
+        with self._reading() as connection:
+            return tuple(from_json(Meter, body) for body in connection.execute(query).scalars())
+
+    def metered(self, migration: str | None = None) -> Mapping[str, tuple[str, tuple[Meter, ...]]]:
+        """Of every migration the first day with a meter, and each group's meter of its newest day."""
+        of = meters.c
+        days = select(of.migration, of.group_name, func.min(of.day).label("first"), func.max(of.day).label("last"))
+        days_of = days.where(of.run_began == "", *_is(of.migration, migration)).group_by(of.migration, of.group_name)
+        ends = days_of.subquery()
+        same = (of.migration == ends.c.migration, of.group_name == ends.c.group_name, of.day == ends.c.last)
+        query = select(of.migration, ends.c.first, of.body).join(ends, and_(*same)).where(of.run_began == "")
+        found: dict[str, tuple[str, tuple[Meter, ...]]] = {}
+        with self._reading() as connection:
+            for name, first, body in connection.execute(query.order_by(of.migration, of.group_name)):
+                before, newest = found.get(name, (first, ()))
+                found[name] = (min(before, first), (*newest, from_json(Meter, body)))
         return found
 
     def close(self) -> None:

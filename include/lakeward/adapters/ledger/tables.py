@@ -114,3 +114,14 @@ standing = Table(
     Column("body", Text, nullable=False),
     PrimaryKeyConstraint("migration", "group_name", "kind", name="lakeward_standing_pk"),
 )
+
+meters = Table(
+    "lakeward_meters",
+    metadata,
+    Column("migration", Text, nullable=False),
+    Column("group_name", Text, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("run_began", Text, nullable=False),  # of one run; empty for the whole day, which is their sum
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("migration", "group_name", "day", "run_began", name="lakeward_meters_pk"),
+)

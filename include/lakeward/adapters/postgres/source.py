@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from psycopg.rows import TupleRow
 from lakeward.adapters.postgres.catalog import describe
 from lakeward.adapters.postgres.cut import SnapshotReader
 from lakeward.adapters.postgres.locks import lock, lock_late, lockable
-from lakeward.adapters.postgres.session import Session
+from lakeward.adapters.postgres.session import Session, milliseconds
 from lakeward.domain.facts import TablePlan
 from lakeward.domain.source_facts import SourceTable
 from lakeward.domain.sql import ident, text
@@ -37,6 +38,9 @@ SELECT now() AS at,
 FROM pg_stat_activity WHERE datname = current_database() AND backend_type NOT IN ('autovacuum worker', 'walsender')
 """
 """Now is when this statement's own transaction began: whoever begins later is later than it."""
+
+_GRACE = timedelta(seconds=30)
+"""How long a server is waited for that does not end a statement whose time is over."""
 
 _LOAD = """
 SELECT count(*) FILTER (WHERE state = 'active' AND application_name <> 'lakeward'), (SELECT max(replay_lag) FROM pg_stat_replication)
@@ -82,6 +86,16 @@ class PostgresSource:
         """Run one SELECT in a read-only transaction of its own."""
         with self.cut() as cut:
             return cut.query(statement)
+
+    def timed(self, statement: str, limit: timedelta) -> float:
+        """Seconds that one SELECT takes until its last row is fetched, read only; SourceError when they are more than the limit."""
+        with self._session.connect(limit + _GRACE) as con, self._session.errors("timing a report"):
+            con.execute(f"SET LOCAL statement_timeout = {milliseconds(limit)}".encode())
+            began = time.monotonic()
+            with con.cursor() as cursor, cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT binary)".encode()) as rows:
+                for _ in rows:
+                    pass
+            return time.monotonic() - began
 
     def horizon(self) -> Horizon:
         """The server's clock, and when the oldest transaction began that is open: also of those that have written nothing yet."""

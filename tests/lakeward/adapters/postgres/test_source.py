@@ -241,3 +241,12 @@ def test_a_snapshot_that_grows_too_old_is_given_up(lab: Lab, monkeypatch: pytest
     one = PostgresSource(from_environment("the_source"), max_snapshot_age=timedelta(seconds=1))
     with one.cut() as cut, pytest.raises(SourceError, match="max_snapshot_age"):
         cut.query("SELECT pg_sleep(20)::text AS x")
+
+
+def test_a_report_is_timed_read_only_and_within_its_limit(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = source(lab, monkeypatch, create_database(lab, "CREATE TABLE t (id int)"))
+    assert 0.05 <= one.timed("SELECT pg_sleep(0.05), 1 FROM generate_series(1, 1)", timedelta(seconds=20)) < 20
+    with pytest.raises(SourceError, match="statement timeout"):
+        one.timed("SELECT pg_sleep(30)", timedelta(seconds=0.2))
+    with pytest.raises(SourceError, match="read-only transaction"):
+        one.timed("INSERT INTO t VALUES (1) RETURNING id", timedelta(seconds=20))
