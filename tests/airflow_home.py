@@ -81,7 +81,9 @@ compaction: {mode: observe, wait: 5s, min_small_files: 2}
 """
 
 
-def write_dags(folder: Path, *migrations: str, files: tuple[str, ...] = ("lift_and_shift.py", "cutover.py")) -> Path:
+def write_dags(
+    folder: Path, *migrations: str, files: tuple[str, ...] = ("lift_and_shift.py", "cutover.py", "accept.py")
+) -> Path:
     """A folder of DAG files as in the repository, with small migrations of its own."""
     (folder / "migrations").mkdir(parents=True)
     for file in files:

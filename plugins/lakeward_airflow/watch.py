@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseNotifier
 
     from lakeward.domain.alerts import Alert
+    from lakeward.domain.meters import Spread
     from lakeward.domain.overview import Status
     from lakeward.ports import Ledger
 
@@ -43,6 +44,7 @@ def watch(migration: str, ledger: Ledger) -> None:
         status = tell_alerts(ledger, migration, datetime.now(UTC), _send)
         if status:
             _measure(status)
+            _measure_meters(status)
     except Exception:
         log.warning("Nobody could be told how %s stands; the next task tries again.", migration, exc_info=True)
 
@@ -81,7 +83,39 @@ def _measure(status: Status) -> None:
         _gauge("lakeward.closed_periods_wanted", streak.wanted, name, tags)
 
 
-def _gauge(name: str, value: int, migration: str, more: dict[str, str] | None = None) -> None:
+def _measure_meters(status: Status) -> None:
+    """What the newest day's meters say; a quantile without times is left out."""
+    from lakeward.domain.costs import day_costs, double_days
+
+    card, at = status.card, datetime.now(UTC)
+    name = card.migration
+    if status.fresh_at:
+        _gauge("lakeward.lag_seconds", round(max((at - status.fresh_at).total_seconds(), 0)), name)
+    if status.first_day:
+        _gauge("lakeward.double_days", double_days(status.first_day, at, card.zone), name)
+    for meter in status.metered:
+        tags = {"group": meter.group}
+        _gauge("lakeward.failures", meter.failures + sum(meter.lake.failed.values()), name, tags)
+        _gauge("lakeward.retained_bytes", meter.retained, name, tags)
+        _gauge("lakeward.written_bytes", meter.bytes, name, tags)
+        _gauge("lakeward.written_files", meter.files, name, tags)
+        for what, times in (("freshness", meter.fresh), ("write", meter.write)):
+            _quantiles(f"lakeward.{what}_seconds", times, name, tags)
+        for side, of in (("source", meter.source), ("lake", meter.lake)):
+            for report, times in of.queries.items():
+                _quantiles("lakeward.report_seconds", times, name, tags | {"side": side, "report": report})
+    for spent in day_costs(status.metered, card.costs, at, card.zone)[-1:] if card.costs else ():
+        for side in ("source", "lake"):
+            _gauge("lakeward.cost_today", float(round(getattr(spent, side), 4)), name, {"side": side})
+
+
+def _quantiles(metric: str, times: Spread, migration: str, tags: dict[str, str]) -> None:
+    for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
+        if (found := times.quantile(share)) is not None:
+            _gauge(metric, round(found, 4), migration, tags | {"quantile": name})
+
+
+def _gauge(name: str, value: float, migration: str, more: dict[str, str] | None = None) -> None:
     """A gauge with tags, and where Airflow still gives names with everything in them, one such."""
     tags = {"migration": migration} | (more or {})
     stats.gauge(name, value, tags=tags)

@@ -137,6 +137,13 @@ def test_the_cutover_form_offers_the_migrations_and_is_a_dry_run(sample: dict) -
     }
 
 
+def test_the_form_to_accept_a_difference_offers_the_migrations_and_is_a_dry_run(sample: dict) -> None:
+    accept = sample["dags"]["accept"]
+    assert "retail.yaml" in accept["params"]["migration"]["enum"]
+    assert accept["params"]["rule"]["enum"] == ["kpi", "rows", "counts"]
+    assert accept["tasks"] == {"accept": []}
+
+
 def test_a_bad_file_shows_with_its_error_and_hides_no_other(tmp_path: Path) -> None:
     dags = write_dags(tmp_path / "dags", "good")
     (dags / "migrations" / "no yaml.yaml").write_text("groups: [")
@@ -145,6 +152,7 @@ def test_a_bad_file_shows_with_its_error_and_hides_no_other(tmp_path: Path) -> N
     found = parse(dags)
     assert found["errors"] == {}
     assert set(found["dags"]) == {
+        "accept",
         "cutover",
         "lift_and_shift__good",
         "invalid__no_yaml",
@@ -159,4 +167,4 @@ def test_a_bad_file_shows_with_its_error_and_hides_no_other(tmp_path: Path) -> N
 
 
 def test_without_any_file_there_is_still_the_cutover_form(tmp_path: Path) -> None:
-    assert set(parse(write_dags(tmp_path / "dags"))["dags"]) == {"cutover"}
+    assert set(parse(write_dags(tmp_path / "dags"))["dags"]) == {"cutover", "accept"}

@@ -70,6 +70,7 @@ def known(anonymous: httpx.Client, live: Live) -> httpx.Client:
         f"/lakeward/m/small/check/sales/{CUT}/kpi/revenue",
         "/lakeward/m/small/verify",
         "/lakeward/m/small/act/cut_over",
+        "/lakeward/m/small/accept/sales/kpi/revenue",
         "/lakeward/static/style.css",
         "/lakeward/static/page.js",
         "/lakeward/docs",

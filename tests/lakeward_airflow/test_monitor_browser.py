@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -23,10 +23,11 @@ from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, exp
 from airflow_home import Live
 from lakeward.adapters.ledger import SqlLedger
 from lakeward.domain.decision import Decision, GateDecision, Reason, Streak
-from lakeward.domain.evidence import Finding, Outcome, State, Transition, Verdict
+from lakeward.domain.evidence import Finding, Outcome, Pointer, State, Transition, Verdict
+from lakeward.domain.meters import Meter, Side, spread
 from lakeward.domain.standing import Aside, Card, Decided, GroupCard, KpiCard, Sample, SetAside
 from lakeward.ports import StepRecord
-from lakeward.spec.models import LandingSpec
+from lakeward.spec.models import CostsSpec, LandingSpec, SlaSpec
 
 pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -129,7 +130,15 @@ def test_each_dag_has_a_tab(see: Open) -> None:
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 480), ("dark", 1400)])
 def test_no_page_has_a_serious_fault_for_who_uses_a_screen_reader(see: Open, theme: str, width: int) -> None:
-    for path in ("", "m/held", "m/small?grain=week", "m/held/act/repair", "m/held/verify", "dag/cutover"):
+    for path in (
+        "",
+        "m/held",
+        "m/small?grain=week",
+        "m/held/act/repair",
+        "m/held/accept/sales/kpi/revenue",
+        "m/held/verify",
+        "dag/cutover",
+    ):
         page = see(f"/lakeward/{path}", "admin", theme, {"width": width, "height": 900})
         assert page.evaluate("document.documentElement.dataset.theme") == theme
         assert serious(page) == [], path
@@ -219,10 +228,100 @@ def hostile(told: Live) -> Iterator[str]:
     ledger.record_step(StepRecord("hostile", evil, evil, evil, "failed", at, 1.0, 1, evil))
     ledger.close()
     yield evil
+    forget(told, "hostile")
+
+
+def forget(told: Live, migration: str) -> None:
+    """Other tests know what there is."""
     with closing(sqlite3.connect(told.home / "ledger.db", timeout=30)) as connection:
-        for table in ("standing", "verdicts", "transitions", "steps"):
-            connection.execute(f"DELETE FROM lakeward_{table} WHERE migration = 'hostile'")
+        for table in ("standing", "verdicts", "transitions", "steps", "meters"):
+            connection.execute(f"DELETE FROM lakeward_{table} WHERE migration = ?", (migration,))
         connection.commit()
+
+
+@pytest.fixture
+def followed(told: Live) -> Iterator[str]:
+    """A strangler fig after some days of dual run, slower than was agreed."""
+    ledger, now = SqlLedger(f"sqlite:///{told.home / 'ledger.db'}"), datetime.now(UTC)
+    costs = CostsSpec.model_validate({"source": {"licence": 85}, "lake": {"licence": 12, "storage": 0.1}})
+    sla = SlaSpec.model_validate({"freshness": "5s", "query": "10s"})
+    groups, kpis = (GroupCard("sales", ("orders",)),), (KpiCard("k", "sales", "K", "count()", "count", ("day",), ()),)
+    card = Card("followed", "f.yaml", "strangler_fig", "", "x", "UTC", LandingSpec(path="/nowhere"), groups, kpis)
+    reports = {"by_day": "Revenue by day"}
+    ledger.record_standing(
+        "followed", "", replace(card, costs=costs, sla=sla, reports=reports, max_retained=10**9), now
+    )
+    pointer = Pointer("followed", "sales", State.LEGACY, 1, "c" * 16, {}, "", now, "", "", position=7, fresh_at=now)
+    ledger.record_standing("followed", "sales", pointer, now)
+    for days in range(5):
+        at = now - timedelta(days=4 - days)
+        source = Side({"by_day": spread([2, 2.5, 3])}, {}, 80 * 10**9, 100)
+        lake = Side({"by_day": spread([0.2, 0.3, 0.4])}, {"by_day": days // 4}, (10 + days) * 10**9, 40)
+        more = {"fresh": spread([4 + days, 5 + days]), "write": spread([1, 2]), "source": source, "lake": lake}
+        meter = Meter("followed", "sales", at.date().isoformat(), at, 60, 2, 10, 12, 3_000, 40, **more)
+        ledger.record_meter(meter)
+    ledger.close()
+    yield "followed"
+    forget(told, "followed")
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 480)])
+def test_both_systems_are_seen_over_time(see: Open, followed: str, theme: str, width: int) -> None:
+    page = see("/lakeward/", "viewer", theme, {"width": width, "height": 900})
+    row = page.locator("tbody tr:has(a:text-is('followed'))")
+    expect(row).to_contain_text("double cost for 5 days")
+    expect(row).to_contain_text("not as agreed")
+    expect(row).to_contain_text("1 of 1 group loaded and followed")
+    page.get_by_role("link", name="followed", exact=True).click()
+    meters = page.get_by_role("region", name="Both systems over time")
+    expect(meters).to_contain_text(re.compile(r"freshness on [-\d]+: p95 is 9\.00 s; 5s are agreed"))
+    times = meters.locator("tbody tr:has-text('Revenue by day')")
+    assert times.nth(1).locator("td").all_text_contents()[2:] == ["400 ms", "400 ms", "400 ms", "3", "1"]
+    assert times.nth(0).locator("td").all_text_contents()[0] == "source"
+    names = [plot.get_attribute("aria-label") or "" for plot in meters.get_by_role("img").all()]
+    assert [name.split(":")[0] for name in names] == [
+        *("Freshness, p95", "Write latency, p95", "Revenue by day, p95", "Cost by day"),
+    ]
+    assert "source 3 s, lake 0.4 s" in names[2]
+    expect(page.get_by_text(re.compile(r"source 3\d\d\.\d\d EUR, lake"))).to_be_visible()
+    expect(meters).to_contain_text("1.0 GB are permitted")
+    assert serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    if width == SIZE["width"]:
+        picture(page, "monitor-meters", full=True)
+
+
+def test_a_known_difference_is_accepted_through_the_form_of_a_dag(see: Open, told: Live) -> None:
+    told.api.wait_for_dag("accept")
+    page = see("/lakeward/m/held", "viewer")
+    page.locator("#checks ~ * a", has_text="kpi revenue").first.click()
+    expect(page.locator(".button.shut", has_text="Accept")).to_have_attribute(
+        "title", "You may not trigger the DAG accept."
+    )
+    check = urlsplit(page.url).path
+    page.goto(f"{told.url}/lakeward/m/held/accept/sales/kpi/revenue")
+    expect(page.get_by_role("button", name="Trigger")).to_have_count(0)
+    page = see(check, "op")
+    page.get_by_role("link", name="Accept by name").click()
+    for label, text in (("Owner", "finance"), ("Why", "known since 2024"), ("Until", "2099-12-31")):
+        page.get_by_label(label).fill(text)
+    expect(page.get_by_role("checkbox", name="Dry run")).to_be_checked()
+    assert serious(page) == []
+    page.get_by_role("button", name="Trigger").click()
+    page.wait_for_url(re.compile(r"/dags/accept/runs/[^/]+"))
+    run = urlsplit(page.url).path.split("/")[4]
+    found = told.api.request("GET", f"dags/accept/dagRuns/{run}")
+    assert found["triggering_user_name"] == "op"
+    said = {"owner": "finance", "why": "known since 2024", "expires": "2099-12-31", "amount": "", "dry_run": True}
+    assert found["conf"] == {"migration": "held.yaml", "rule": "kpi", "subject": "revenue", "group": "sales"} | said
+    until = time.monotonic() + 300
+    while (state := told.api.run_state("accept", run)) not in {"success", "failed"}:
+        assert time.monotonic() < until, state
+        time.sleep(0.5)
+    (task,) = told.api.tasks("accept", run)
+    log = told.api.log("accept", run, task)
+    assert state == "success", log
+    assert "Nothing was written" in log
 
 
 def test_nothing_that_comes_from_data_is_run(see: Open, hostile: str) -> None:
@@ -275,6 +374,7 @@ def test_every_link_stays_below_a_path_prefix(told: Live) -> None:
             "/lakeward/m/held",
             "/lakeward/dag/lift_and_shift__held",
             "/lakeward/m/held/act/repair",
+            "/lakeward/m/held/accept/sales/kpi/revenue",
         ):
             links = re.findall(r'(?:href|src|data-trigger|data-done)="([^"]*)"', client.get(path).text)
             assert links

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import re
+import socketserver
+import threading
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_string
+from pathlib import Path
 
 import pytest
 from airflow.configuration import conf
+from airflow.sdk.execution_time.context import set_current_context
 from airflow.sdk.observability import stats
 
 import airflow_home  # noqa: F401 - before Airflow
 from lakeward.adapters.ledger import MemoryLedger
+from lakeward.domain.costs import day_of
 from lakeward.domain.decision import Decision, GateDecision, Streak
-from lakeward.domain.evidence import Outcome, Verdict
+from lakeward.domain.evidence import Outcome, Pointer, State, Verdict
+from lakeward.domain.meters import Meter, Side, spread
 from lakeward.domain.standing import Card, Decided, GroupCard
 from lakeward.ports import StepRecord
-from lakeward.spec.models import LandingSpec
+from lakeward.spec.models import CostsSpec, LandingSpec, SlaSpec
 from lakeward_airflow.links import mounted
 from lakeward_airflow.watch import page_url, watch
 
@@ -96,3 +106,105 @@ def test_links_are_below_airflows_base_url(base: str, prefix: str, monkeypatch: 
     assert conf.get("api", "base_url") == base
     assert mounted() == f"{prefix}/lakeward"
     assert page_url("retail") == f"{base.rstrip('/')}/plugin/migrations{prefix}/lakeward/m/retail"
+
+
+class Letters(socketserver.ThreadingTCPServer):
+    """A mail server that keeps what it is sent."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Mailman)
+        self.letters: list[str] = []
+
+
+class Mailman(socketserver.StreamRequestHandler):
+    """As much of SMTP as a letter needs."""
+
+    server: Letters
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        while line := self.rfile.readline().strip().upper():
+            if line == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                lines = list(iter(self.rfile.readline, b".\r\n"))
+                self.server.letters.append(b"".join(lines).decode())
+            self.wfile.write(b"221 bye\r\n" if line == b"QUIT" else b"250 ok\r\n")
+
+
+@pytest.fixture
+def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Letters]:
+    """Airflow's own notifier for mail, configured as somebody would, and the server that it sends to."""
+    with Letters() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (tmp_path / "mail_alerts.py").write_text(
+            "from airflow.providers.smtp.notifications.smtp import SmtpNotifier\n"
+            "SUBJECT = '{{ alert.migration }}: {{ alert.kind }}'\n"
+            "TEXT = '{{ alert.what }} {{ alert.todo }} {{ alert_url }}'\n"
+            "NOTIFIERS = [SmtpNotifier(to='oncall@example.com', from_email='lake@example.com', subject=SUBJECT, html_content=TEXT)]\n"
+        )
+        monkeypatch.syspath_prepend(str(tmp_path))
+        extra = '{"disable_tls": true, "disable_ssl": true}'
+        connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": server.server_address[1], "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW__LAKEWARD__NOTIFIERS", "mail_alerts.NOTIFIERS")
+        yield server
+        server.shutdown()
+
+
+def test_a_broken_agreement_is_mailed_once_a_day_whatever_its_figures_are(
+    backend: Backend, ledger: MemoryLedger, mail: Letters
+) -> None:
+    now = datetime.now(UTC)
+    card = ledger.standing(Card, "retail")["retail", ""][0]
+    agreed = replace(card, sla=SlaSpec.model_validate({"freshness": "5s"}), max_retained=1_000)
+    ledger.record_standing("retail", "", agreed, AT + timedelta(seconds=1))
+    for seconds in (9, 11):
+        meter = Meter("retail", "sales", day_of(now, "UTC"), now + timedelta(seconds=seconds), fresh=spread([seconds]))
+        ledger.record_meter(replace(meter, retained=600))
+        with set_current_context({}):
+            watch("retail", ledger)
+    broken, growing = (message_from_string(letter) for letter in mail.letters)
+    assert (broken["Subject"], broken["To"]) == ("retail: sla broken", "oncall@example.com")
+    text = "".join(str(part.get_payload(decode=True)) for part in broken.walk() if not part.is_multipart())
+    assert "p95 is 9.00 s; 5s are agreed" in text
+    assert "/plugin/migrations/lakeward/m/retail" in text
+    assert growing["Subject"] == "retail: slot growing"
+    assert backend.gauges["lakeward.retained_bytes"] == (600, {"migration": "retail", "group": "sales"})
+
+
+def test_the_sample_dashboard_shows_only_what_is_sent_and_documented(
+    backend: Backend, ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    card = ledger.standing(Card, "retail")["retail", ""][0]
+    prices = CostsSpec.model_validate({"source": {"licence": 10}})
+    ledger.record_standing("retail", "", replace(card, costs=prices), AT + timedelta(seconds=1))
+    followed = Pointer("retail", "sales", State.LEGACY, 1, "c", {}, "", AT, "", "", position=1, fresh_at=AT)
+    ledger.record_standing("retail", "sales", followed, AT)
+    times = spread([0.5])
+    side = Side({"daily": times})
+    ledger.record_meter(
+        Meter("retail", "sales", day_of(now, "UTC"), now, write=times, fresh=times, source=side, lake=side)
+    )
+    for n, outcome in enumerate((Outcome.FAIL, Outcome.ERROR)):
+        ledger.record_verdict(Verdict("kpi", f"w{n}", "retail", "sales", "c", outcome, "h", "", 1, 1, decided_at=AT))
+    monkeypatch.setattr("lakeward_airflow.watch._send", lambda _: None)
+    monkeypatch.setenv("AIRFLOW__METRICS__LEGACY_NAMES_ON", "False")
+    watch("retail", ledger)
+    sent = {name.replace(".", "_") for name in backend.gauges}
+    docs = Path(__file__).parents[2] / "docs"
+    board = json.loads((docs / "grafana-dashboard.json").read_text())
+    queries = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    shown = {name for query in queries for name in re.findall(r"lakeward_[a-z_]+", query)}
+    assert shown - sent == set()
+    assert sent - shown == set()
+    documented = (docs / "monitoring.md").read_text()
+    assert [
+        name
+        for name in backend.gauges
+        if f"`{name}`" not in documented and f"`.{name.split('.')[-1]}`" not in documented
+    ] == []
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])

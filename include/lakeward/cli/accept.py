@@ -85,7 +85,7 @@ def accept(
         if [bool(kpi), bool(rows), bool(counts)].count(True) != 1:
             raise SpecError("Name what is accepted: --kpi NAME, --rows TABLE or --counts TABLE.", todo="One of them.")
         _require({"--owner": owner, "--reason": reason, "--expires": str(expires or "")})
-        plan, group = _plan(loaded, ports, kpi, rows or counts, group)
+        plan, group = published_plan(loaded, ports, kpi, rows or counts, group)
         wanted = Acceptance(
             migration=name,
             group=group,
@@ -103,7 +103,7 @@ def accept(
             column=column,
             amount=_amount(amount),
         )
-        _accept(plan, wanted, ports, confirm=confirm)
+        accept_differences(plan, wanted, ports, confirm=confirm)
 
 
 def _require(given: dict[str, str | None]) -> None:
@@ -124,7 +124,7 @@ def _amount(word: str) -> str:
     return word
 
 
-def _plan(loaded: LoadedMigration, ports: Ports, kpi: str, rows: str, group: str) -> tuple[Plan, str]:
+def published_plan(loaded: LoadedMigration, ports: Ports, kpi: str, rows: str, group: str) -> tuple[Plan, str]:
     """The published plan and group of the rule that is meant."""
     from lakeward.cli.session import check_names
     from lakeward.spec.problems import meant
@@ -144,7 +144,8 @@ def _plan(loaded: LoadedMigration, ports: Ports, kpi: str, rows: str, group: str
     raise SpecError(f"No published group has a table {table_name!r}.", todo=todo)
 
 
-def _accept(plan: Plan, wanted: Acceptance, ports: Ports, *, confirm: bool) -> None:
+def accept_differences(plan: Plan, wanted: Acceptance, ports: Ports, *, confirm: bool) -> None:
+    """Show what would be covered, and with ``confirm`` keep it."""
     from lakeward.cli.scope import misnamed
     from lakeward.steps.accept import keep_acceptance, propose
     from lakeward.steps.compare import compare

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 def run_strangler(loaded: LoadedMigration, spec: StranglerFig, ports: Ports, groups: list[str], *, new: bool) -> None:
     """Load what is not loaded yet, serve a tenure of the rest, and put what was compared to the gate; exits 3 when that is held."""
     from lakeward.steps.plan import make_plan
+    from lakeward.steps.stock import tell_card
 
     plans = {name: None if new else _loaded(loaded, name, ports) for name in groups}
     equal = True
     if any(plan is None for plan in plans.values()):
         with progressing() as progress:
             fresh = make_plan(loaded, ports, open_run(ports.store, loaded, new=new), now(), progress)
+        tell_card(fresh, Path(loaded.path).name, ports.ledger)
         note(f"run {fresh.run_key} of {spec.migration}: initial load")
     for name, plan in plans.items():
         if plan is None:

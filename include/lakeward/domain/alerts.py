@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from lakeward.domain.costs import breaches
 from lakeward.domain.evidence import Outcome
 from lakeward.domain.identity import digest
 from lakeward.domain.overview import Need, Status
@@ -18,26 +20,44 @@ _KINDS = {
     Need.APPROVE: "approval wanted",
 }
 _NAMED = 5
+_GROWN = 0.5
+"""Share of the permitted log from which on somebody is told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One thing to be told: of which migration, what, and what to do about it."""
+    """One thing to be told: of which migration, what, and what to do about it. ``about`` tells it from others, when ``what`` has figures that move."""
 
     migration: str
     kind: str
     what: str
     todo: str
+    about: str = ""
 
     @property
     def key(self) -> str:
         """The same for the same thing, whenever it is seen."""
-        return digest("alert", self.migration, self.kind, self.what, length=16)
+        return digest("alert", self.migration, self.kind, self.about or self.what, length=16)
 
 
-def alerts_of(status: Status, judged: Sequence[Judged]) -> tuple[Alert, ...]:
+def alerts_of(status: Status, judged: Sequence[Judged], at: datetime) -> tuple[Alert, ...]:
     """Everything that somebody should know of a migration as it stands."""
-    return tuple(_alerts(status, judged))
+    return (*_alerts(status, judged), *_measured(status, at))
+
+
+def _measured(status: Status, at: datetime) -> Iterator[Alert]:
+    """What the newest meters tell: the agreement is broken, or the source keeps more and more log."""
+    card = status.card
+    if not status.metered:
+        return
+    for one in breaches(card.sla, card.costs, status.metered, at, card.zone):
+        todo = "See the meters on the migration's page, and its newest tasks: docs/meters.md."
+        yield Alert(card.migration, "sla broken", one.told, todo, one.about)
+    for meter in status.metered:
+        if card.max_retained and meter.retained > card.max_retained * _GROWN:
+            what = f"{meter.group}: the source keeps {meter.retained / 1e6:,.0f} MB of its log for the slot; {card.max_retained / 1e6:,.0f} are permitted"
+            todo = "Run more often or longer, and look for old transactions at the source: docs/dual-write.md."
+            yield Alert(card.migration, "slot growing", what, todo, f"slot of {meter.group}")
 
 
 def _alerts(status: Status, judged: Sequence[Judged]) -> Iterator[Alert]:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from lakeward.domain.meters import Meter, Side, Spread, by_day
 from lakeward.spec.meters import CostsSpec, PriceSpec, SlaSpec
+from lakeward.spec.scalars import Span
 
 _DAY = timedelta(days=1)
 _CENT = Decimal("0.01")
@@ -71,49 +72,65 @@ def _cost(price: PriceSpec, seconds: Decimal, stored: int, requests: int, share:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """What of the agreement does not hold: what it is about, in words with figures, and since when."""
+
+    about: str
+    told: str
+    since: datetime | None = None
+
+
 def breaches(
     sla: SlaSpec | None, costs: CostsSpec | None, meters: Iterable[Meter], at: datetime, zone: str
-) -> Iterator[tuple[str, datetime | None]]:
-    """What of the agreement does not hold, in words, and since when; nothing measured is a breach, for it proves nothing."""
+) -> Iterator[Breach]:
+    """What of the agreement does not hold on the newest day; nothing measured is a breach, for it proves nothing."""
     if sla is None:
         return
     found = list(meters)
     days = by_day(found)
     if not days:
-        yield "the agreement (`sla`) can't be looked at: no increment was measured yet", None
+        yield Breach("nothing", "the agreement (`sla`) can't be looked at: no increment was measured yet")
         return
-    newest = max(days)
-    last = max(one.began + timedelta(seconds=one.seconds) for one in found if one.day == newest)
+    one = days[max(days)]
+    last = max(m.began + timedelta(seconds=m.seconds) for m in found if m.day == one.day)
     if at - last > sla.silence.delta:
-        yield f"no increment since {last:%Y-%m-%d %H:%M:%SZ}; `sla.silence` is {sla.silence}", last
-    one = days[newest]
-    for what, times, limit in (("freshness", one.fresh, sla.freshness), ("write latency", one.write, sla.write)):
-        if limit and (told := _slow(times, limit.delta.total_seconds(), str(limit))):
-            yield f"{what} on {newest}: {told}", one.began
-    yield from ((told, one.began) for told in _queries(sla, one, newest))
-    failed = one.failures + sum(one.lake.failed.values())
-    if sla.failures is not None and failed > sla.failures:
-        yield f"{failed} failures on {newest}; {sla.failures} are agreed", one.began
+        yield Breach("silence", f"no increment since {last:%Y-%m-%d %H:%M:%SZ}; `sla.silence` is {sla.silence}", last)
+    for about, told in (*_latencies(sla, one), *_queries(sla, one), *_failures(sla, one)):
+        yield Breach(f"{about} on {one.day}", f"{about} on {one.day}: {told}", one.began)
     if sla.cost is not None:
         if costs is None:
-            yield "`sla.cost` can't be looked at: there is no price book (`costs`)", None
+            yield Breach("cost", "`sla.cost` can't be looked at: there is no price book (`costs`)")
         elif (spent := day_costs(found, costs, at, zone)[-1].lake) > sla.cost:
-            yield f"the lake cost {money(spent, costs)} today; {money(sla.cost, costs)} are agreed", one.began
+            told = f"the lake cost {money(spent, costs)} today; {money(sla.cost, costs)} are agreed"
+            yield Breach(f"cost on {day_of(at, zone)}", told, one.began)
 
 
-def _queries(sla: SlaSpec, one: Meter, day: str) -> Iterator[str]:
-    for name in sorted({*one.lake.queries, *one.lake.failed}):
-        lake, source = one.lake.queries.get(name, Spread()), one.source.queries.get(name, Spread())
-        if sla.query and (told := _slow(lake, sla.query.delta.total_seconds(), str(sla.query))):
-            yield f"report {name} on {day}: {told}"
-        there, here = source.quantile(0.95), lake.quantile(0.95)
+def _latencies(sla: SlaSpec, one: Meter) -> Iterator[tuple[str, str]]:
+    for about, times, limit in (("freshness", one.fresh, sla.freshness), ("write latency", one.write, sla.write)):
+        if limit and (told := _slow(times, limit)):
+            yield about, told
+
+
+def _queries(sla: SlaSpec, one: Meter) -> Iterator[tuple[str, str]]:
+    for name, lake in sorted(one.lake.queries.items()):
+        if sla.query and (told := _slow(lake, sla.query)):
+            yield f"report {name}", told
+        there, here = one.source.queries.get(name, Spread()).quantile(0.95), lake.quantile(0.95)
         if sla.query_ratio is not None and there and here and Decimal(str(here / there)) > sla.query_ratio:
-            yield f"report {name} on {day}: p95 is {here / there:.1f} times that of the source; {sla.query_ratio} are agreed"
+            told = f"p95 is {here / there:.1f} times that of the source; {sla.query_ratio} are agreed"
+            yield f"report {name} beside the source", told
 
 
-def _slow(times: Spread, limit: float, told: str) -> str:
+def _failures(sla: SlaSpec, one: Meter) -> Iterator[tuple[str, str]]:
+    failed = one.failures + sum(one.lake.failed.values())
+    if sla.failures is not None and failed > sla.failures:
+        yield "failures", f"{failed}; {sla.failures} are agreed"
+
+
+def _slow(times: Spread, limit: Span) -> str:
     p95 = times.quantile(0.95)
-    return f"p95 is {p95:.2f} s; {told} are agreed" if p95 is not None and p95 > limit else ""
+    return f"p95 is {p95:.2f} s; {limit} are agreed" if p95 is not None and p95 > limit.delta.total_seconds() else ""
 
 
 def money(amount: Decimal, costs: CostsSpec) -> str:

@@ -10,6 +10,7 @@ from enum import IntEnum
 
 from lakeward.domain.decision import Decision, Reason, Streak
 from lakeward.domain.evidence import UNSWITCHED, Outcome, Pointer, State
+from lakeward.domain.meters import Meter
 from lakeward.domain.progress import GroupProgress
 from lakeward.domain.standing import Card, Decided, Judged
 from lakeward.domain.words import counted
@@ -55,7 +56,9 @@ class Progress:
 class Status:
     """One migration. ``why`` is the first thing that speaks against it and ``todo`` what to do; ``gate`` is told in a few words.
 
-    ``lake_since``: when the first group was cut over, from when on both systems are paid for.
+    ``lake_since``: when the first group was cut over. ``first_day``: of the first increment that was measured, from when on both
+    systems are paid for; ``metered`` are the groups' meters of their newest day. ``fresh_at``: what was committed at the source until
+    then, readers of all groups see; of a migration that follows its source.
     """
 
     card: Card
@@ -74,6 +77,9 @@ class Status:
     at: datetime | None
     decision: Decision | None
     evidence_hash: str
+    first_day: str = ""
+    metered: tuple[Meter, ...] = ()
+    fresh_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ class Facts:
     steps: Sequence[Step]
     run_key: str
     judged: Sequence[Judged]
+    first_day: str = ""
+    metered: tuple[Meter, ...] = ()
 
 
 def status_of(facts: Facts) -> Status:
@@ -114,6 +122,9 @@ def status_of(facts: Facts) -> Status:
         at=max(times, default=None),
         decision=min((one.decision.decision for one in decided), key=_ORDER.index, default=None),
         evidence_hash=next((one.decision.evidence_hash for one in decided), ""),
+        first_day=facts.first_day,
+        metered=facts.metered,
+        fresh_at=_fresh_at(facts.pointers.values()),
     )
 
 
@@ -138,6 +149,12 @@ def _newest(facts: Facts) -> list[Decided]:
 def _state(pointers: Iterable[Pointer]) -> str:
     found = sorted({pointer.state for pointer in pointers}, key=list(State).index)
     return " and ".join(state.value for state in found) or "not published"
+
+
+def _fresh_at(pointers: Iterable[Pointer]) -> datetime | None:
+    found = [one.fresh_at or (one.caught.mark.at if one.caught else None) for one in pointers]
+    known = [at for at in found if at]
+    return min(known) if known and len(known) == len(found) else None
 
 
 def _need(facts: Facts, decided: Sequence[Decided], reasons: Sequence[Reason]) -> tuple[Need, str, str]:
@@ -196,6 +213,10 @@ def _progress(facts: Facts) -> Progress:
         return Progress(
             done, done + left + len(unknown), f"{done} of {counted(done + left, 'window')}, {rows:,} rows{more}"
         )
+    if facts.card.pattern == "strangler_fig" and facts.pointers:
+        followed = [pointer for pointer in facts.pointers.values() if pointer.position]
+        told = f"{len(followed)} of {counted(len(facts.card.groups), 'group')} loaded and followed"
+        return Progress(len(followed), len(facts.card.groups), told)
     total = len(facts.card.groups) * len(STEPS) + 1
     done = sum(step.outcome == "done" for step in facts.steps if step.step in STEPS or step.step == "gate")
     if any(pointer.state not in UNSWITCHED for pointer in facts.pointers.values()):

@@ -13,6 +13,7 @@ _LABELS = 8
 EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 """Room for every figure: sums and differences of 38 digits are exact in it."""
 _TENTH = Decimal("0.1")
+_THOUSANDTH = Decimal("0.001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,31 @@ class Point:
 
 def plot(points: Sequence[Point], title: str) -> str:
     """The SVG: the source as a broad line, the lake as a thin one with dots, differences marked; empty without two periods."""
+    wrong = sum(p.differs for p in points)
+    return _drawn(
+        points,
+        title,
+        f"{wrong} differ between source and lake, marked by triangles" if wrong else "source and lake are equal in all",
+    )
+
+
+def trend(points: Sequence[Point], title: str, unit: str) -> str:
+    """The same of meters of both systems, which need not be equal; the newest figures are told in words."""
+    told = [
+        f"{side} {value.quantize(_THOUSANDTH, context=EXACT).normalize(EXACT):f} {unit}"
+        for side in ("source", "lake")
+        if points and (value := getattr(points[-1], side)) is not None
+    ]
+    return _drawn(points, title, f"in the newest: {', '.join(told) or 'nothing'}")
+
+
+def _drawn(points: Sequence[Point], title: str, said: str) -> str:
     values = [value for p in points for value in (p.source, p.lake) if value is not None]
     if len(points) < 2 or not values:
         return ""
     ticks = _ticks(min(*values, Decimal(0)), max(*values, Decimal(0)))
     scale = _Scale(ticks[0], ticks[-1], len(points))
-    wrong = sum(p.differs for p in points)
-    told = f"{len(points)} periods from {points[0].period} to {points[-1].period}; " + (
-        f"{wrong} differ between source and lake, marked by triangles" if wrong else "source and lake are equal in all"
-    )
+    told = f"{len(points)} periods from {points[0].period} to {points[-1].period}; {said}"
     parts = [
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(f"{title}: {told}")}">',
         *_axes(scale, ticks, points),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from lakeward.domain.compaction import CompactionReport
@@ -11,7 +11,7 @@ from lakeward.domain.decision import GateDecision
 from lakeward.domain.evidence import Outcome, Pointer
 from lakeward.domain.facts import Plan
 from lakeward.domain.progress import GroupProgress
-from lakeward.spec.models import KpiSpec, LandingSpec, Phased
+from lakeward.spec.models import CostsSpec, Followed, KpiSpec, LandingSpec, Metered, Phased, SlaSpec
 from lakeward.spec.wave_checks import waves_of
 
 
@@ -40,7 +40,10 @@ class KpiCard:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a migration is, as its newest plan froze it, the name of its file, and where its evidence lies."""
+    """What a migration is, as its newest plan froze it, the name of its file, and where its evidence lies.
+
+    ``reports``: titles of report queries, by name; ``max_retained``: bytes of log that the source may keep for a slot.
+    """
 
     migration: str
     file: str
@@ -51,6 +54,10 @@ class Card:
     landing: LandingSpec
     groups: tuple[GroupCard, ...]
     kpis: tuple[KpiCard, ...]
+    costs: CostsSpec | None = None
+    sla: SlaSpec | None = None
+    reports: dict[str, str] = field(default_factory=dict)
+    max_retained: int = 0
 
     @property
     def dag_id(self) -> str:
@@ -130,6 +137,10 @@ def card_of(plan: Plan, file: str) -> Card:
         landing=spec.landing,
         groups=tuple(_groups(plan)),
         kpis=tuple(_kpi(one, plan) for one in spec.kpis),
+        costs=spec.costs if isinstance(spec, Metered) else None,
+        sla=spec.sla if isinstance(spec, Metered) else None,
+        reports={one.name: one.title or one.name for one in spec.reports} if isinstance(spec, Metered) else {},
+        max_retained=spec.changes.max_retained.bytes if isinstance(spec, Followed) else 0,
     )
 
 

@@ -80,8 +80,8 @@ class Ledger(Protocol):
     def record_meter(self, meter: Meter) -> None:
         """Keep a run's meter, by when it began; the same run again changes nothing."""
 
-    def meters(self, migration: str) -> tuple[Meter, ...]:
-        """The meter of every group and day, oldest first."""
+    def meters(self, migration: str, *, runs: bool = False) -> tuple[Meter, ...]:
+        """The meter of every group and day, oldest first; or of the runs of its newest day."""
 
     def metered(self, migration: str | None = None) -> Mapping[str, tuple[str, tuple[Meter, ...]]]:
         """Of every migration the first day with a meter, and each group's meter of its newest day."""

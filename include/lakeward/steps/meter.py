@@ -86,9 +86,9 @@ def sla_reasons(plan: Plan, ports: Ports, at: datetime) -> Iterator[Reason]:
     if not isinstance(spec, Metered) or spec.sla is None:
         return
     meters = ports.ledger.meters(spec.migration)
-    for told, since in breaches(spec.sla, spec.costs, meters, at, spec.calendar.time_zone):
+    for one in breaches(spec.sla, spec.costs, meters, at, spec.calendar.time_zone):
         todo = "Mend what is slow or fails, and let a day be measured anew; `sla` in the migration file says what is agreed."
-        yield Reason(f"SLA: {told}", kind="sla", since=since, todo=todo)
+        yield Reason(f"SLA: {one.told}", kind="sla", since=one.since, todo=todo)
 
 
 def _meter(

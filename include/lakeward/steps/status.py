@@ -35,7 +35,7 @@ def tell_alerts(ledger: Ledger, migration: str, at: datetime, send: Callable[[Al
         status = status_of(facts)
         told = ledger.standing(Alerted, migration).get((migration, ""))
         known = set(told[0].keys) if told else set()
-        alerts = alerts_of(status, facts.judged)
+        alerts = alerts_of(status, facts.judged, at)
         for alert in alerts:
             if alert.key not in known:
                 send(alert)
@@ -54,6 +54,7 @@ def _facts(ledger: Ledger, cards: Iterable[Card], migration: str | None) -> list
     for one in ledger.runs(migration):
         steps[one.migration].append(Step(one.group, one.step, one.outcome, one.started_at, one.message))
         runs[one.migration] = one.run_key
+    metered = ledger.metered(migration)
     judged: dict[str, list[Judged]] = defaultdict(list)
     for verdict in ledger.judged(migration):
         judged[verdict.migration].append(verdict)
@@ -66,6 +67,8 @@ def _facts(ledger: Ledger, cards: Iterable[Card], migration: str | None) -> list
             steps=steps[card.migration],
             run_key=runs.get(card.migration, ""),
             judged=judged[card.migration],
+            first_day=metered[card.migration][0] if card.migration in metered else "",
+            metered=metered[card.migration][1] if card.migration in metered else (),
         )
         for card in cards
     ]

@@ -18,6 +18,10 @@ from lakeward_airflow.monitor.store import ledger
 
 DAG = "cutover"
 """The DAG that operators trigger."""
+ACCEPT = "accept"
+"""The DAG that accepts a known difference."""
+ACCEPTABLE = ("kpi", "rows")
+"""Kinds of checks of which a difference can be accepted here."""
 
 _TITLES = {
     "freeze_and_sync": (
@@ -100,4 +104,15 @@ def page(migration: Name, what: str, request: Request, user: User) -> Response:
         back=_BACK.get(now.state, State.LEGACY) if fig else State.LEGACY,
         allowed=may_trigger(DAG, user),
         dag=DAG,
+    )
+
+
+def accept(migration: Name, group: Name, kind: str, subject: str, request: Request, user: User) -> Response:
+    """The form of the DAG ``accept``, filled in with a check; a dry run unless somebody says otherwise."""
+    card = readable(migration, user)
+    if kind not in ACCEPTABLE:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, f"Nothing can be accepted of {kind!r}.")
+    allowed = may_trigger(ACCEPT, user)
+    return render(
+        request, "accept.html", card=card, group=group, kind=kind, subject=subject, allowed=allowed, dag=ACCEPT
     )

@@ -41,6 +41,7 @@ def build() -> FastAPI:
     app.get("/m/{migration}/check/{group}/{cut}/{kind}/{subject}")(check.page)
     app.get("/m/{migration}/verify")(migration.verified)
     app.get("/m/{migration}/act/{what}")(act.page)
+    app.get("/m/{migration}/accept/{group}/{kind}/{subject}")(act.accept)
     app.get("/static/{name}")(pages.static)
     app.get("/evidence/{migration}/sealed/{evidence_hash}")(evidence.sealed)
     app.get("/dossier/{migration}/{run}")(evidence.dossier)

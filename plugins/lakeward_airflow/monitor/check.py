@@ -18,7 +18,8 @@ from lakeward.domain.plot import Point, plot
 from lakeward.domain.standing import Card, KpiCard, SetAside
 from lakeward.errors import LakewardError
 from lakeward_airflow.dag_files import FOLDER
-from lakeward_airflow.monitor.access import Cut, Name, User, readable
+from lakeward_airflow.monitor.access import Cut, Name, User, may_trigger, readable
+from lakeward_airflow.monitor.act import ACCEPT, ACCEPTABLE
 from lakeward_airflow.monitor.matrix import Place, differing, series
 from lakeward_airflow.monitor.migration import rows_behind, set_aside_for
 from lakeward_airflow.monitor.pages import render
@@ -54,13 +55,14 @@ def page(migration: Name, group: Name, cut: Cut, kind: str, subject: str, reques
         cells=[f for f in verdict.findings if not (f.key or f.values)],
         rows=rows_behind(verdict, verdicts),
         accept=_accept(card, verdict),
+        accept_shut="" if may_trigger(ACCEPT, user) else f"You may not trigger the DAG {ACCEPT}.",
         aside=set_aside_for(verdict, standing[0] if standing else None),
     )
 
 
 def _accept(card: Card, verdict: Verdict) -> str:
     """The command that accepts what differs, to be completed; nothing where nothing can be accepted."""
-    if verdict.outcome is not Outcome.FAIL or verdict.kind not in {"kpi", "rows"}:
+    if verdict.outcome is not Outcome.FAIL or verdict.kind not in ACCEPTABLE:
         return ""
     what = (f"--{verdict.kind}", verdict.subject, "--group", verdict.group)
     said = ("--owner", "NAME", "--reason", "WHY", "--expires", "YYYY-MM-DD")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from fastapi import Request, Response
 
@@ -23,6 +23,7 @@ from lakeward.steps.status import statuses
 from lakeward_airflow.monitor.access import Name, User, evidence_of, may_see, may_trigger, readable
 from lakeward_airflow.monitor.act import DAG, offered
 from lakeward_airflow.monitor.matrix import Matrix, matrix_of, windows_of
+from lakeward_airflow.monitor.meters import meters_of
 from lakeward_airflow.monitor.overview import WORDS
 from lakeward_airflow.monitor.pages import render
 from lakeward_airflow.monitor.store import ledger, open_evidence
@@ -99,6 +100,7 @@ def page(migration: Name, request: Request, user: User, grain: str = "") -> Resp
         events=sorted([*events, *_transitions(migration)], key=lambda e: e.at, reverse=True),
         run=run_id(now.run_key),
         gated=card.pattern == "lift_and_shift" and any(s.step == "gate" for s in book.runs(migration)),
+        meters=meters_of(card, book, datetime.now(UTC)),
         actions=offered(card, now, cutover=may_trigger(DAG, user), runs=may_trigger(card.dag_id, user)),
     )
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from fastapi import Request, Response
 
-from lakeward.domain.overview import Need, in_order
+from lakeward.domain.costs import breaches
+from lakeward.domain.overview import Need, Status, in_order
 from lakeward.domain.standing import Card
 from lakeward.steps.status import statuses
 from lakeward_airflow.monitor.access import User, visible
@@ -29,4 +30,13 @@ def page(request: Request, user: User) -> Response:
     cards = visible((card for card, _ in ledger().standing(Card).values()), user)
     found = in_order(statuses(ledger(), cards))
     waiting = [one for one in found if one.need <= Need.APPROVE]
-    return render(request, "overview.html", found=found, waiting=waiting, words=WORDS, Need=Need, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    broken = {one.card.migration: is_broken(one, now) for one in found}
+    return render(
+        request, "overview.html", found=found, waiting=waiting, words=WORDS, Need=Need, now=now, broken=broken
+    )
+
+
+def is_broken(one: Status, at: datetime) -> bool:
+    """Whether what was measured is not as agreed; where nothing was measured yet, the gate tells."""
+    return bool(one.metered) and any(breaches(one.card.sla, one.card.costs, one.metered, at, one.card.zone))

@@ -17,6 +17,7 @@ from fastapi import HTTPException, Request, Response
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
+from lakeward.domain.costs import double_days
 from lakeward.domain.evidence import Outcome
 from lakeward.domain.words import counted, spelled
 
@@ -85,6 +86,8 @@ def environment() -> Environment:
         "coded": _coded,
         "figure": _figure,
         "fields": _fields,
+        "seconds": _seconds,
+        "days_since": double_days,
         "first_line": lambda value: str(value).strip().partition("\n")[0],
     }
     made.filters |= filters
@@ -107,6 +110,15 @@ def _span(value: timedelta) -> str:
         if minutes >= size:
             return f"{minutes // size} {name} {minutes % size // small} {little}"
     return f"{minutes} min"
+
+
+def _seconds(value: float | None) -> str:
+    """A short time in a unit that leaves few digits."""
+    if value is None:
+        return ""
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.1f} s" if value < 120 else _span(timedelta(seconds=value))
 
 
 def _local(value: datetime, zone: str = "UTC") -> str:

@@ -44,12 +44,14 @@ class LoadOnceOperator(GroupOperator, BaseBranchOperator):
     def choose_branch(self, context: Context) -> str:  # noqa: ARG002
         """Look whether the group is loaded; plan its load if not."""
         from lakeward.steps.plan import make_plan
+        from lakeward.steps.stock import tell_card
         from lakeward.steps.tenure import loaded_plan
 
         with _opened(self.migration_file) as (loaded, ports):
             if str(self.new) != "True" and loaded_plan(loaded, self.group, ports):
                 return self.go_on
-            make_plan(loaded, ports, self.run_key, now(), self.progress())
+            plan = make_plan(loaded, ports, self.run_key, now(), self.progress())
+            tell_card(plan, Path(self.migration_file).name, ports.ledger)
         return self.load
 
 
@@ -66,10 +68,12 @@ class ServeChangesOperator(GroupOperator):
         from lakeward.domain.changes import spelled
         from lakeward.reader import resolve
         from lakeward.steps.journal import journal
+        from lakeward.steps.stock import tell_card
         from lakeward.steps.tenure import serve
 
         with _opened(self.migration_file) as (loaded, ports):
             plan = _plan(loaded, self.group, ports)
+            tell_card(plan, Path(self.migration_file).name, ports.ledger)
             with journal(plan, ports, self.group, "changes", now()) as entry:
                 done = serve(plan, self.group, ports, now, progress=self.progress())
                 entry.rows, entry.outcome, entry.message = done.rows, "done" if done.equal else "held", done.told
@@ -148,10 +152,11 @@ def _opened(migration_file: str) -> Iterator[tuple[LoadedMigration, Ports]]:
     from lakeward.adapters.regex import regex_fault
     from lakeward.steps.check import check_file
     from lakeward_airflow.connections import resolve
+    from lakeward_airflow.watch import watched
 
     with final_errors():
         loaded = check_file(Path(migration_file), regex_fault)
-        with open_ports(loaded.spec, resolve, home()) as ports:
+        with open_ports(loaded.spec, resolve, home()) as ports, watched(loaded.spec.migration, ports.ledger):
             yield loaded, ports
 
 

@@ -323,6 +323,7 @@ def test_a_runs_meter_is_kept_once_and_its_day_is_the_sum(ledger: Ledger) -> Non
     for meter in (METER, METER, again, METER, again):
         ledger.record_meter(meter)
     assert ledger.meters("retail") == (METER.plus(again),)
+    assert ledger.meters("retail", runs=True) == (METER, again)
     assert ledger.meters("other") == ()
 
 
@@ -333,5 +334,6 @@ def test_every_day_is_kept_and_the_newest_of_each_group_is_told(ledger: Ledger) 
     for meter in (METER, next_day, stock, other):
         ledger.record_meter(meter)
     assert ledger.meters("retail") == (stock, METER, next_day)
+    assert {one.day for one in ledger.meters("retail", runs=True)} == {"2026-11-21", "2026-11-23"}
     assert ledger.metered("retail") == {"retail": ("2026-11-21", (next_day, stock))}
     assert ledger.metered() == {"other": ("2026-11-22", (other,)), "retail": ("2026-11-21", (next_day, stock))}

@@ -94,7 +94,7 @@ def test_days_are_those_of_the_migrations_calendar() -> None:
         ({"query": "3s"}, ""),
         ({"query_ratio": "1.5"}, "p95 is 2.0 times that of the source; 1.5 are agreed"),
         ({"query_ratio": "2.5"}, ""),
-        ({"failures": 1}, "2 failures on 2026-11-22; 1 are agreed"),
+        ({"failures": 1}, "failures on 2026-11-22: 2; 1 are agreed"),
         ({"failures": 2}, ""),
         ({"cost": "5.99"}, "the lake cost 6.00 EUR today; 5.99 EUR are agreed"),
         ({"cost": "6"}, ""),
@@ -110,13 +110,13 @@ def test_what_is_broken_is_told(sla: dict[str, object], told: str) -> None:
         source=Side({"daily": spread([1])}),
         lake=Side({"daily": spread([2])}, {"daily": 1}),
     )
-    found = [what for what, _ in breaches(SlaSpec.model_validate(sla), COSTS, [one], AT, "UTC")]
+    found = [b.told for b in breaches(SlaSpec.model_validate(sla), COSTS, [one], AT, "UTC")]
     assert [told in what for what in found] == ([True] if told else []), found
 
 
 def test_without_an_agreement_nothing_is_broken_and_without_a_measure_it_is() -> None:
     assert list(breaches(None, None, [], AT, "UTC")) == []
-    ((what, _),) = breaches(SlaSpec(), None, [], AT, "UTC")
-    assert "no increment was measured yet" in what
-    ((what, _),) = breaches(SlaSpec(cost=Decimal(1)), None, [ONE], AT, "UTC")
-    assert "no price book" in what
+    (broken,) = breaches(SlaSpec(), None, [], AT, "UTC")
+    assert "no increment was measured yet" in broken.told
+    (broken,) = breaches(SlaSpec(cost=Decimal(1)), None, [ONE], AT, "UTC")
+    assert "no price book" in broken.told

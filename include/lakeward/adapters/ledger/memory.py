@@ -124,10 +124,14 @@ class MemoryLedger:
         with self._lock:
             self._meters.setdefault((meter.migration, meter.day, meter.group), {})[meter.began] = meter
 
-    def meters(self, migration: str) -> tuple[Meter, ...]:
-        """The meter of every group and day, oldest first."""
+    def meters(self, migration: str, *, runs: bool = False) -> tuple[Meter, ...]:
+        """The meter of every group and day, oldest first; or of the runs of its newest day."""
         with self._lock:
-            return tuple(added(runs.values()) for key, runs in sorted(self._meters.items()) if key[0] == migration)
+            days = {key: found for key, found in sorted(self._meters.items()) if key[0] == migration}
+        if not runs:
+            return tuple(added(found.values()) for found in days.values())
+        newest = {group: found for (_, _, group), found in days.items()}
+        return tuple(one for found in newest.values() for _, one in sorted(found.items()))
 
     def metered(self, migration: str | None = None) -> Mapping[str, tuple[str, tuple[Meter, ...]]]:
         """Of every migration the first day with a meter, and each group's meter of its newest day."""

@@ -198,10 +198,11 @@ class SqlLedger:
         key = [*place, "run_began"]
         connection.execute(insert.on_conflict_do_update(index_elements=key, set_={"body": insert.excluded.body}))
 
-    def meters(self, migration: str) -> tuple[Meter, ...]:
-        """The meter of every group and day, oldest first."""
+    def meters(self, migration: str, *, runs: bool = False) -> tuple[Meter, ...]:
+        """The meter of every group and day, oldest first; or of the runs of its newest day."""
         of = meters.c
-        query = select(of.body).where(of.migration == migration, of.run_began == "").order_by(of.day, of.group_name)
+        wanted = of.run_began != "" if runs else of.run_began == ""
+        query = select(of.body).where(of.migration == migration, wanted).order_by(of.day, of.group_name, of.run_began)
         with self._reading() as connection:
             return tuple(from_json(Meter, body) for body in connection.execute(query).scalars())
 
