@@ -11,6 +11,7 @@ from lakeward.spec.models import StranglerFig
 from lakeward_airflow.assets import named_tables, published
 from lakeward_airflow.dag_docs import migration_doc
 from lakeward_airflow.dag_files import of_pattern, read_migrations
+from lakeward_airflow.deadlines import late_run
 from lakeward_airflow.operators.append import AppendIcebergOperator
 from lakeward_airflow.operators.changes import (
     CompactChangesOperator,
@@ -32,6 +33,7 @@ def strangler_fig(file: Path, spec: StranglerFig) -> DAG:
         schedule="@continuous" if spec.changes.continuous else None,
         catchup=False,
         max_active_runs=1,
+        deadline=late_run(spec),
         params={"new": Param(default=False, type="boolean", title="Load anew", description=NEW)},
         tags=["lakeward", "strangler_fig", *spec.tags],
         default_args={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -49,6 +50,17 @@ def watch(migration: str, ledger: Ledger) -> None:
         log.warning("Nobody could be told how %s stands; the next task tries again.", migration, exc_info=True)
 
 
+async def late(migration: str, interval: str, context: dict[str, Any] | None = None) -> None:
+    """Tell that a run has not ended in time; called by Airflow's triggerer when a deadline is missed, also when no task ever began."""
+    from lakeward.domain.alerts import Alert
+
+    run = (context or {}).get("dag_run")
+    name = getattr(run, "run_id", None) or (run.get("run_id") if isinstance(run, dict) else None) or "a run"
+    todo = "See whether its tasks wait for a slot, hang or were paused: until then nothing is applied."
+    alert = Alert(migration, "run is late", f"{name} has not ended within {interval}.", todo)
+    await asyncio.to_thread(_notify, alert, context or {})
+
+
 def notifiers() -> Sequence[BaseNotifier]:
     """The notifiers that ``[lakeward] notifiers`` names: an importable list of Airflow's own kind."""
     found: Any = conf.getimport("lakeward", "notifiers", fallback=None)
@@ -63,10 +75,14 @@ def page_url(migration: str) -> str:
 
 
 def _send(alert: Alert) -> None:
+    _notify(alert, dict(get_current_context()) if notifiers() else {})
+
+
+def _notify(alert: Alert, context: dict[str, Any]) -> None:
     log.warning("%s: %s: %s What to do: %s", alert.migration, alert.kind, alert.what, alert.todo)
     for notifier in notifiers():
-        context: Any = dict(get_current_context()) | {"alert": alert, "alert_url": page_url(alert.migration)}
-        deepcopy(notifier)(context)  # it renders its templates in place, for one alert alone
+        told: Any = context | {"alert": alert, "alert_url": page_url(alert.migration)}
+        deepcopy(notifier)(told)  # it renders its templates in place, for one alert alone
 
 
 def _measure(status: Status) -> None:

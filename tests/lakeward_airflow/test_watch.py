@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socketserver
@@ -10,12 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_string
+from email.message import Message
 from pathlib import Path
 
 import pytest
 from airflow.configuration import conf
+from airflow.sdk import DAG
 from airflow.sdk.execution_time.context import set_current_context
 from airflow.sdk.observability import stats
+from airflow.triggers.callback import CallbackTrigger
 
 import airflow_home  # noqa: F401 - before Airflow
 from lakeward.adapters.ledger import MemoryLedger
@@ -25,7 +29,8 @@ from lakeward.domain.evidence import Outcome, Pointer, State, Verdict
 from lakeward.domain.meters import Meter, Side, spread
 from lakeward.domain.standing import Card, Decided, GroupCard
 from lakeward.ports import StepRecord
-from lakeward.spec.models import CostsSpec, LandingSpec, SlaSpec
+from lakeward.spec.models import CostsSpec, LandingSpec, SlaSpec, StranglerFig
+from lakeward_airflow.deadlines import late_run
 from lakeward_airflow.links import mounted
 from lakeward_airflow.watch import page_url, watch
 
@@ -154,6 +159,10 @@ def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Letters]:
         server.shutdown()
 
 
+def text_of(letter: Message) -> str:
+    return "".join(str(part.get_payload(decode=True)) for part in letter.walk() if not part.is_multipart())
+
+
 def test_a_broken_agreement_is_mailed_once_a_day_whatever_its_figures_are(
     backend: Backend, ledger: MemoryLedger, mail: Letters
 ) -> None:
@@ -168,11 +177,28 @@ def test_a_broken_agreement_is_mailed_once_a_day_whatever_its_figures_are(
             watch("retail", ledger)
     broken, growing = (message_from_string(letter) for letter in mail.letters)
     assert (broken["Subject"], broken["To"]) == ("retail: sla broken", "oncall@example.com")
-    text = "".join(str(part.get_payload(decode=True)) for part in broken.walk() if not part.is_multipart())
-    assert "p95 is 9.00 s; 5s are agreed" in text
-    assert "/plugin/migrations/lakeward/m/retail" in text
+    assert "p95 is 9.00 s; 5s are agreed" in text_of(broken)
+    assert "/plugin/migrations/lakeward/m/retail" in text_of(broken)
     assert growing["Subject"] == "retail: slot growing"
     assert backend.gauges["lakeward.retained_bytes"] == (600, {"migration": "retail", "group": "sales"})
+
+
+def test_a_run_that_is_late_is_mailed_by_the_callback_of_its_deadline(mail: Letters) -> None:
+    spec = StranglerFig.model_construct(migration="retail", sla=SlaSpec.model_validate({"silence": "2h"}))
+    assert late_run(StranglerFig.model_construct(migration="retail", sla=None)) is None
+    alert = late_run(spec)
+    assert alert is not None
+    with DAG("strangler_fig__retail", schedule=None, deadline=alert):
+        pass
+    trigger = CallbackTrigger(alert.callback.path, alert.callback.kwargs | {"context": {"dag_run": {"run_id": "r7"}}})
+
+    async def run() -> list[str]:
+        return [str(event.payload["state"]) async for event in trigger.run()]
+
+    assert (alert.interval, asyncio.run(run())) == (timedelta(hours=2), ["running", "success"])
+    (letter,) = (message_from_string(letter) for letter in mail.letters)
+    assert letter["Subject"] == "retail: run is late"
+    assert "r7 has not ended within 2h." in text_of(letter)
 
 
 def test_the_sample_dashboard_shows_only_what_is_sent_and_documented(
