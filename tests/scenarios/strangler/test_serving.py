@@ -69,6 +69,7 @@ ENDLESS = {"name": "endless", "group": "sales", "runs": 1, "limit": "1s"} | dict
 
 
 def test_each_tenure_is_measured_on_both_sides(shop: Shop) -> None:
+    assert outcomes(shop) == {"pass"}
     before = shop.meter()
     shop.run("UPDATE orders SET total = total + 1 WHERE id = 20", "UPDATE orders SET total = total + 1 WHERE id = 21")
     began = now()
