@@ -26,7 +26,7 @@ $(STAMP): requirements.txt pyproject.toml
 	@$(BIN)/python -m compileall -q include plugins
 	@touch $@
 
-demo: setup ## A whole migration on real servers, up to the cutover (DEMO_ORDERS=20000, PATTERN=lift_and_shift, phased or strangler_fig)
+demo: setup ## A whole migration on real servers, up to the cutover (DEMO_ORDERS=20000, PATTERN=lift_and_shift, phased, strangler_fig or hybrid)
 	@$(BIN)/python -m lakeward_airflow.demo
 
 ui: setup ## The demo and a migration that is stuck, left running: prints Airflow's URL and login, ends on Ctrl-C

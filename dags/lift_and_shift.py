@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, Param, task_group
 
 from lakeward.spec.models import LiftAndShift
-from lakeward_airflow.assets import named_tables, published
+from lakeward_airflow.assets import named_tables
 from lakeward_airflow.dag_docs import migration_doc
 from lakeward_airflow.dag_files import invalid_dag, of_pattern, read_migrations
-from lakeward_airflow.operators.append import AppendIcebergOperator
 from lakeward_airflow.operators.approval import ApproveCutoverOperator
-from lakeward_airflow.operators.compact import TriggerCompactionOperator
-from lakeward_airflow.operators.land import (
-    ExtractGroupOperator,
-    FlattenGroupOperator,
-    PlanMigrationOperator,
-    PrepareTablesOperator,
-)
-from lakeward_airflow.operators.prove import EvaluateGateOperator, ValidateRecordsOperator
+from lakeward_airflow.operators.land import PlanMigrationOperator
+from lakeward_airflow.operators.prove import EvaluateGateOperator
 from lakeward_airflow.operators.switch import CutOverOperator
-from lakeward_airflow.sensors.kpi import KpiComparisonSensor
+from lakeward_airflow.task_groups import RETRIES, load_group
 
 
 def lift_and_shift(file: Path, spec: LiftAndShift) -> DAG:
@@ -36,29 +28,12 @@ def lift_and_shift(file: Path, spec: LiftAndShift) -> DAG:
         max_active_runs=1,  # two runs would compete for one pointer
         tags=["lakeward", "lift_and_shift", *spec.tags],
         params={"rehearsal": Param(default=False, type="boolean", title="Rehearsal", description=REHEARSAL)},
-        default_args={
-            "migration_file": str(file),
-            "owner": spec.owner,
-            "retries": 2,
-            "retry_delay": timedelta(seconds=20),
-            "retry_exponential_backoff": True,
-            "max_retry_delay": timedelta(minutes=10),
-        },
+        default_args={"migration_file": str(file), "owner": spec.owner, **RETRIES},
     ) as dag:
 
         @task_group(group_id="groups", default_args={"map_index_template": "{{ task.group }}"})
         def move_group(group: str) -> None:
-            extract = ExtractGroupOperator(task_id="extract", group=group, retries=3)
-            prepare = PrepareTablesOperator(task_id="prepare", group=group)
-            flatten = FlattenGroupOperator(task_id="flatten", group=group)
-            validate = ValidateRecordsOperator(task_id="validate", group=group)
-            append = AppendIcebergOperator(
-                task_id="append", group=group, retries=5, outlets=[published(spec.migration)]
-            )
-            compact = TriggerCompactionOperator(task_id="compact", group=group)
-            compare = KpiComparisonSensor(task_id="compare", group=group, timeout=spec.gate.timeout.delta)
-
-            extract >> prepare >> flatten >> validate >> append >> compact >> compare
+            load_group(spec, group)
 
         plan = PlanMigrationOperator(task_id="plan")
         groups = move_group.expand(group=[group.name for group in spec.groups])

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup
+from airflow.sdk import DAG, CronDataIntervalTimetable, TaskGroup
 
 from lakeward.spec.models import Phased
 from lakeward.spec.wave_checks import waves_of
-from lakeward_airflow.assets import published
 from lakeward_airflow.dag_docs import migration_doc
 from lakeward_airflow.dag_files import of_pattern, read_migrations
 from lakeward_airflow.operators.land import PlanMigrationOperator
-from lakeward_airflow.operators.windows import MoveWindowsOperator, OpenNextWaveOperator
+from lakeward_airflow.operators.windows import OpenNextWaveOperator
+from lakeward_airflow.task_groups import RETRIES, WINDOWS, move_windows
 
 
 def phased(file: Path, spec: Phased) -> DAG:
@@ -26,43 +25,20 @@ def phased(file: Path, spec: Phased) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["lakeward", "phased", *spec.tags],
-        params={
-            "window": Param(default="", type="string", title="Window", description=WINDOW),
-            "again": Param(default=False, type="boolean", title="Again", description=AGAIN),
-        },
-        default_args={
-            "migration_file": str(file),
-            "owner": spec.owner,
-            "retries": 2,
-            "retry_delay": timedelta(seconds=20),
-            "retry_exponential_backoff": True,
-            "max_retry_delay": timedelta(minutes=10),
-        },
+        params=WINDOWS,
+        default_args={"migration_file": str(file), "owner": spec.owner, **RETRIES},
     ) as dag:
         plan = PlanMigrationOperator(task_id="plan")
         opened = {}
         for wave in waves_of(spec):
             with TaskGroup(group_id=wave.name) as tasks:
-                groups = [
-                    MoveWindowsOperator(
-                        task_id=group,
-                        group=group,
-                        budget=spec.budget,
-                        window="{{ params.window }}",
-                        again="{{ params.again }}",
-                        outlets=[published(spec.migration)],
-                    )
-                    for group in wave.groups
-                ]
+                groups = [move_windows(spec, group, task_id=group) for group in wave.groups]
             opened[wave.name] = OpenNextWaveOperator(task_id=f"after_{wave.name}", moved=[g.output for g in groups])
             plan >> tasks >> opened[wave.name]
             for before in wave.after or ():
                 opened[before] >> tasks
     return dag
 
-
-WINDOW = "Only this window: its name, its first key, or any day, month or year in it. Empty: the next ones within the budget."
-AGAIN = "Read the window again though it is done; its rows are replaced."
 
 good, _ = read_migrations(Path(__file__).parent)
 for path, migration in of_pattern(good, Phased):

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
+from airflow.sdk import DAG, TaskGroup
 
 from lakeward.spec.models import StranglerFig
-from lakeward_airflow.assets import named_tables, published
+from lakeward_airflow.assets import named_tables
 from lakeward_airflow.dag_docs import migration_doc
 from lakeward_airflow.dag_files import of_pattern, read_migrations
 from lakeward_airflow.deadlines import late_run
-from lakeward_airflow.operators.append import AppendIcebergOperator
-from lakeward_airflow.operators.changes import (
-    CompactChangesOperator,
-    EvaluateComparisonsOperator,
-    LoadOnceOperator,
-    ServeChangesOperator,
-)
-from lakeward_airflow.operators.land import ExtractGroupOperator, FlattenGroupOperator, PrepareTablesOperator
-from lakeward_airflow.operators.prove import ValidateRecordsOperator
-from lakeward_airflow.sensors.kpi import KpiComparisonSensor
+from lakeward_airflow.operators.changes import EvaluateComparisonsOperator
+from lakeward_airflow.task_groups import NEW, RETRIES, follow_group
 
 
 def strangler_fig(file: Path, spec: StranglerFig) -> DAG:
@@ -34,47 +25,17 @@ def strangler_fig(file: Path, spec: StranglerFig) -> DAG:
         catchup=False,
         max_active_runs=1,
         deadline=late_run(spec),
-        params={"new": Param(default=False, type="boolean", title="Load anew", description=NEW)},
+        params=NEW,
         tags=["lakeward", "strangler_fig", *spec.tags],
-        default_args={
-            "migration_file": str(file),
-            "owner": spec.owner,
-            "retries": 2,
-            "retry_delay": timedelta(seconds=20),
-            "retry_exponential_backoff": True,
-            "max_retry_delay": timedelta(minutes=10),
-        },
+        default_args={"migration_file": str(file), "owner": spec.owner, **RETRIES},
     ) as dag:
         gate = EvaluateComparisonsOperator(task_id="gate", inlets=named_tables(spec))
         for group in (one.name for one in spec.groups):
             with TaskGroup(group_id=group):
-                once = LoadOnceOperator(
-                    task_id="load_once",
-                    group=group,
-                    load=f"{group}.extract",
-                    go_on=f"{group}.serve",
-                    new="{{ params.new }}",
-                )
-                extract = ExtractGroupOperator(task_id="extract", group=group, retries=3)
-                prepare = PrepareTablesOperator(task_id="prepare", group=group)
-                flatten = FlattenGroupOperator(task_id="flatten", group=group)
-                validate = ValidateRecordsOperator(task_id="validate", group=group)
-                append = AppendIcebergOperator(task_id="append", group=group, outlets=[published(spec.migration)])
-                compare = KpiComparisonSensor(task_id="compare", group=group, timeout=spec.gate.timeout.delta)
-                serve = ServeChangesOperator(
-                    task_id="serve",
-                    group=group,
-                    trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
-                    outlets=[published(spec.migration)],
-                )
-                compact = CompactChangesOperator(task_id="compact", group=group)
-
-                once >> extract >> prepare >> flatten >> validate >> append >> compare >> serve >> compact >> gate
-                once >> serve
+                followed = follow_group(spec, group)
+            followed.last >> gate
     return dag
 
-
-NEW = "Begin anew: the slot is made anew, everything is loaded once more, and the tables' contents are replaced."
 
 good, _ = read_migrations(Path(__file__).parent)
 for path, migration in of_pattern(good, StranglerFig):

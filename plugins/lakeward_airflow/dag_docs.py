@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lakeward.spec.models import GroupSpec, KpiSpec, Migration, Phased, StranglerFig, TableSpec, WaveSpec
+from lakeward.spec.hybrid_checks import in_order
+from lakeward.spec.models import (
+    GroupSpec,
+    Hybrid,
+    HybridGroup,
+    KpiSpec,
+    Migration,
+    Phased,
+    PhasedGroup,
+    StranglerFig,
+    TableSpec,
+    WaveSpec,
+)
 from lakeward.spec.wave_checks import waves_of
 
 
@@ -50,20 +62,30 @@ def _lines(spec: Migration, file_name: str) -> Iterator[str]:
         "| --- | --- | --- | --- |",
     )
     yield from (_kpi(kpi) for kpi in spec.kpis)
-    if isinstance(spec, Phased):
+    if isinstance(spec, Hybrid):
+        yield from ("", "#### Patterns", *(_by_pattern(group) for group in in_order(spec)), "", _HOW_HYBRID)
+    elif isinstance(spec, Phased):
         yield from ("", "#### Waves", *(_wave(spec, wave) for wave in waves_of(spec)), "", _HOW_PHASED)
     else:
         yield from ("", _HOW_STRANGLER if isinstance(spec, StranglerFig) else _HOW)
 
 
 def _wave(spec: Phased, wave: WaveSpec) -> str:
-    by_name = {group.name: group.window for group in spec.groups}
-    told = []
-    for name in wave.groups:
-        window = by_name[name]
-        told.append(f"{name} by {window.size} of `{window.table}.{window.column}`" if window else f"{name} at once")
+    by_name = {group.name: group for group in spec.groups}
+    told = [f"{name} {_windows(by_name[name])}" for name in wave.groups]
     after = f", after {', '.join(wave.after)}" if wave.after else ""
     return f"- **{wave.name}**{after}: {'; '.join(told)}"
+
+
+def _windows(group: PhasedGroup) -> str:
+    window = group.window
+    return f"by {window.size} of `{window.table}.{window.column}`" if window else "at once"
+
+
+def _by_pattern(group: HybridGroup) -> str:
+    after = f", after {', '.join(group.after)}" if group.after else ""
+    how = f": {_windows(group)}, then it catches up" if group.pattern == "phased" else ""
+    return f"- **{group.name}**, {group.pattern.replace('_', ' ')}{after}{how}"
 
 
 def _table(table: TableSpec) -> str:
@@ -106,6 +128,13 @@ The first run loads: `load_once` freezes this file and all schemas, `extract` ma
 first, is a tenure: `serve` applies what the source has committed, batch by batch, publishes each at once, and at its end compares both sides at one position of the log; it fails when something differs. `compact` folds in what changes left behind.
 
 A task that died is run again and goes on where the lake is. With `new` the group is loaded once more."""
+
+_HOW_HYBRID = """#### How a run goes
+`plan` freezes this file and all schemas. Then each group by its own pattern, a group behind those that it comes after; one that fails or is held stops those behind it and no other. A group that is there stays in parity:
+`compare_again` compares what was lifted with the source as it is now and reads it anew when it differs, `windows` catches up once all windows are done, `serve` applies the source's changes and compares.
+`gate` puts all groups to one gate when every one is there; as long as windows are left it is skipped. Cutting over all of them at one instant: the DAG `cutover`.
+
+A task that died is run again; what was done stays done. With `new` everything that is loaded at one cut is loaded once more."""
 
 _MAINTENANCE = """### Maintenance of {migration}
 Works on the tables of namespace `{namespace}` and on the landing; safe beside runs of the migration. Written in `{file}`.

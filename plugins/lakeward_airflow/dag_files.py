@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,7 +30,7 @@ def read_migrations(dags: Path) -> tuple[dict[Path, Migration], dict[Path, str]]
     bad: dict[Path, str] = {}
     for path in migration_files(dags):
         try:
-            spec = check_file(path).spec
+            spec = _checked(path, path.read_bytes())
         except (LakewardError, OSError, UnicodeError) as error:
             bad[path] = str(error)
             continue
@@ -42,6 +43,12 @@ def read_migrations(dags: Path) -> tuple[dict[Path, Migration], dict[Path, str]]
         else:
             good[path] = spec
     return good, bad
+
+
+@lru_cache(maxsize=100)
+def _checked(path: Path, content: bytes) -> Migration:  # noqa: ARG001 - what is read again only when it has changed
+    """A migration file; several DAG files ask for it, and one process may parse them all."""
+    return check_file(path).spec
 
 
 class RefuseFileOperator(BaseOperator):

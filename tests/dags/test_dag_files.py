@@ -103,6 +103,29 @@ def test_what_follows_a_change_log_is_loaded_once_and_then_served(sample: dict) 
     assert (found["runs"], list(found["params"])) == (1, ["new"])
 
 
+def test_groups_of_a_hybrid_go_by_their_patterns_in_their_order_to_one_gate(sample: dict) -> None:
+    found = sample["dags"]["hybrid__retail_hybrid"]
+    ways = {task: after for task, after in found["tasks"].items() if not task.startswith("orders.")}
+    assert ways == {
+        "plan": ["history.windows", "orders.load_once", "products.compare_again"],
+        "products.compare_again": ["products.extract", "products.proved"],
+        "products.extract": ["products.prepare"],
+        "products.prepare": ["products.flatten"],
+        "products.flatten": ["products.validate"],
+        "products.validate": ["products.append"],
+        "products.append": ["products.compact"],
+        "products.compact": ["products.compare"],
+        "products.compare": ["products.proved"],
+        "products.proved": ["gate", "orders.load_once"],
+        "history.windows": ["history.complete"],
+        "history.complete": ["gate"],
+        "gate": [],
+    }
+    assert found["tasks"]["orders.compact"] == ["gate", "history.windows"]
+    assert (found["runs"], list(found["params"])) == (1, ["window", "again", "new"])
+    assert "- **history**, phased, after orders: by 12 month of `public.payments.paid_at`" in found["doc"]
+
+
 def test_maintenance_is_a_dry_run_by_hand_and_reads_in_its_order(sample: dict) -> None:
     found = sample["dags"]["maintenance__retail"]
     assert found["tasks"] == {"compact": ["expire"], "expire": ["clean"], "clean": []}

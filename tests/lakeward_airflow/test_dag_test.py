@@ -16,9 +16,9 @@ from lakeward.lab import Lab
 
 pytestmark = pytest.mark.timeout(900)  # servers start in a fixture, and machines are busy
 TIDY, TASKS = "maintenance__rehearsed", ("compact", "expire", "clean")
-STAGED, FOLLOWED = "phased__staged", "phased__followed"
+STAGED, JOINED = "phased__staged", "hybrid__joined"
 STRANGLED = "strangler_fig__strangled"
-SYNC = {"migration": "followed.yaml", "direction": "freeze_and_sync", "why": "a rehearsal"}
+SYNC = {"migration": "joined.yaml", "direction": "freeze_and_sync", "why": "a rehearsal"}
 SOURCES = ("duckdb", "files")
 """The kinds that differ in how Airflow knows their connection; the others open alike."""
 OF_SOURCE = """\
@@ -80,7 +80,7 @@ def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
     dags = write_dags(
         home / "dags",
         "rehearsed",
-        files=("lift_and_shift.py", "maintenance.py", "phased.py", "cutover.py", "strangler_fig.py"),
+        files=("lift_and_shift.py", "maintenance.py", "phased.py", "cutover.py", "strangler_fig.py", "hybrid.py"),
     )
     file = dags / "migrations" / "rehearsed.yaml"
     file.write_text(f"{file.read_text()}compaction: {{mode: rewrite, min_small_files: 2}}\n")
@@ -88,10 +88,10 @@ def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
     staged = staged.replace("groups:\n", "budget: {rows: 1}\ngroups:\n", 1)
     window = "    window: {table: public.orders, column: ordered_at, size: 12 months, from: 2025-01-01}\n"
     (dags / "migrations" / "staged.yaml").write_text(staged.replace("  - name: sales\n", f"  - name: sales\n{window}"))
-    followed = SMALL.format(migration="followed").replace("lift_and_shift", "phased", 1)
-    for group in ("sales", "stock"):
-        followed = followed.replace(f"  - name: {group}\n", f"  - name: {group}\n    catch_up: {{lag: 1h}}\n")
-    (dags / "migrations" / "followed.yaml").write_text(followed)
+    joined = SMALL.format(migration="joined").replace("lift_and_shift", "hybrid", 1)
+    joined = joined.replace("- name: stock\n", "- name: stock\n    pattern: lift_and_shift\n")
+    phased = "    pattern: phased\n    after: [stock]\n    catch_up: {lag: 1h}\n"
+    (dags / "migrations" / "joined.yaml").write_text(joined.replace("- name: sales\n", f"- name: sales\n{phased}"))
     strangled = SMALL.format(migration="strangled").replace("lift_and_shift", "strangler_fig", 1)
     strangled = f"{strangled.replace('retail_source', 'retail_changes')}changes: {{tenure: 1s, every: 0s}}\n"
     (dags / "migrations" / "strangled.yaml").write_text(strangled)
@@ -110,7 +110,7 @@ def rehearsed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict:
     )
     runs = [("lift_and_shift__rehearsed", {"rehearsal": True}), (TIDY, {}), (TIDY, {"dry_run": False})]
     runs += [(STAGED, {}), (STAGED, {}), (STAGED, {"window": "2026", "again": True})]
-    runs += [(FOLLOWED, {}), ("cutover", SYNC)]
+    runs += [(JOINED, {}), (JOINED, {}), ("cutover", SYNC)]
     runs += [(STRANGLED, {}), (STRANGLED, {})]
     runs += [(f"lift_and_shift__of_{kind}", {"rehearsal": True}) for kind in SOURCES]
     command = [sys.executable, "-c", PLAY, str(dags), json.dumps(runs)]
@@ -131,13 +131,26 @@ def test_a_rehearsal_proves_everything_and_asks_nobody(rehearsed: dict) -> None:
 
 
 def test_a_group_that_follows_is_synchronised_whole_and_a_dry_run_asks_nobody(rehearsed: dict) -> None:
-    (followed,), (run,) = rehearsed[FOLLOWED], rehearsed["cutover"]
-    assert "caught up" in followed["returned"]["sales.sales"]["progress"]
+    (run,) = rehearsed["cutover"]
     states = {task["task"]: task["state"] for task in run["tasks"]}
     assert {task for task, state in states.items() if state == "success"} == {"direction", "freeze_and_sync"}
     assert {state for task, state in states.items() if task not in {"direction", "freeze_and_sync"}} == {"skipped"}
     told = run["returned"]["freeze_and_sync"]
     assert (len(told["evidence_hash"]), told["frozen_until"]) == (64, None)
+
+
+def test_groups_of_a_hybrid_are_moved_by_their_patterns_stay_in_parity_and_come_to_one_gate(rehearsed: dict) -> None:
+    first, second = rehearsed[JOINED]
+    states = [{task["task"]: task["state"] for task in run["tasks"]} for run in (first, second)]
+    assert set(states[0].values()) == {"success"}
+    assert "caught up" in first["returned"]["sales.windows"]["progress"]
+    skipped = {task for task, state in states[1].items() if state != "success"}
+    assert skipped == {
+        f"stock.{task}" for task in ("extract", "prepare", "flatten", "validate", "append", "compact", "compare")
+    }
+    gates = [run["returned"]["gate"] for run in (first, second)]
+    assert [gate["decision"] for gate in gates] == ["ready", "ready"]
+    assert gates[0]["evidence_hash"] != gates[1]["evidence_hash"], "sales was proved at another cut"
 
 
 @pytest.mark.parametrize("kind", SOURCES)

@@ -15,7 +15,7 @@ from lakeward.domain.identity import slot_name
 from lakeward.domain.signing import UNSIGNED, Signer, signer_of
 from lakeward.errors import SpecError
 from lakeward.ports import ChangeLog, Freezer, Lake, Ledger, Ports, Source
-from lakeward.spec.models import Freezable, LandingSpec, Migration, SourceSpec, StranglerFig, TargetSpec
+from lakeward.spec.models import Followed, Freezable, LandingSpec, Migration, SourceSpec, TargetSpec
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -69,7 +69,9 @@ def open_ports(spec: Migration, resolve: Resolve, home: Path) -> Iterator[Ports]
             ledger=cast("Ledger", ledger),
             validator=GxValidator(threads, memory, temp),
             signer=open_signer(resolve),
-            log=change_log(spec, resolve, home) if isinstance(spec, StranglerFig) else None,
+            log=change_log(spec, resolve, home)
+            if isinstance(spec, Followed) and spec.source.kind == "postgres"
+            else None,
             timed=getattr(source, "timed", None),
         )
 
@@ -155,7 +157,7 @@ def _listing(spec: SourceSpec, connection: Connection) -> Listing:
     return LocalListing(folder)
 
 
-def change_log(spec: StranglerFig, resolve: Resolve, home: Path) -> Callable[[str], ChangeLog]:
+def change_log(spec: Followed, resolve: Resolve, home: Path) -> Callable[[str], ChangeLog]:
     """Gives the change log of a group."""
     from lakeward.adapters.postgres import PostgresChanges
 

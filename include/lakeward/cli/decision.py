@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lakeward.cli.console import home, say
@@ -22,13 +23,17 @@ def decision_now(loaded: LoadedMigration, pointers: Sequence[Pointer]) -> GateDe
     from lakeward.cli.session import now
     from lakeward.domain.decision import Decision, GateDecision, Reason
     from lakeward.errors import LakewardError
+    from lakeward.spec.models import Hybrid
     from lakeward.steps.gate import collect_evidence, judge
+    from lakeward.steps.join import join
 
     if not pointers:
         return None
     try:
         with open_ports(loaded.spec, from_environment, home()) as ports:
             plan = _plan_of(loaded, ports, pointers)
+            if isinstance(loaded.spec, Hybrid):
+                plan = join(replace(plan, migration=loaded.spec), ports)
             return judge(plan, ports, collect_evidence(plan, ports), now())
     except LakewardError as error:
         reason = Reason(f"the evidence can't be looked at: {error.what}", todo=error.todo)

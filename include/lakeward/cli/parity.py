@@ -98,9 +98,8 @@ def _published(loaded: LoadedMigration, ports: Ports, group: str, at: At) -> lis
     """For each group the plan of the run whose cut is published; of one with windows, over all that are done when compared now."""
     from lakeward.domain.windows import fold
     from lakeward.reader import resolve
-    from lakeward.spec.models import StranglerFig
     from lakeward.steps.artifacts import read_plan
-    from lakeward.steps.compared import compared_plan
+    from lakeward.steps.compared import plan_of_gate
     from lakeward.steps.waves import over_done
 
     name = loaded.spec.migration
@@ -115,8 +114,9 @@ def _published(loaded: LoadedMigration, ports: Ports, group: str, at: At) -> lis
                 f"The landing of group {one.name} at its published cut {pointer.cut_id} is gone.",
                 todo="Run the migration again: `lakeward run`, or its DAG.",
             )
-        follows = at is At.CUT and isinstance(loaded.spec, StranglerFig)
-        plan = compared_plan(loaded, ports) if follows else read_plan(ports.store, name, run_key)
+        plan = (plan_of_gate(loaded, one.name, ports) if at is At.CUT else None) or read_plan(
+            ports.store, name, run_key
+        )
         if pointer.basis:
             what = "the rows of" if at is At.NOW else f"the cut of window {plan.group(one.name).window}, the last of"
             note(f"{one.name}: {what} {len(pointer.windows)} windows that are done: {fold('', pointer.windows)}")

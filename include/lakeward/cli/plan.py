@@ -12,6 +12,7 @@ from lakeward.cli.console import exits, progressing, say, table
 
 if TYPE_CHECKING:
     from lakeward.domain.facts import GroupPlan, LakeColumn, LakeTable, Plan, TablePlan
+    from lakeward.spec.models import AnyMigration
 
 
 @exits(2)
@@ -34,6 +35,7 @@ def plan(
     """
     from lakeward.cli.session import now, open_run, opened
     from lakeward.cli.windows import measure, show_plan
+    from lakeward.domain.parts import parts_of
     from lakeward.spec.models import Phased
     from lakeward.steps.plan import preview
     from lakeward.steps.propose import propose
@@ -41,16 +43,16 @@ def plan(
     with opened(file) as (loaded, ports), progressing() as progress:
         made = preview(loaded, ports, open_run(ports.store, loaded), now(), progress)
         names = {t.name: ports.lake.qualified(t.name) for g in made.groups for t in g.lake_tables}
-        phased = isinstance(loaded.spec, Phased) and not sql
-        found = measure(made, ports) if phased else {}
-        proposed = propose(made, ports) if phased else []
+        parts = [part for part in parts_of(made) or (made,) if isinstance(part.migration, Phased) and not sql]
+        found = [(part, measure(part, ports)) for part in parts]
+        proposed = [line for part in parts for line in propose(part, ports)]
     if sql:
         for text in _selects(made, names, sql):
             say(text)
     else:
         _show(made, names)
-        if isinstance(loaded.spec, Phased):
-            show_plan(made, loaded.spec, found)
+        for part, listings in found:
+            show_plan(part, listings)
         for line in proposed:
             say(line)
 
@@ -82,7 +84,7 @@ def _show(made: Plan, names: dict[str, str]) -> None:
     say(f"Landing and evidence: {spec.landing.path}/{spec.migration}")
     for group in made.groups:
         say()
-        say(f"Group {group.name}: read at one cut, published at one instant; quarantine in {group.quarantine}")
+        say(f"Group {group.name}: {_how(spec, group.name)}; quarantine in {group.quarantine}")
         for part in group.tables:
             _table(part, names)
         _references(group)
@@ -110,6 +112,17 @@ def _show(made: Plan, names: dict[str, str]) -> None:
     ]
     for note in loose:
         say(f"Note: {note}")
+
+
+def _how(spec: AnyMigration, group: str) -> str:
+    """How a group is moved."""
+    from lakeward.spec.models import Hybrid
+
+    if not isinstance(spec, Hybrid):
+        return "read at one cut, published at one instant"
+    written = next(one for one in spec.groups if one.name == group)
+    after = f", after {', '.join(written.after)}" if written.after else ""
+    return f"{written.pattern.replace('_', ' ')}{after}"
 
 
 def _table(part: TablePlan, names: dict[str, str]) -> None:

@@ -20,8 +20,10 @@ from lakeward.cli.verdicts import show_verdicts
 from lakeward.errors import LakewardError, SpecError
 
 if TYPE_CHECKING:
+    from lakeward.cli.run_phased import Wanted
     from lakeward.domain.facts import Plan
     from lakeward.ports import Ports, Progress
+    from lakeward.spec.models import AnyMigration
 
 _LOOK_EVERY = 5.0
 
@@ -64,15 +66,17 @@ def run(
     at the source since. Cutting over is Airflow's: its DAG makes a cut of its own.
 
     A phased migration moves its next windows until they are through or the budget is spent, each up to its own gate. A strangler
-    fig is loaded once; every later run applies what the source has changed since, for `changes.tenure`, and compares.
+    fig is loaded once; every later run applies what the source has changed since, for `changes.tenure`, and compares. A hybrid does
+    so group by group, reads what it lifts again when it differs, and comes to one gate when every group is there.
 
     Exits 0 when the gate is open (or `--until` is reached), 1 when a step failed, 3 when the gate is held.
 
     Example: `lakeward run dags/migrations/retail.yaml`
     """
+    from lakeward.cli.run_hybrid import run_hybrid
     from lakeward.cli.run_phased import Wanted, run_phased
     from lakeward.cli.run_strangler import run_strangler
-    from lakeward.spec.models import Phased, StranglerFig
+    from lakeward.spec.models import Hybrid, Phased, StranglerFig
     from lakeward.steps.plan import make_plan
     from lakeward.steps.stock import tell_card
 
@@ -80,23 +84,17 @@ def run(
         names = [g.name for g in loaded.spec.groups]
         if group and group not in names:
             raise SpecError(f"{file} has no group {group!r}.", todo=f"It has: {', '.join(names)}.")
+        wanted = Wanted(group, budget, window, again)
+        _check_options(loaded.spec, until, wanted, new=new)
+        if isinstance(loaded.spec, Hybrid):
+            run_hybrid(loaded, loaded.spec, ports, wanted, new=new)
+            return
         if isinstance(loaded.spec, Phased):
-            if until is not Step.GATE or new:
-                raise SpecError(
-                    "--until and --new are not for phased migrations.", todo="Choose by --window and --again."
-                )
-            run_phased(loaded, loaded.spec, ports, Wanted(group, budget, window, again))
+            run_phased(loaded, loaded.spec, ports, wanted)
             return
         if isinstance(loaded.spec, StranglerFig):
-            if until is not Step.GATE or budget or window or again:
-                raise SpecError(
-                    "--until, --budget, --window and --again are not for a strangler fig.",
-                    todo="`changes.tenure` says how long it runs.",
-                )
             run_strangler(loaded, loaded.spec, ports, [group] if group else names, new=new)
             return
-        if budget or window or again:
-            raise SpecError("--budget, --window and --again are for phased migrations.", todo="Leave them out.")
         with progressing() as progress:
             plan = make_plan(loaded, ports, open_run(ports.store, loaded, new=new), now(), progress)
         tell_card(plan, file.name, ports.ledger)
@@ -104,7 +102,30 @@ def run(
         for name in [group] if group else names:
             Chain(plan, ports, name).run(until)
         if until is Step.GATE and not group:
-            _gate(plan, ports)
+            put_to_gate(plan, ports, run=plan)
+
+
+_NOT_FOR = {
+    "lift_and_shift": (("--budget", "--window", "--again"), "Leave them out: they are for phased migrations."),
+    "phased": (("--until", "--new"), "Choose by --window and --again."),
+    "strangler_fig": (("--until", "--budget", "--window", "--again"), "`changes.tenure` says how long it runs."),
+    "hybrid": (("--until",), "Choose by --group."),
+}
+
+
+def _check_options(spec: AnyMigration, until: Step, wanted: Wanted, *, new: bool) -> None:
+    given = {
+        "--until": until is not Step.GATE,
+        "--new": new,
+        "--budget": wanted.budget,
+        "--window": wanted.window,
+        "--again": wanted.again,
+    }
+    if wanted.again and not wanted.window and "--again" not in _NOT_FOR[spec.pattern][0]:
+        raise SpecError("--again needs --window.", todo="Name the window that is to be read again.")
+    refused, todo = _NOT_FOR[spec.pattern]
+    if wrong := [option for option in refused if given[option]]:
+        raise SpecError(f"{', '.join(wrong)}: not for migrations of the pattern {spec.pattern}.", todo=todo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,23 +239,29 @@ def _attempt() -> str:
     return f"cli-{uuid4().hex[:12]}"
 
 
-def _gate(plan: Plan, ports: Ports) -> None:
+def put_to_gate(plan: Plan, ports: Ports, *, run: Plan) -> None:
+    """Ask the gate and show what it says; then ``run`` is over. Exits 3 when it is held."""
     from lakeward.steps.dossier import try_dossier
-    from lakeward.steps.gate import evaluate
+    from lakeward.steps.join import judge_joined
     from lakeward.steps.journal import journal
 
-    with journal(plan, ports, "", Step.GATE, now()) as entry:
-        decision = evaluate(plan, ports, now())
+    with journal(run, ports, "", Step.GATE, now()) as entry:
+        decision = judge_joined(plan, ports, now())
         entry.outcome, entry.message = "done" if decision.open else "held", "; ".join(decision.reasons)
     note(f"records: {decision.signatures}")
     note(f"dossier: {try_dossier(plan, ports, now())}")
-    finish_run(ports.store, plan, entry.outcome)
+    finish_run(ports.store, run, entry.outcome)
     show_decision(decision)
     if not decision.open:
         say("`lakeward parity FILE --at cut --drill` names the rows; the next `lakeward run` makes a new cut.")
         raise typer.Exit(3)
     if decision.quarantined:
         say(f"{decision.quarantined:,} rows are in quarantine; a signer must accept them by name.")
-    say(
-        f"Cut over in Airflow: the DAG {plan.migration.pattern}__{plan.migration.migration} makes a cut of its own and asks for approval."
-    )
+    say(f"Cut over in Airflow: the DAG {cutting_over(plan)} and asks for approval.")
+
+
+def cutting_over(plan: Plan) -> str:
+    """The DAG that cuts a migration over, and what it does first."""
+    if plan.migration.pattern == "lift_and_shift":
+        return f"lift_and_shift__{plan.migration.migration} makes a cut of its own"
+    return "cutover freezes the source, synchronises every group"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lakeward.domain.windows import Listing, Window
     from lakeward.ports import Ports
     from lakeward.spec.load import LoadedMigration
-    from lakeward.spec.models import Phased
+    from lakeward.spec.models import Paced, Phased
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,11 @@ def run_phased(loaded: LoadedMigration, spec: Phased, ports: Ports, wanted: Want
     from lakeward.steps.stock import tell_card
     from lakeward.steps.waves import shut
 
-    if wanted.again and not wanted.window:
-        raise SpecError("--again needs --window.", todo="Name the window that is to be read again.")
     with progressing() as progress:
         plan = preview(loaded, ports, f"cli-{now():%Y%m%dT%H%M%S}-{uuid4().hex[:6]}", now(), progress)
     tell_card(plan, Path(loaded.path).name, ports.ledger)
     note(f"run {plan.run_key} of {spec.migration}")
-    deadline = _deadline(spec, wanted)
+    deadline = deadline_of(spec, wanted)
     found: dict[str, GroupProgress] = {}
     met: list[bool] = []  # whether a group has the window that is wanted
     failed: list[LakewardError] = []
@@ -59,7 +57,7 @@ def run_phased(loaded: LoadedMigration, spec: Phased, ports: Ports, wanted: Want
             continue
         for group in groups:
             try:
-                found[group] = _move(plan, spec, group, ports, wanted, deadline, met)
+                found[group] = move_windows(plan, spec, group, ports, wanted, deadline, met)
             except LakewardError as error:
                 failed.append(error)
                 note(f"{group}: failed. The next `lakeward run` goes on where it was.")
@@ -75,7 +73,8 @@ def run_phased(loaded: LoadedMigration, spec: Phased, ports: Ports, wanted: Want
         raise typer.Exit(3)
 
 
-def _deadline(spec: Phased, wanted: Wanted) -> timedelta | None:
+def deadline_of(spec: Paced, wanted: Wanted) -> timedelta | None:
+    """How long windows may be begun: what the command line says, else the file."""
     if not wanted.budget:
         return spec.budget.time.delta if spec.budget.time else None
     try:
@@ -84,15 +83,16 @@ def _deadline(spec: Phased, wanted: Wanted) -> timedelta | None:
         raise SpecError(f"--budget {error}", todo="Write it as `2h`.") from None
 
 
-def _move(
+def move_windows(
     plan: Plan,
-    spec: Phased,
+    spec: Paced,
     group: str,
     ports: Ports,
     wanted: Wanted,
     limit: timedelta | None,
     met: list[bool],
 ) -> GroupProgress:
+    """Move the windows of one group that are wanted; ``met`` is told whether it has the window that is named."""
     from lakeward.steps.waves import Order, by_word, move_group
     from lakeward.steps.window_run import Means
 

@@ -24,7 +24,7 @@ def run_strangler(loaded: LoadedMigration, spec: StranglerFig, ports: Ports, gro
     from lakeward.steps.plan import make_plan
     from lakeward.steps.stock import tell_card
 
-    plans = {name: None if new else _loaded(loaded, name, ports) for name in groups}
+    plans = {name: None if new else loaded_before(loaded, name, ports) for name in groups}
     equal = True
     if any(plan is None for plan in plans.values()):
         with progressing() as progress:
@@ -33,9 +33,9 @@ def run_strangler(loaded: LoadedMigration, spec: StranglerFig, ports: Ports, gro
         note(f"run {fresh.run_key} of {spec.migration}: initial load")
     for name, plan in plans.items():
         if plan is None:
-            _load(fresh, name, ports)
+            load_once(fresh, name, ports)
         else:
-            equal = _serve(plan, name, ports) and equal
+            equal = serve_changes(plan, name, ports) and equal
     if not equal:
         say("`lakeward parity FILE --drill` names the rows.")
     if all(plans.values()) and len(groups) == len(spec.groups):
@@ -44,7 +44,8 @@ def run_strangler(loaded: LoadedMigration, spec: StranglerFig, ports: Ports, gro
         raise typer.Exit(3)
 
 
-def _loaded(loaded: LoadedMigration, name: str, ports: Ports) -> Plan | None:
+def loaded_before(loaded: LoadedMigration, name: str, ports: Ports) -> Plan | None:
+    """The plan of a group's initial load, once that is published."""
     from lakeward.steps.tenure import loaded_plan
 
     plan = loaded_plan(loaded, name, ports)
@@ -55,19 +56,21 @@ def _loaded(loaded: LoadedMigration, name: str, ports: Ports) -> Plan | None:
     return plan
 
 
-def _load(plan: Plan, name: str, ports: Ports) -> None:
+def load_once(plan: Plan, name: str, ports: Ports) -> None:
+    """The initial load of a group, up to its comparison."""
     from lakeward.cli.run import Chain, Step
 
     Chain(plan, ports, name).run(Step.COMPARE)
 
 
-def _serve(plan: Plan, name: str, ports: Ports) -> bool:
+def serve_changes(plan: Plan, name: str, ports: Ports, *, dual: bool = True) -> bool:
+    """Apply a group's changes for a tenure; whether both sides are equal then."""
     from lakeward.steps.compact import compact
     from lakeward.steps.journal import journal
     from lakeward.steps.tenure import serve
 
     with journal(plan, ports, name, "changes", now()) as entry, progressing() as progress:
-        done = serve(plan, name, ports, now, progress=progress)
+        done = serve(plan, name, ports, now, progress=progress, dual=dual)
         entry.rows = done.rows
         entry.outcome = "done" if done.equal else "held"
         entry.message = done.told

@@ -66,7 +66,12 @@ def status(
         slots = _slots(loaded) if loaded else ()
         spec = loaded.spec if loaded else None
         found = [
-            replace(_status(name, ledger, pointers, gate), slots=slots, meters=ledger.meters(name), spec=spec)
+            replace(
+                _status(name, ledger, pointers, gate, parted=spec is not None and spec.pattern == "hybrid"),
+                slots=slots,
+                meters=ledger.meters(name),
+                spec=spec,
+            )
             for name in names
         ]
     if as_json:
@@ -78,7 +83,10 @@ def status(
         _show(one)
 
 
-def _status(name: str, ledger: Ledger, pointers: tuple[Pointer, ...], gate: GateDecision | None) -> _Status:
+def _status(
+    name: str, ledger: Ledger, pointers: tuple[Pointer, ...], gate: GateDecision | None, *, parted: bool
+) -> _Status:
+    """What is known of a migration, with the steps of its newest run; where groups have runs of their own, of the newest of each."""
     from lakeward.domain.progress import STEP
 
     steps = ledger.steps(name)
@@ -92,6 +100,8 @@ def _status(name: str, ledger: Ledger, pointers: tuple[Pointer, ...], gate: Gate
         for record in steps
         if record.run_key == run or (phased and record.step == STEP and record.run_key == phased.run_key)
     )
+    if parted:
+        mine = ledger.runs(name, by_group=True)
     return _Status(
         name, pointers, mine, ledger.verdicts(name), ledger.transitions(name), ledger.acceptances(name), gate
     )
@@ -115,13 +125,15 @@ def _slots(loaded: LoadedMigration) -> tuple[SlotState, ...]:
     from lakeward.adapters.connections import from_environment
     from lakeward.adapters.open import change_log
     from lakeward.errors import LakewardError
-    from lakeward.spec.models import StranglerFig
+    from lakeward.spec.hybrid import alone
+    from lakeward.spec.models import Followed, StranglerFig
 
-    if not isinstance(loaded.spec, StranglerFig):
+    names = [group.name for group in loaded.spec.groups if isinstance(alone(loaded.spec, group.name), StranglerFig)]
+    if not isinstance(loaded.spec, Followed) or not names:
         return ()
     log = change_log(loaded.spec, from_environment, home())
     try:
-        return tuple(state for group in loaded.spec.groups if (state := log(group.name).state()))
+        return tuple(state for name in names if (state := log(name).state()))
     except LakewardError as error:
         note(f"The slots can't be looked at: {error.what}")
         return ()

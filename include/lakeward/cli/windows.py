@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from lakeward.domain.facts import Plan
     from lakeward.domain.windows import Listing
     from lakeward.ports import Ports, StepRecord
-    from lakeward.spec.models import Phased
 
 _SHOWN = 40
 
@@ -45,12 +44,13 @@ def show_windows(pointers: Sequence[Pointer], steps: Sequence[StepRecord]) -> No
                 say(f"  window {name} had not ended when it was read: the next run reads it again")
 
 
-def show_plan(made: Plan, spec: Phased, found: Mapping[str, tuple[Listing, Mapping[str, WindowCut]]]) -> None:
+def show_plan(made: Plan, found: Mapping[str, tuple[Listing, Mapping[str, WindowCut]]]) -> None:
     """Waves, and the windows of their groups with their rows."""
     from lakeward.domain.windowing import followed
+    from lakeward.spec.models import Phased
     from lakeward.spec.wave_checks import waves_of
 
-    for wave in waves_of(spec):
+    for wave in waves_of(made.migration) if isinstance(made.migration, Phased) else ():
         after = f", after {', '.join(wave.after)}" if wave.after else ""
         say()
         say(f"Wave {wave.name}{after}: {', '.join(wave.groups)}")

@@ -11,6 +11,7 @@ from enum import IntEnum
 from lakeward.domain.decision import Decision, Reason, Streak
 from lakeward.domain.evidence import UNSWITCHED, Outcome, Pointer, State
 from lakeward.domain.meters import Meter
+from lakeward.domain.parts import JOINED
 from lakeward.domain.progress import GroupProgress
 from lakeward.domain.standing import Card, Decided, Judged
 from lakeward.domain.words import counted
@@ -189,7 +190,9 @@ def _same_run(one: str, other: str) -> bool:
 
 
 def _asks(facts: Facts) -> bool:
-    """Whether the opening of the whole run's gate is the last that happened, and nobody was switched yet."""
+    """Whether the opening of the whole run's gate is the last that happened, and nobody was switched yet; a hybrid's runs ask nobody by themselves."""
+    if facts.card.pattern == "hybrid" and JOINED not in facts.run_key:
+        return False
     newest = facts.steps[-1] if facts.steps else None
     unswitched = all(pointer.state in UNSWITCHED for pointer in facts.pointers.values())
     return newest is not None and (newest.group, newest.step, newest.outcome) == ("", "gate", "done") and unswitched
@@ -204,15 +207,8 @@ def _named(step: Step) -> str:
 
 
 def _progress(facts: Facts) -> Progress:
-    if facts.card.pattern == "phased":
-        done = sum(len(pointer.windows) for pointer in facts.pointers.values())
-        left = sum(one.left for one in facts.progress.values())
-        rows = sum(cut.rows for pointer in facts.pointers.values() for cut in pointer.windows.values())
-        unknown = [group.name for group in facts.card.groups if group.name not in facts.progress]
-        more = f", {', '.join(unknown)} not begun" if unknown else ""
-        return Progress(
-            done, done + left + len(unknown), f"{done} of {counted(done + left, 'window')}, {rows:,} rows{more}"
-        )
+    if facts.card.pattern in {"phased", "hybrid"}:
+        return _by_windows(facts)
     if facts.card.pattern == "strangler_fig" and facts.pointers:
         followed = [pointer for pointer in facts.pointers.values() if pointer.position]
         told = f"{len(followed)} of {counted(len(facts.card.groups), 'group')} loaded and followed"
@@ -223,6 +219,21 @@ def _progress(facts: Facts) -> Progress:
         return Progress(total, total, "cut over")
     newest = facts.steps[-1] if facts.steps else None
     return Progress(min(done, total), total, f"{_named(newest)} {newest.outcome}" if newest else "not begun")
+
+
+def _by_windows(facts: Facts) -> Progress:
+    """Windows that are done; of a hybrid's other groups those that are published, each as one."""
+    others = [one.name for one in facts.card.groups if one.pattern not in {"", "phased"}]
+    done = sum(len(pointer.windows) for pointer in facts.pointers.values())
+    left = sum(one.left for one in facts.progress.values())
+    rows = sum(cut.rows for pointer in facts.pointers.values() for cut in pointer.windows.values())
+    known = {*facts.progress, *(name for name in others if name in facts.pointers)}
+    unknown = [group.name for group in facts.card.groups if group.name not in known]
+    there = sum(name in known for name in others)
+    told = f"{done} of {counted(done + left, 'window')}, {rows:,} rows"
+    told += f"; {there} of {counted(len(others), 'other group')} there" if others else ""
+    told += f", {', '.join(unknown)} not begun" if unknown else ""
+    return Progress(done + there, done + left + there + len(unknown), told)
 
 
 def _gate(decided: Sequence[Decided], streaks: Sequence[Streak]) -> str:

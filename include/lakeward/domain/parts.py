@@ -8,6 +8,9 @@ from lakeward.domain.facts import Plan
 from lakeward.domain.identity import WHOLE, cut_id
 from lakeward.spec.models import Hybrid
 
+JOINED = ".gate."
+"""What stands in the run key of the groups that are put to one gate, behind that of the run."""
+
 
 def part_key(run_key: str, group: str) -> str:
     """The run of one group in a run of a hybrid."""

@@ -11,18 +11,29 @@ from lakeward.domain.decision import GateDecision
 from lakeward.domain.evidence import Outcome, Pointer
 from lakeward.domain.facts import Plan
 from lakeward.domain.progress import GroupProgress
-from lakeward.spec.models import CostsSpec, Followed, KpiSpec, LandingSpec, Metered, Phased, SlaSpec
+from lakeward.spec.models import (
+    CostsSpec,
+    Followed,
+    HybridGroup,
+    KpiSpec,
+    LandingSpec,
+    Metered,
+    Phased,
+    PhasedGroup,
+    SlaSpec,
+)
 from lakeward.spec.wave_checks import waves_of
 
 
 @dataclass(frozen=True, slots=True)
 class GroupCard:
-    """A group as people are shown it: its lake tables, its wave and what its windows are, if it has any."""
+    """A group as people are shown it: its lake tables, its wave and what its windows are, if it has any, and the pattern that it is moved by."""
 
     name: str
     tables: tuple[str, ...]
     wave: str = ""
     window: str = ""
+    pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +158,16 @@ def card_of(plan: Plan, file: str) -> Card:
 def _groups(plan: Plan) -> Iterator[GroupCard]:
     spec = plan.migration
     waves = {name: wave.name for wave in waves_of(spec) for name in wave.groups} if isinstance(spec, Phased) else {}
-    windows = {one.name: one.window for one in spec.groups} if isinstance(spec, Phased) else {}
     for group in plan.groups:
-        window = windows.get(group.name)
-        told = f"{window.size} of {window.table}.{window.column}" if window else ""
-        yield GroupCard(group.name, tuple(t.name for t in group.lake_tables), waves.get(group.name, ""), told)
+        written = next(one for one in spec.groups if one.name == group.name)
+        window = written.window if isinstance(written, PhasedGroup) else None
+        yield GroupCard(
+            group.name,
+            tuple(table.name for table in group.lake_tables),
+            waves.get(group.name, ""),
+            f"{window.size} of {window.table}.{window.column}" if window else "",
+            written.pattern if isinstance(written, HybridGroup) else spec.pattern,
+        )
 
 
 def _kpi(one: KpiSpec, plan: Plan) -> KpiCard:

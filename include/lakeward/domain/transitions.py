@@ -4,8 +4,8 @@
 pattern          forward                                                       back (from any but retired)
 ===============  ============================================================  ==================================
 lift_and_shift   legacy → writers → retired                                    to the state before: legacy
-phased           the same, after a final sync with a source that nobody writes  to the state before: legacy
-all others       legacy → dual → readers → writers → retired, one at a time    to the state before
+phased, hybrid   the same, after a final sync with a source that nobody writes  to the state before: legacy
+strangler_fig    legacy → dual → readers → writers → retired, one at a time    to the state before
 ===============  ============================================================  ==================================
 """
 
@@ -16,7 +16,7 @@ from lakeward.errors import GateError
 
 _CHAIN = (State.LEGACY, State.DUAL, State.READERS, State.WRITERS, State.RETIRED)
 _SHORT = (State.LEGACY, State.WRITERS, State.RETIRED)
-_CHAINS = {"lift_and_shift": _SHORT, "phased": _SHORT, "strangler_fig": _CHAIN, "hybrid": _CHAIN}
+_CHAINS = {"lift_and_shift": _SHORT, "phased": _SHORT, "strangler_fig": _CHAIN, "hybrid": _SHORT}
 
 
 def forward(pattern: str, state: State) -> State | None:

@@ -60,8 +60,11 @@ class Ledger(Protocol):
     def steps(self, migration: str | None = None, run_key: str | None = None) -> tuple[StepRecord, ...]:
         """The newest record of every migration, run, group and step, oldest first."""
 
-    def runs(self, migration: str | None = None) -> tuple[StepRecord, ...]:
-        """The newest run of every migration: the newest record of each of its groups and steps, oldest first."""
+    def runs(self, migration: str | None = None, *, by_group: bool = False) -> tuple[StepRecord, ...]:
+        """The newest run of every migration: the newest record of each of its groups and steps, oldest first.
+
+        :param by_group: the newest run of each group instead, where groups have runs of their own.
+        """
 
     def judged(self, migration: str | None = None, *, by_cut: bool = False) -> tuple[Judged, ...]:
         """The newest outcome of every migration, group, kind and subject; with ``by_cut``, of every cut."""

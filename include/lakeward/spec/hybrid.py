@@ -47,6 +47,8 @@ class Hybrid(Paced, Followed):
         values = {field: getattr(self, field) for field in kind.model_fields if field in Hybrid.model_fields}
         values["pattern"] = group.pattern
         values["groups"] = (part.model_construct(**{field: getattr(group, field) for field in part.model_fields}),)
+        if "reports" in values:
+            values["reports"] = tuple(report for report in self.reports if report.group == name)
         if kind is Phased:
             values |= {"waves": (), "compaction": CompactionSpec()}
         return kind.model_construct(**values)

@@ -26,7 +26,6 @@ def check_hybrid(spec: Migration) -> Iterator[Trouble]:
     """Contradictions of a hybrid; of others there are none."""
     if not isinstance(spec, Hybrid):
         return
-    yield Trouble(("pattern",), "runs of the pattern `hybrid` are not there yet", "Use a file for each pattern.")
     yield from check_closed_periods(spec, spec.groups)
     if spec.changes.continuous and spec.schedule:
         reason = "with `changes.continuous` a run begins as soon as the last one has ended"

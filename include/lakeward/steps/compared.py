@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from lakeward.domain.changes import spelled
 from lakeward.domain.decision import GateDecision
 from lakeward.domain.evidence import State
-from lakeward.domain.facts import Plan
+from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.identity import digest
 from lakeward.errors import GateError
 from lakeward.ports import Ports, Progress, silent
 from lakeward.reader import resolve
+from lakeward.spec.hybrid import alone
 from lakeward.spec.load import LoadedMigration
 from lakeward.spec.models import StranglerFig
 from lakeward.steps.artifacts import find_staged, freeze_plan, plan_of_published, read_staged
@@ -65,16 +66,31 @@ def last_tenure(
                 f"Group {group.name} is in state {state.value}; writers follow readers.",
                 todo="Move the readers first: DAG `cutover`, cut over.",
             )
-        log, until = log_of(ports, group.name), clock() + _PATIENCE
-        while (slot := log.state()) and slot.active and clock() < until:
-            wait(_LOOK)
-        serve(plan, group.name, ports, clock, length=timedelta(0), progress=progress, holder=holder)
+        drain(plan, group.name, ports, clock, wait, holder=holder, progress=progress)
     return judge_compared(loaded, ports, clock(), progress)
+
+
+def drain(
+    plan: Plan,
+    name: str,
+    ports: Ports,
+    clock: Callable[[], datetime],
+    wait: Callable[[float], None],
+    *,
+    holder: str = "",
+    progress: Progress = silent,
+    dual: bool = True,
+) -> None:
+    """Apply what the source has of a group, once no other run reads its log, and compare it."""
+    log, until = log_of(ports, name), clock() + _PATIENCE
+    while (slot := log.state()) and slot.active and clock() < until:
+        wait(_LOOK)
+    serve(plan, name, ports, clock, length=timedelta(0), progress=progress, holder=holder, dual=dual)
 
 
 def plan_of_gate(loaded: LoadedMigration, name: str, ports: Ports) -> Plan | None:
     """The plan at whose cut of a group the gate looks; None when the group was never published."""
-    if isinstance(loaded.spec, StranglerFig):
+    if isinstance(alone(loaded.spec, name), StranglerFig):
         return _compared(loaded, name, ports)
     return plan_of_published(ports.store, loaded.spec.migration, name)
 
@@ -86,11 +102,16 @@ def judge_compared(
     plan = freeze_plan(ports.store, compared_plan(loaded, ports))
     with journal(replace(plan, run_key=load_of(plan)), ports, "", "gate", at) as entry:
         for group in plan.groups:
-            pins = published(plan, group, ports).tables
-            put_rules(plan, group, read_staged(ports.store, plan, group), ports, at, progress, pins)
+            look_at_records(plan, group, ports, at, progress)
         decision = evaluate(plan, ports, at)
         entry.outcome, entry.message = "done" if decision.open else "held", "; ".join(decision.reasons)
     return plan, decision
+
+
+def look_at_records(plan: Plan, group: GroupPlan, ports: Ports, at: datetime, progress: Progress = silent) -> None:
+    """Put the record rules to a group as it was compared."""
+    pins = published(plan, group, ports).tables
+    put_rules(plan, group, read_staged(ports.store, plan, group), ports, at, progress, pins)
 
 
 def _over(plans: Sequence[Plan]) -> Plan:

@@ -51,7 +51,10 @@ def _facts(ledger: Ledger, cards: Iterable[Card], migration: str | None) -> list
     progress = _by_name(ledger.standing(GroupProgress, migration))
     steps: dict[str, list[Step]] = defaultdict(list)
     runs: dict[str, str] = {}
-    for one in ledger.runs(migration):
+    parted = {card.migration for card in cards if card.pattern == "hybrid"}
+    newest = [one for one in ledger.runs(migration) if one.migration not in parted]
+    newest += [one for name in sorted(parted) for one in ledger.runs(name, by_group=True)]
+    for one in newest:
         steps[one.migration].append(Step(one.group, one.step, one.outcome, one.started_at, one.message))
         runs[one.migration] = one.run_key
     metered = ledger.metered(migration)

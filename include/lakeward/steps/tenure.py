@@ -16,6 +16,7 @@ from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.reports import report_troubles
 from lakeward.errors import LakeError, SourceError, SpecError
 from lakeward.ports import ChangeStream, Ports, Progress, silent
+from lakeward.spec.hybrid import alone
 from lakeward.spec.load import LoadedMigration
 from lakeward.spec.models import StranglerFig
 from lakeward.steps.apply import apply_batch
@@ -71,16 +72,16 @@ def loaded_plan(loaded: LoadedMigration, name: str, ports: Ports) -> Plan | None
 
     How changes are taken, files compacted and gates decided, and how the source is frozen, is as the file says now.
     """
-    plan = plan_of_published(ports.store, loaded.spec.migration, name)
+    spec, plan = alone(loaded.spec, name), plan_of_published(ports.store, loaded.spec.migration, name)
     found = find_pointer(ports.store, plan, plan.group(name)) if plan else None
-    if plan is None or found is None or not found[0].position or not isinstance(loaded.spec, StranglerFig):
+    if plan is None or found is None or not found[0].position or not isinstance(spec, StranglerFig):
         return None
     faults = Faults()
-    faults.extend(("reports",), report_troubles(loaded.spec.reports, plan.groups))
+    faults.extend(("reports",), report_troubles(spec.reports, plan.groups))
     if faults:
         raise loaded.refuse(faults.troubles)
     parts = ("changes", "compaction", "gate", "freeze", "reports", "costs", "sla")
-    now = {part: getattr(loaded.spec, part) for part in parts}
+    now = {part: getattr(spec, part) for part in parts}
     return replace(plan, migration=plan.migration.model_copy(update=now))
 
 
@@ -93,12 +94,14 @@ def serve(
     length: timedelta | None = None,
     progress: Progress = silent,
     holder: str = "",
+    dual: bool = True,
 ) -> Tenure:
     """Apply what the source commits for as long as the file says, then compare in one snapshot, up to which all is applied.
 
     Killed anywhere it can be run again: the lake knows how far it is, and the slot keeps the rest.
 
     :param length: instead of what the file says.
+    :param dual: whether the group enters that state; in a hybrid all groups stay in ``legacy`` until all are switched.
     :param holder: who holds the feed for a cutover, if that is who asks: all others find it resting.
     :raises SourceError: the log was lost, or keeps more than the file permits; or a table was changed.
     :raises ConflictError: another run applies changes of this group.
@@ -109,7 +112,8 @@ def serve(
         work = _Tenure(plan, group, ports, clock, Path(folder), progress, meter)
         if rests := work.rests(holder):
             return replace(work.done(log.state(), ()), rests=rests)
-        work.pointer = enter_dual(plan, name, ports, clock())
+        if dual:
+            work.pointer = enter_dual(plan, name, ports, clock())
         measured = metering(plan, name, ports, meter, hurry=bool(holder))
         with measured, log.stream(group.tables, work.position) as stream:
             stream.confirm(work.position)

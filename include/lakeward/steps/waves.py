@@ -224,6 +224,8 @@ class _Mover:
 
 def over_done(plan: Plan, ports: Ports) -> Plan:
     """The plan over all rows whose windows are done, as the source has them now; of groups without windows as it is."""
+    if not isinstance(plan.migration, Phased):
+        return plan
     groups = []
     for group in plan.groups:
         found = find_pointer(ports.store, plan, group)

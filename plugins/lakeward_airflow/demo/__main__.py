@@ -30,7 +30,11 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("Interrupted; what was started has been ended.")
         return 130
-    done = {"phased": "Moved and proved.", "strangler_fig": "Loaded, followed and proved."}
+    done = {
+        "phased": "Moved and proved.",
+        "strangler_fig": "Loaded, followed and proved.",
+        "hybrid": "Joined, proved, cut over and back.",
+    }
     demo.say(f"[bold green]{done.get(given.pattern, 'Moved, proved, approved, cut over.')}[/]")
     return 0
 

@@ -24,7 +24,12 @@ from lakeward_airflow.demo.strangler_play import strangle
 from lakeward_airflow.demo.stuck import NAME, folder_with_it
 from lakeward_airflow.runs import home as lakeward_home
 
-PATTERNS = {"lift_and_shift": "retail", "phased": "retail_phased", "strangler_fig": "retail_strangler"}
+PATTERNS = {
+    "lift_and_shift": "retail",
+    "phased": "retail_phased",
+    "strangler_fig": "retail_strangler",
+    "hybrid": "retail_hybrid",
+}
 _RUNS = 20
 _PATIENCE = 1800.0
 """Seconds without any task moving after which a run is given up."""
@@ -66,6 +71,10 @@ class Demo:
                             self._cut_over_and_back(api, shoppers)
                     elif self.pattern == "strangler_fig":
                         strangle(self, lab, api)
+                    elif self.pattern == "hybrid":
+                        with shopping(lab.env()["LAKEWARD_LAB_POSTGRES"], self.orders) as shoppers:
+                            self._join(api)
+                            self._cut_over_and_back(api, shoppers)
                     else:
                         self._migrate(api)
                         self._tell(api, airflow)
@@ -191,6 +200,19 @@ class Demo:
             time.sleep(0.5)
         self.say("it is stuck: its figures differ, and its comparison waits without a slot")
 
+    def _join(self, api: AirflowApi) -> None:
+        """Each group by its own pattern; what is there stays in parity with a shop that goes on selling, until all are at one gate."""
+        first = self.run_id
+        for number in (1, 2):
+            self.run_id, self.known = f"{first}_{number}", {}
+            self.say(f"triggering [bold]{self.dag_id}[/], run {self.run_id}")
+            api.trigger(self.dag_id, self.run_id, {"new": number == 1})
+            self.follow(api)
+            if (state := api.run_state(self.dag_id, self.run_id)) != "success":
+                raise DemoError(f"The run ended as {state}.")
+        gate = api.xcom(self.dag_id, self.run_id, "gate")
+        self.say(f"the joint gate is [bold]{gate['decision']}[/], evidence {str(gate['evidence_hash'])[:16]}")
+
     def follow(self, api: AirflowApi, until: str | None = None) -> None:
         """Tell of every task that ends; return when the run has ended, or when task ``until`` waits for an answer."""
         known = self.known
@@ -221,6 +243,8 @@ class Demo:
             return
         elif task.state == "skipped" and self.pattern == "strangler_fig":
             self.say(f"{escape(task.label):<28} [yellow]skipped[/]: it is loaded")
+        elif task.state == "skipped" and self.pattern == "hybrid":
+            self.say(f"{escape(task.label):<28} [yellow]skipped[/]: it is there, and equal to its source")
         elif task.state == "skipped" and self.pattern == "phased":
             self.say(f"{escape(task.label):<28} [yellow]not yet[/]: the budget of this run is spent")
         elif task.state in {"failed", "skipped"}:

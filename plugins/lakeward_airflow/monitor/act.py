@@ -10,6 +10,7 @@ from fastapi import HTTPException, Request, Response, status
 from lakeward.domain.decision import Decision
 from lakeward.domain.evidence import State
 from lakeward.domain.overview import Need, Status
+from lakeward.domain.parts import JOINED
 from lakeward.domain.standing import Card
 from lakeward.steps.status import statuses
 from lakeward_airflow.monitor.access import Name, User, may_trigger, readable
@@ -57,7 +58,7 @@ def offered(card: Card, now: Status, *, cutover: bool, runs: bool) -> list[Actio
     :param cutover: whether the user may trigger the DAG ``cutover``.
     :param runs: whether they may answer in the migration's own.
     """
-    lake, phased, fig = now.lake_since is not None, card.pattern == "phased", card.pattern == FIG
+    lake, phased, fig = now.lake_since is not None, card.pattern in {"phased", "hybrid"}, card.pattern == FIG
     no = "" if cutover else f"You may not trigger the DAG {DAG}."
     act = f"m/{quote(card.migration)}/act/"
     found = []
@@ -65,7 +66,8 @@ def offered(card: Card, now: Status, *, cutover: bool, runs: bool) -> list[Actio
         way = _ONWARD[now.state]
         found.append(Action(_TITLES[way][0], f"{act}{way}", shut=no, first=now.need is Need.APPROVE))
     elif now.need is Need.APPROVE:
-        may, dag, run = (cutover, DAG, now.run_key.rpartition(".")[0]) if phased else (runs, card.dag_id, now.run_key)
+        sync = now.run_key.partition(JOINED)[0].rpartition(".")[0]
+        may, dag, run = (cutover, DAG, sync) if phased else (runs, card.dag_id, now.run_key)
         at = f"../dags/{quote(dag)}/runs/{quote(run, safe='')}/tasks/approve/required_actions"
         found.append(Action("Approve", at, leaves=True, shut="" if may else "You may not answer.", first=True))
     if lake:

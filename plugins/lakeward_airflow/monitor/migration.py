@@ -181,7 +181,7 @@ def _transitions(migration: str) -> Iterator[Event]:
 def _groups(card: Card, pointers: dict[str, Pointer]) -> Iterator[GroupView]:
     book = ledger()
     progress = book.standing(GroupProgress, card.migration)
-    steps = book.runs(card.migration)
+    steps = book.runs(card.migration, by_group=card.pattern == "hybrid")
     for group in card.groups:
         mine = tuple(s for s in steps if s.group == group.name)
         pointer = pointers.get(group.name)

@@ -67,6 +67,7 @@ class ServeChangesOperator(GroupOperator):
         """Serve; GateError when something differs."""
         from lakeward.domain.changes import spelled
         from lakeward.reader import resolve
+        from lakeward.spec.models import Hybrid
         from lakeward.steps.journal import journal
         from lakeward.steps.stock import tell_card
         from lakeward.steps.tenure import serve
@@ -75,7 +76,8 @@ class ServeChangesOperator(GroupOperator):
             plan = _plan(loaded, self.group, ports)
             tell_card(plan, Path(self.migration_file).name, ports.ledger)
             with journal(plan, ports, self.group, "changes", now()) as entry:
-                done = serve(plan, self.group, ports, now, progress=self.progress())
+                alone = not isinstance(loaded.spec, Hybrid)
+                done = serve(plan, self.group, ports, now, progress=self.progress(), dual=alone)
                 entry.rows, entry.outcome, entry.message = done.rows, "done" if done.equal else "held", done.told
             self.log.info("%s: %s", self.group, done.told)
             pointer = resolve(ports.store, plan.migration.migration, self.group)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from lakeward.domain.evidence import Verdict
 from lakeward.errors import GateError
 from lakeward_airflow.links import DossierLink, EvidenceLink, ValidationReportLink
@@ -34,7 +36,7 @@ class ValidateRecordsOperator(GroupOperator):
 
 
 class EvaluateGateOperator(RunOperator):
-    """Look at the evidence of all groups and open the gate, or say every reason why not.
+    """Look at the evidence of all groups, joined where each has a pattern of its own, and open the gate, or say every reason why not.
 
     :param migration_file: path of the migration file.
     :param run_key: names the run. (templated)
@@ -43,23 +45,31 @@ class EvaluateGateOperator(RunOperator):
     operator_extra_links = (DossierLink(),)
 
     def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
-        """Evaluate; GateError when the gate stays shut."""
-        from lakeward.steps.gate import evaluate
+        """Evaluate; GateError when the gate stays shut, AirflowSkipException when not every group is there to be joined."""
+        from lakeward.steps.join import joined, judge_joined
 
-        with self.opened() as (plan, ports, _):
-            decision = evaluate(plan, ports, now())
-            self.log.info("Decision: %s. Records: %s", decision.decision.value, decision.signatures)
-            for streak in decision.streaks:
-                self.log.info("%s", streak)
-            self.keep_dossier(plan, ports)
-            for warning in decision.warnings:
-                self.log.warning("%s", warning)
-            if not decision.open:
-                raise GateError(
-                    "The gate stays shut: " + "; ".join(decision.reasons),
-                    todo="Mend what the reasons name; then clear this task, or start a new run for a new cut.",
-                )
+        with self.opened() as (frozen, ports, entry):
+            try:
+                plan = joined(frozen, ports)
+            except GateError as error:
+                entry.outcome, entry.message = "held", error.what
+            else:
+                decision = judge_joined(plan, ports, now(), self.progress())
+                self.log.info("Decision: %s. Records: %s", decision.decision.value, decision.signatures)
+                for streak in decision.streaks:
+                    self.log.info("%s", streak)
+                self.keep_dossier(plan, ports)
+                for warning in decision.warnings:
+                    self.log.warning("%s", warning)
+                if not decision.open:
+                    raise GateError(
+                        "The gate stays shut: " + "; ".join(decision.reasons),
+                        todo="Mend what the reasons name; then clear this task, or start a new run for a new cut.",
+                    )
+        if entry.outcome == "held":
+            raise AirflowSkipException(entry.message)
         return {
+            "run_key": plan.run_key,
             "decision": decision.decision.value,
             "progress": list(map(str, decision.streaks)),
             "evidence_hash": decision.evidence_hash,

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from lakeward.domain.evidence import State, Transition
 from lakeward.errors import GateError
-from lakeward.spec.models import Freezable, StranglerFig
+from lakeward.spec.models import Followed, Freezable, StranglerFig
 from lakeward_airflow.operators.base import RunOperator
 from lakeward_airflow.runs import attempt, now, open_migration
 
@@ -154,27 +154,34 @@ class FreezeAndSyncOperator(RunOperator):
 
     def execute(self, context: Context) -> dict[str, object]:
         """Freeze, synchronise, and put the result to the gate; GateError when it is held."""
+        from lakeward.steps.compared import last_tenure
+
         dry = str(self.dry) == "True"
+        feed = "" if dry else f"{self.by} ({context['run_id']})"
         with (
             open_migration(self.migration_file) as (loaded, ports),
             freezing(loaded.spec, ports, self.by, dry=dry) as until,
+            resting(loaded.spec, ports, feed),
         ):
             self.log.info(
                 "%s", f"The source is frozen until {until:%H:%M:%SZ}" if until else "No hook freezes anything"
             )
-            follow = self._follow if isinstance(loaded.spec, StranglerFig) else self._synchronise
-            key, decision = follow(context, loaded, ports, dry=dry)
+            if isinstance(loaded.spec, StranglerFig):
+                plan, decision = last_tenure(loaded, ports, now, time.sleep, holder=feed, progress=self.progress())
+                key = plan.run_key
+            else:
+                key, decision = self._synchronise(context, loaded, ports, feed, dry=dry)
             if not decision.open:
                 raise GateError(f"The gate is held: {'; '.join(decision.reasons)}", todo="Mend it, then ask again.")
         return {"run_key": key, "evidence_hash": decision.evidence_hash, "frozen_until": until and until.isoformat()}
 
     def _synchronise(
-        self, context: Context, loaded: LoadedMigration, ports: Ports, *, dry: bool
+        self, context: Context, loaded: LoadedMigration, ports: Ports, feed: str, *, dry: bool
     ) -> tuple[str, GateDecision]:
-        """Whole rounds of every group, under one run."""
+        """Whole rounds of every group, under one run; of a hybrid each group by its own pattern."""
         from lakeward.domain.overview import DRY
         from lakeward.steps.final_sync import final_sync
-        from lakeward.steps.gate import evaluate
+        from lakeward.steps.join import judge_joined
         from lakeward.steps.journal import journal
         from lakeward.steps.plan import preview
         from lakeward.steps.window_run import Means
@@ -182,30 +189,10 @@ class FreezeAndSyncOperator(RunOperator):
         number = count(1)
         means = Means(now, lambda: f"{attempt(context)}-{next(number)}", self.progress(), self.log.info)
         key = f"{context['run_id']}.{attempt(context)}"
-        plan = final_sync(preview(loaded, ports, key, now()), ports, key, self.by, means)
+        plan = final_sync(preview(loaded, ports, key, now()), ports, key, self.by, means, feed=feed)
         with journal(plan, ports, "", f"gate{DRY if dry else ''}", now()) as entry:
-            decision = evaluate(plan, ports, now())
+            decision = judge_joined(plan, ports, now(), self.progress())
             entry.outcome, entry.message = "done" if decision.open else "held", "; ".join(decision.reasons)
-        return key, decision
-
-    def _follow(
-        self, context: Context, loaded: LoadedMigration, ports: Ports, *, dry: bool
-    ) -> tuple[str, GateDecision]:
-        """One more tenure of every group; unless it is a rehearsal, none begins after it before writers are switched, or not."""
-        from lakeward.steps.compared import last_tenure
-        from lakeward.steps.dual import hold_feed, release_feed
-
-        spec = loaded.spec
-        lease = spec.freeze.limit.delta if isinstance(spec, Freezable) and spec.freeze else UNFROZEN
-        holder = "" if dry else f"{self.by} ({context['run_id']})"
-        if holder:
-            hold_feed(ports.store, spec.migration, holder, now() + lease, now())
-        try:
-            plan, decision = last_tenure(loaded, ports, now, time.sleep, holder=holder, progress=self.progress())
-        except BaseException:
-            if holder:
-                release_feed(ports.store, spec.migration)
-            raise
         return plan.run_key, decision
 
 
@@ -254,6 +241,26 @@ def freezing(spec: Migration, ports: Ports, by: str, *, dry: bool) -> Iterator[d
         yield lease.until
     except BaseException:
         lift(ports.store, spec.migration, freezer)
+        raise
+
+
+@contextmanager
+def resting(spec: Migration, ports: Ports, holder: str) -> Iterator[None]:
+    """Where a change log is followed, no tenure of anybody else until writers are switched, or not; it goes on when the block fails.
+
+    :param holder: who asks; nobody does for a rehearsal.
+    """
+    from lakeward.steps.dual import hold_feed, release_feed
+
+    if not holder or not isinstance(spec, Followed):
+        yield
+        return
+    lease = spec.freeze.limit.delta if spec.freeze else UNFROZEN
+    hold_feed(ports.store, spec.migration, holder, now() + lease, now())
+    try:
+        yield
+    except BaseException:
+        release_feed(ports.store, spec.migration)
         raise
 
 

@@ -199,6 +199,13 @@ def test_the_newest_run_of_each_migration_is_told(ledger: Ledger) -> None:
     ]
 
 
+def test_the_newest_run_of_each_group_is_told_where_groups_have_runs_of_their_own(ledger: Ledger) -> None:
+    for group, run, seconds in (("a", "1.a", 9.0), ("b", "1.b", 10.0), ("a", "2.a", 11.0), ("", "2", 12.0)):
+        ledger.record_step(replace(STEP, group=group, run_key=run, started_at=later(seconds)))
+    found = [(s.group, s.run_key) for s in ledger.runs("retail", by_group=True)]
+    assert found == [("b", "1.b"), ("a", "2.a"), ("", "2")]
+
+
 def test_instants_come_back_as_the_same_instant(ledger: Ledger) -> None:
     here = replace(STEP, started_at=AT.astimezone(timezone(timedelta(hours=5, minutes=45))))
     ledger.record_step(here)

@@ -72,6 +72,33 @@ def test_a_difference_that_is_proved_after_the_cutover_comes_before_everything()
     assert (found.need, found.why, found.state, found.gate) == (Need.ROLL_BACK, PROVEN.what, "writers", "roll back")
 
 
+MIXED = replace(
+    CARD,
+    pattern="hybrid",
+    groups=(
+        GroupCard("sales", ("orders",), pattern="strangler_fig"),
+        GroupCard("past", ("invoices",), "", "1 month of invoices.placed", "phased"),
+        GroupCard("stock", ("products",), pattern="lift_and_shift"),
+    ),
+)
+
+
+def test_a_hybrid_is_as_far_as_its_windows_and_its_other_groups() -> None:
+    past = replace(POINTER, group="past", windows={"2024-01-01/2024-02-01": WindowCut("c1", 10, 1, 1.0, ended=True)})
+    waiting = GroupProgress("past", 1, 10, 2, 20, 0.0)
+    begun = told(card=MIXED, pointers=[POINTER, past], progress={"past": waiting})
+    assert (begun.progress.done, begun.progress.total) == (2, 5)
+    assert begun.progress.told == "1 of 3 windows, 10 rows; 1 of 2 other groups there, stock not begun"
+
+
+def test_the_joint_gate_of_a_hybrids_run_asks_nobody_and_that_of_a_synchronisation_does() -> None:
+    opened = step("gate", "done", 5, group="")
+    run = told(opened, card=MIXED, decisions={"": (READY, 5)})
+    assert (run.need, run.gate) == (Need.NOTHING, "open")
+    facts = Facts(MIXED, {}, {"": (Decided("sync.try1.gate.ab", "", READY), AT)}, {}, [opened], "sync.try1.gate.ab", ())
+    assert status_of(facts).need is Need.APPROVE
+
+
 def test_a_failed_step_is_told_with_its_message() -> None:
     found = told(step("plan", "done", group=""), step("extract", "failed", 1, message="no route"))
     assert (found.need, found.why) == (Need.FAILED, "sales: extract failed: no route")

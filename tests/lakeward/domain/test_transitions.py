@@ -16,10 +16,10 @@ FORWARD = {
     "lift_and_shift": {(L, W), (W, X)},
     "phased": {(L, W), (W, X)},
     "strangler_fig": {(L, D), (D, R), (R, W), (W, X)},
-    "hybrid": {(L, D), (D, R), (R, W), (W, X)},
+    "hybrid": {(L, W), (W, X)},
 }
 ORDER = (L, D, R, W, X)
-STATES_OF = {p: (L, W, X) if p in {"lift_and_shift", "phased"} else ORDER for p in PATTERNS}
+STATES_OF = {p: ORDER if p == "strangler_fig" else (L, W, X) for p in PATTERNS}
 
 
 def may(pattern: str, before: State, after: State, previous: State | None) -> bool:

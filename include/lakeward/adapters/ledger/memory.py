@@ -82,10 +82,17 @@ class MemoryLedger:
         }
         return tuple(sorted(newest.values(), key=lambda s: (s.started_at, s.group, s.step)))
 
-    def runs(self, migration: str | None = None) -> tuple[StepRecord, ...]:
-        """The newest run of every migration: the newest record of each of its groups and steps, oldest first."""
-        newest = {record.migration: record.run_key for record in self.steps(migration)}
-        return tuple(record for record in self.steps(migration) if newest[record.migration] == record.run_key)
+    def runs(self, migration: str | None = None, *, by_group: bool = False) -> tuple[StepRecord, ...]:
+        """The newest run of every migration: the newest record of each of its groups and steps, oldest first.
+
+        :param by_group: the newest run of each group instead, where groups have runs of their own.
+        """
+
+        def of(record: StepRecord) -> tuple[str, str]:
+            return record.migration, record.group if by_group else ""
+
+        newest = {of(record): record.run_key for record in self.steps(migration)}
+        return tuple(record for record in self.steps(migration) if newest[of(record)] == record.run_key)
 
     def judged(self, migration: str | None = None, *, by_cut: bool = False) -> tuple[Judged, ...]:
         """The newest outcome of every migration, group, kind and subject; with ``by_cut``, of every cut."""

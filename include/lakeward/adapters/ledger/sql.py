@@ -130,17 +130,19 @@ class SqlLedger:
         with self._reading() as connection:
             return tuple(_step(row) for row in connection.execute(query))
 
-    def runs(self, migration: str | None = None) -> tuple[StepRecord, ...]:
-        """The newest run of every migration: the newest record of each of its groups and steps, oldest first."""
+    def runs(self, migration: str | None = None, *, by_group: bool = False) -> tuple[StepRecord, ...]:
+        """The newest run of every migration: the newest record of each of its groups and steps, oldest first.
+
+        :param by_group: the newest run of each group instead, where groups have runs of their own.
+        """
         of = steps.c
-        last = select(of.migration, func.max(of.started_at).label("at")).where(*_is(of.migration, migration))
-        began = last.group_by(of.migration).subquery()
-        newest = (
-            select(of.migration, of.run_key)
-            .join(began, and_(of.migration == began.c.migration, of.started_at == began.c.at))
-            .subquery()
-        )
-        query = select(steps).join(newest, and_(of.migration == newest.c.migration, of.run_key == newest.c.run_key))
+        whose = [of.migration, of.group_name] if by_group else [of.migration]
+        last = select(*whose, func.max(of.started_at).label("at")).where(*_is(of.migration, migration))
+        began = last.group_by(*whose).subquery()
+        at_last = [one == began.c[one.name] for one in whose]
+        newest = select(*whose, of.run_key).join(began, and_(*at_last, of.started_at == began.c.at)).subquery()
+        of_it = [one == newest.c[one.name] for one in whose]
+        query = select(steps).join(newest, and_(*of_it, of.run_key == newest.c.run_key))
         with self._reading() as connection:
             found = sorted(map(_step, connection.execute(query)), key=lambda s: (s.started_at, s.group, s.step))
         newest_of = {(s.migration, s.run_key, s.group, s.step): s for s in found}
