@@ -3,7 +3,8 @@
 LakewardError
 ├── SpecError          the migration file is wrong: what, at which line, what was meant
 ├── SourceError        the source is unreachable, lacks a right, or changed under us
-│   └── SourceLostError  the connection broke; the same may be asked again
+│   ├── SourceLostError  the connection broke; the same may be asked again
+│   └── AlteredError     a table is not what the run was planned for; the next plan is
 ├── UnsupportedError   something the source has is refused by name, with what to write instead
 ├── DataError          rows break a declared rule: too many quarantined, NaN, a count that does not add up
 ├── LakeError          catalog, object store or ledger refuse or contradict what was written
@@ -43,6 +44,10 @@ class SourceError(LakewardError):
 
 class SourceLostError(SourceError):
     """The connection to the source broke while it was read; the same may be asked again."""
+
+
+class AlteredError(SourceError):
+    """A table of the source was altered since the run was planned; nothing was landed."""
 
 
 class UnsupportedError(LakewardError):

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import duckdb
 import pyarrow as pa
 
+from lakeward.domain.duck import duck_type
 from lakeward.domain.file_facts import FileSet, StorageAccess
 from lakeward.domain.identity import digest
 from lakeward.domain.sql import ident, text
@@ -108,7 +109,7 @@ def alive(con: duckdb.DuckDBPyConnection, name: str, files: FileSet, sample: str
 
     The positions of dead rows are held in memory: as many as there were changes since the last compaction.
     """
-    read = f"read_parquet([{', '.join(map(text, files.urls))}], hive_partitioning = false) r {sample}"
+    read = f"read_parquet([{', '.join(map(text, files.urls))}], hive_partitioning = false{_by_id(files)}) r {sample}"
     if not files.deletes:
         return read
     for url in files.deletes:
@@ -123,6 +124,17 @@ def alive(con: duckdb.DuckDBPyConnection, name: str, files: FileSet, sample: str
         f"JOIN {ident(name + '#paths')} p ON p.path = d.file_path"
     )
     return f"{read} ANTI JOIN {ident(name + '#dead')} d ON r.file_index = d.file AND r.file_row_number = d.pos"
+
+
+def _by_id(files: FileSet) -> str:
+    """What makes DuckDB find columns by their field ids, null where a file has none, in the types that they have now."""
+    if not files.ids:
+        return ""
+    fields = (
+        f"{n}: {{name: {text(name)}, type: {text(duck_type(kind))}, default_value: NULL}}"
+        for n, (name, kind) in zip(files.ids, files.columns, strict=True)
+    )
+    return f", schema = MAP {{{', '.join(fields)}}}"
 
 
 def _endpoint(endpoint: str) -> Mapping[str, str]:

@@ -149,6 +149,7 @@ def _origin(lake: LakeTable, column: LakeColumn) -> str:
         "position": f"place in {at}, from 0",
         "key": f"key in {at}",
         "parent": f"the parent's {column.source}",
+        "gone": "no longer at the source: null from now on",
     }
     if column.role in said:
         return said[column.role]

@@ -15,6 +15,7 @@ from lakeward.domain.duck import FILE, ROW, ROWS
 from lakeward.domain.facts import TablePlan
 from lakeward.domain.file_facts import FileSet, StorageAccess
 from lakeward.domain.sql import ident
+from lakeward.domain.unread import has_unread
 
 SEQ, GONE, UNCHANGED, LIFE, ROOT = "#seq", "#gone", "#unchanged", "#life", "#root"
 N, KEEP, FILL = "#n", "#keep", "#fill"
@@ -115,6 +116,11 @@ def not_followed(plan: TablePlan) -> Iterator[tuple[str, str]]:
         yield (
             f"{', '.join(masked)}: masks are done at the source, and the change log carries values as they are",
             "Take the mask out, or `drop` the column; a publication with a column list keeps it at the source.",
+        )
+    if has_unread(plan):
+        yield (
+            "a column of another type is judged row by row, which changes are not",
+            "Leave `drift.retyped` out, and give the column another name by `rename`.",
         )
 
 

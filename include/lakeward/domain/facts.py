@@ -49,7 +49,8 @@ class LakeColumn:
 
     ``role``: ``value`` (a landed column, or ``path`` inside it), ``shape`` (which declared paths are null, missing or empty),
     ``undeclared`` (whole JSON text of a record with keys that no field names), ``position`` (index in the parent's list),
-    ``key`` (a map's key), ``parent`` (the parent's key column ``source``).
+    ``key`` (a map's key), ``parent`` (the parent's key column ``source``), ``gone`` (the lake has it and the source no longer does:
+    null in what is written, not compared).
     """
 
     name: str
@@ -59,6 +60,26 @@ class LakeColumn:
     source: str
     path: tuple[str, ...] = ()
     nested: str = "json"  # how ``source`` holds its records: json, jsonb, text (of the source's type), for the source's own figures
+
+
+@dataclass(frozen=True, slots=True)
+class LiveColumn:
+    """A column of a lake table that is there. ``gone``: the source had lost it when the table was last evolved."""
+
+    name: str
+    type: str
+    required: bool
+    key: bool = False
+    partitioned: bool = False
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTable:
+    """A lake table that is there; ``filled``: something has landed in it."""
+
+    columns: tuple[LiveColumn, ...]
+    filled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +104,11 @@ class PartitionField:
 
 @dataclass(frozen=True, slots=True)
 class LakeTable:
-    """A table of the lake as it must be; ``key`` are the lake's names, empty when the source declares none."""
+    """A table of the lake as it must be; ``key`` are the lake's names, empty when the source declares none.
+
+    ``evolve`` are columns that a table which is there may be given, or whose type may be widened or made optional in it; ``drift``
+    tells what has changed since it was made, in words.
+    """
 
     name: str
     columns: tuple[LakeColumn, ...]
@@ -94,6 +119,8 @@ class LakeTable:
     source: str = ""  # the landed column that holds the list or map, for child tables
     path: tuple[str, ...] = ()  # where in it
     kind: str = "main"  # main, list, map
+    evolve: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()
 
     def column(self, name: str) -> LakeColumn:
         """The column of that name; KeyError when there is none."""

@@ -196,7 +196,8 @@ class StorageAccess:
 class FileSet:
     """Parquet files that are read as one table; ``columns`` (name, lake type) give the schema when there is no file.
 
-    Rows that the delete files ``deletes`` name are not read; ``paths`` are what these call the files.
+    Rows that the delete files ``deletes`` name are not read; ``paths`` are what these call the files. ``ids`` are the columns' field
+    ids, by which they are found where files were written with other columns or narrower types.
     """
 
     urls: tuple[str, ...]
@@ -204,6 +205,7 @@ class FileSet:
     columns: tuple[tuple[str, str], ...]
     deletes: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    ids: tuple[int, ...] = ()
 
     def only(self, urls: Container[str]) -> FileSet:
         """Those of the files."""

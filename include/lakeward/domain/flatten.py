@@ -106,6 +106,8 @@ def _nth(number: int) -> str:
 
 
 def _column(plan: TablePlan, column: LakeColumn, made: dict[str, tuple[Nest, Record]]) -> str:
+    if column.role == "gone":
+        return f"NULL::{duck_type(column.type)}"
     if column.source not in made or (column.role == "value" and not column.path and column.type == JSON):
         return _landed(plan, column)
     nest, record = made[column.source]
@@ -157,6 +159,8 @@ def _child(
 
 def _item_column(plan: TablePlan, column: LakeColumn, record: Record) -> str:
     match column.role:
+        case "gone":
+            return f"NULL::{duck_type(column.type)}"
         case "parent":
             return _landed(plan, column)
         case "position":

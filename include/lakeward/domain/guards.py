@@ -88,6 +88,7 @@ def _postgres(column: LandedColumn, guard: str) -> str:
         "wide": f"{_finite(number)} AND {above}",
         "inexact": f"{_finite(name)} AND ({above} OR round({number}, {scale})::{back} <> {name})",
         "padding": f"octet_length({name}) > octet_length({name}::text)",
+        "unread": f"({name} IS NOT NULL AND ({column.expression}) IS NULL)",
     }[guard]
 
 

@@ -56,6 +56,8 @@ def postgres_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> tu
 
 def require_source(column: LakeColumn, table: LakeTable) -> None:
     """Refuse a column that flattening makes and the source has nothing to compare with."""
+    if column.role == "gone":
+        raise KpiError(f"column {column.name!r} of {table.name} is no longer at the source, which has no such figure")
     if column.role not in _SOURCE_ROLES:
         raise KpiError(
             f"column {column.name!r} of {table.name} is made while flattening; the source has no such figure"

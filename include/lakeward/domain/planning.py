@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 from lakeward.domain.facts import LakeColumn, LakeTable, LandedColumn, TablePlan
 from lakeward.domain.faults import Faults
@@ -24,6 +25,7 @@ from lakeward.errors import LakewardError, SpecError
 from lakeward.spec.document import Path
 from lakeward.spec.models import SpecialPolicy, TableSpec
 from lakeward.spec.names import slug
+from lakeward.spec.scalars import LakeType
 
 Sample = Callable[[SourceTable, str], Sequence[str | None]]
 """Values of an expression of a source table, as text."""
@@ -32,9 +34,12 @@ _BESIDE = frozenset({"key", "filter", "drop", "trim", "mask", "partition", "sort
 """Parts of a table that say nothing of its columns' names and types."""
 
 
-def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePlan:
+def plan_table(
+    spec: TableSpec, source: SourceTable, sample: Sample, fitted: Mapping[str, LakeType] = MappingProxyType({})
+) -> TablePlan:
     """Resolve one table; every problem of it is named at once.
 
+    :param fitted: columns of the source that are carried as another type; rows that don't fit it are quarantined.
     :raises FaultsError: the file names what is not there or contradicts itself, or the source holds what is not carried.
     """
     faults = Faults()
@@ -43,7 +48,7 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
     faults.check()
     kept = [c for c in source.columns if not any(fnmatchcase(c.name, pattern) for pattern in spec.drop)]
     check_names(spec, source, kept, faults)
-    landed = _land(spec, source, kept, sample, faults)
+    landed = _land(spec, source, kept, sample, fitted, faults)
     key = source.primary_key if spec.key is None else spec.key
     # What is told already is not held against the key, nor against what rests on it.
     there = {c.name for c in kept} if faults else {c.source for c in landed}
@@ -63,7 +68,7 @@ def plan_table(spec: TableSpec, source: SourceTable, sample: Sample) -> TablePla
         with faults.at("table"):
             check_adoption(spec, source, landed, lake)
     system = SYSTEMS[source.system]
-    unread = unread_column(landed, system.origin)
+    unread = unread_column(landed, system.dialect, system.origin)
     plan = TablePlan(
         schema=source.schema,
         table=source.name,
@@ -96,7 +101,12 @@ def _is_beside(path: Path) -> bool:
 
 
 def _land(
-    spec: TableSpec, source: SourceTable, kept: Sequence[SourceColumn], sample: Sample, faults: Faults
+    spec: TableSpec,
+    source: SourceTable,
+    kept: Sequence[SourceColumn],
+    sample: Sample,
+    fitted: Mapping[str, LakeType],
+    faults: Faults,
 ) -> list[LandedColumn]:
     flattened = {f.column: n for n, f in enumerate(spec.flatten)}
     landed = []
@@ -107,6 +117,9 @@ def _land(
         if column.name in flattened:
             path = ("flatten", flattened[column.name], "column")
         try:
+            if column.name in fitted:
+                landed.append(SYSTEMS[source.system].fit(column, fitted[column.name]))
+                continue
             landed.append(
                 SYSTEMS[source.system].land(
                     column,

@@ -124,8 +124,8 @@ class Rows:
 
 
 def compared(table: LakeTable) -> tuple[str, ...]:
-    """Every column of a table, the key first."""
-    return tuple(dict.fromkeys((*table.key, *(c.name for c in table.columns))))
+    """Every column of a table that the source has too, the key first."""
+    return tuple(dict.fromkeys((*table.key, *(c.name for c in table.columns if c.role != "gone"))))
 
 
 def figures_sql(rows: Rows, depth: int = 0, within: Within = ()) -> str:

@@ -15,23 +15,25 @@ UNREAD = "#unread"
 _SHOWN = 60
 
 
-def unread_column(columns: Sequence[LandedColumn], origin: str = "") -> LandedColumn | None:
+def unread_column(columns: Sequence[LandedColumn], dialect: Dialect, origin: str = "") -> LandedColumn | None:
     """The column that tells of such rows, or None where there can be none.
 
+    :param dialect: of the source.
     :param origin: SQL of the file that a row comes from; empty where there is none.
     """
     judged = [c for c in columns if c.policy == "quarantine"]
     if not judged:
         return None
-    found = [(c, guard_condition(c, "unread", Dialect.DUCKDB)) for c in judged]
+    found = [(c, guard_condition(c, "unread", dialect)) for c in judged]
     shown = {c.source: f"replace(left(CAST({ident(c.column)} AS VARCHAR), {_SHOWN}), chr(10), ' ')" for c in judged}
     cases = " ".join(
         f"WHEN {condition} THEN {text(c.source + ': ' + chr(34))} || {shown[c.source]} || {text(f'{chr(34)} is no {c.type}')}"
         for c, condition in found
     )
     raw = ", ".join(f"{text(c.source)}, CASE WHEN {condition} THEN {ident(c.column)} END" for c, condition in found)
+    pairs = "json_build_object" if dialect is Dialect.POSTGRES else "json_object"
     where = f" || coalesce(', in ' || {origin}, '')" if origin else ""
-    expression = f"(CASE {cases} END{where} || chr(10) || CAST(json_object({raw}) AS VARCHAR))"
+    expression = f"(CASE {cases} END{where} || chr(10) || CAST({pairs}({raw}) AS VARCHAR))"
     return LandedColumn(UNREAD, "string", "", expression, native=False, nullable=True)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from lakeward.domain.facts import LakeTable
+from lakeward.domain.facts import LakeTable, LiveTable
 from lakeward.domain.file_facts import Committed, FileSet, LiveFile, StagedFile
 from lakeward.domain.maintenance import Expiry, LakeFile, TableHistory
 from lakeward.domain.repair import Patch
@@ -100,8 +100,14 @@ class Lake(Protocol):
     def check(self) -> dict[str, str]:
         """What catalog and store can do (multi_table_commit: yes or no, ...), for doctor; LakeError when unreachable."""
 
+    def live(self, table: str) -> LiveTable | None:
+        """The columns of a table, or None when there is none."""
+
     def prepare(self, tables: Sequence[LakeTable], migration: str) -> tuple[str, ...]:
-        """Create namespace and missing tables, check the others; names created. LakeError lists every difference."""
+        """Create namespace and missing tables, evolve the others as far as their plans let them be, and check them; what was done, in words.
+
+        LakeError lists every difference, and then nothing is done.
+        """
 
     def differences(self, tables: Sequence[LakeTable], migration: str) -> tuple[str, ...]:
         """What ``prepare`` would refuse; writes nothing."""

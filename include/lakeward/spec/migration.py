@@ -11,7 +11,7 @@ from lakeward.spec.calendar import CalendarSpec, Grain
 from lakeward.spec.files import FilesSpec
 from lakeward.spec.names import home_of
 from lakeward.spec.scalars import Count, Expression, Flag, Identifier, LakeName, LakeType, One, Pause, Size, Span
-from lakeward.spec.tables import Filter, GroupSpec, Spec
+from lakeward.spec.tables import DriftSpec, Filter, GroupSpec, Spec
 
 
 class SourceSpec(Spec):
@@ -253,6 +253,7 @@ class Migration(Spec):
         min_length=1,
         description="Entities that belong together: each group is read at one cut, published at one instant.",
     )
+    drift: DriftSpec = Field(DriftSpec(), description="What becomes of schema changes at the source.")
     kpis: tuple[KpiSpec, ...] = Field(min_length=1, description="Business figures that must be equal, to the cent.")
     calendar: CalendarSpec = Field(CalendarSpec(), description="The business calendar that periods are cut by.")
     parity: ParitySpec = Field(ParitySpec(), description="How source and lake are compared.")

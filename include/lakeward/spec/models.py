@@ -30,6 +30,7 @@ from lakeward.spec.phased import Paced, Phased
 from lakeward.spec.strangler import ChangesSpec, Followed, StranglerFig
 from lakeward.spec.tables import (
     ChildSpec,
+    DriftSpec,
     FieldMap,
     Filter,
     FilterOp,
@@ -62,6 +63,7 @@ __all__ = [
     "CompactionSpec",
     "CostsSpec",
     "CutoverSpec",
+    "DriftSpec",
     "FieldMap",
     "Filter",
     "FilterOp",

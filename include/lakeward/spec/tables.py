@@ -128,6 +128,39 @@ class FlattenSpec(Spec):
     maps: tuple[FieldMap, ...] = Field((), description="Maps that become child tables.")
 
 
+class DriftSpec(Spec):
+    """What becomes of changes at the source (or in this file) that the lake's tables, which are there, don't have yet.
+
+    `hold` stops the run before anything is read, naming the change and what to write.
+    """
+
+    added: Literal["hold", "evolve", "ignore"] = Field(
+        "hold",
+        description="A new column: `evolve` gives it to the lake's table, null for all rows that are there, and carries it from then on; "
+        "`ignore` leaves it behind, and each run says so.",
+    )
+    widened: Literal["hold", "evolve"] = Field(
+        "hold",
+        description="A type that holds more than before (int to long, float to double, a decimal of more digits and the same scale), or a "
+        "column that may be null now: `evolve` widens the lake's column; no file is rewritten.",
+    )
+    dropped: Literal["hold", "evolve"] = Field(
+        "hold",
+        description="A column that is gone: `evolve` keeps it in the lake with the values that are there, null in what is written from "
+        "then on.",
+    )
+    renamed: Literal["hold", "apart"] = Field(
+        "hold",
+        description="One column gone and one of the same type new may be one that was renamed, which `rename` of the table tells; `apart` "
+        "says that they have nothing to do with each other.",
+    )
+    retyped: Literal["hold", "quarantine"] = Field(
+        "hold",
+        description="Any other type: `quarantine` goes on with the lake's type, and rows whose value it does not hold exactly are "
+        "quarantined with the reason.",
+    )
+
+
 class TableSpec(Spec):
     """One table, view or glob of them."""
 
@@ -168,6 +201,9 @@ class TableSpec(Spec):
     )
     rules: tuple[Rule, ...] = Field(
         (), description="Record rules, beside those derived from keys, not-null columns, references."
+    )
+    drift: DriftSpec | None = Field(
+        None, description="What of the migration's `drift` is otherwise for this table; keys left out are as there."
     )
 
 

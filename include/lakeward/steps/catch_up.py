@@ -13,7 +13,7 @@ from lakeward.domain.facts import Plan
 from lakeward.domain.file_facts import Mark
 from lakeward.domain.identity import catch_up_key
 from lakeward.domain.stored import from_json, to_json
-from lakeward.errors import ConflictError, LakewardError
+from lakeward.errors import AlteredError, ConflictError, LakewardError
 from lakeward.ports import ObjectStore, Ports, StepRecord
 from lakeward.spec.models import PhasedGroup
 from lakeward.steps.artifacts import find_manifest, freeze_plan, read_plan, read_staged
@@ -141,7 +141,7 @@ class CatchUp:
             return
         try:
             self._move(plan, whole=not self._has_marks())
-        except MustBeWholeError as error:
+        except (AlteredError, MustBeWholeError) as error:
             self._means.say(f"{self._spec.name}: {error.what} It is read anew.")
 
     def _has_marks(self) -> bool:

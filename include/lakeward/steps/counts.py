@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lakeward.domain.evidence import Finding, Outcome, Pointer, Verdict
-from lakeward.domain.facts import GroupPlan, LakeTable
+from lakeward.domain.facts import GroupPlan, LakeTable, TablePlan
 from lakeward.domain.file_facts import FileSet, Manifest, Staged
 from lakeward.domain.guards import applied
+from lakeward.domain.undeclared import undeclared_sql, undeclared_told
 from lakeward.ports import Ports
 from lakeward.steps.measure import Case, cut_basis, cut_files
 
@@ -39,6 +40,9 @@ def count_rows(
     landed = {t.table: t for t in manifest.tables}
     if policies := [told for plan in group.tables for told in applied(plan, landed[plan.name])]:
         summary += f"; by declared policy: {', '.join(policies)}"
+    pinned = [plan for plan in group.tables if ports.lake.qualified(plan.name) in snapshots]
+    if keys := [told for plan in pinned for told in _undeclared(plan, group, ports, snapshots)]:
+        summary += f"; {', '.join(keys)}"
     if findings:
         summary = f"rows do not add up: {'; '.join(f'{f.subject}: {f.message}' for f in findings[:3])}"
     outcome = Outcome.FAIL if findings else Outcome.PASS
@@ -69,6 +73,15 @@ def _check(
     yield from _unequal(
         table, "landing-lake", taken.read - taken.quarantined, lake, f"read ({taken.read}) less quarantine", found
     )
+
+
+def _undeclared(plan: TablePlan, group: GroupPlan, ports: Ports, snapshots: Mapping[str, int]) -> Iterator[str]:
+    """Records with keys that no field names, in words."""
+    table = plan.lake[0]
+    for source, sql in undeclared_sql(plan):
+        (row,) = ports.engine.table(sql, {"lake": cut_files(ports, group, table, snapshots)}).to_pylist()
+        if told := undeclared_told(table, source, row["n"], row["keys"]):
+            yield told
 
 
 def _unequal(table: LakeTable, leg: str, expected: int, found: int, said: str, there: str) -> Iterator[Finding]:

@@ -53,7 +53,7 @@ def rewrite(
 
     Rows are counted by another way than they are written.
     """
-    old = FileSet(exchange.old, exchange.files.access, exchange.files.columns)
+    old = FileSet(exchange.old, exchange.files.access, exchange.files.columns, ids=exchange.files.ids)
     given: dict[str, Input] = {**inputs, OLD: old}
     sql = f"SELECT (SELECT count(*) FROM ({fresh})) AS fresh, (SELECT count(*) FROM {ident(OLD)}) AS old"
     row = ports.engine.table(sql, given).to_pylist()[0]

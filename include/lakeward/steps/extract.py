@@ -15,7 +15,7 @@ from lakeward.domain.identity import landing_prefix
 from lakeward.domain.oversize import cut_short, too_large
 from lakeward.domain.sql import ident
 from lakeward.domain.zone_rules import ZONE, needs_rules, rules_sql
-from lakeward.errors import SourceError
+from lakeward.errors import AlteredError, SourceError
 from lakeward.ports import CutReader, Ports, Progress, silent
 from lakeward.steps.artifacts import find_manifest, key_of, write_manifest
 from lakeward.steps.figures import take_at_cut, write_figures
@@ -95,11 +95,11 @@ def begin_figures(
 
 
 def check_tables(plan: Plan, group: GroupPlan, cut: CutReader) -> None:
-    """SourceError when a table is no longer what was planned: something else would be landed, or not all of it."""
+    """AlteredError when a table is no longer what was planned: something else would be landed, or not all of it."""
     there = {(t.schema, t.name): t for t in cut.describe([t.label for t in group.tables])}
     changes = {t.label: tuple(drift(t, there.get((t.schema, t.table)))) for t in group.tables}
     if told := "; ".join(f"{label}: {', '.join(found)}" for label, found in changes.items() if found):
-        raise SourceError(
+        raise AlteredError(
             f"The source was altered after run {plan.run_key!r} was planned. {told}. Nothing was landed.",
             todo="See what `lakeward plan` makes of it now, mend the file if need be, then start a new run (`lakeward run --new`).",
         )

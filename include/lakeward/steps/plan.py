@@ -9,6 +9,7 @@ from datetime import datetime
 from lakeward import __version__
 from lakeward.domain.catch_up import plan_watermarks
 from lakeward.domain.evidence import UNSWITCHED, Pointer
+from lakeward.domain.evolving import policy_of
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, ReferencePlan, TablePlan, Watermark
 from lakeward.domain.faults import Faults, FaultsError
 from lakeward.domain.identity import WHOLE, cut_id, plan_key, pointer_key
@@ -16,19 +17,20 @@ from lakeward.domain.kpi import lake_terms
 from lakeward.domain.matching import Match, inheritance_notes, match_tables, wanted_tables
 from lakeward.domain.parts import parts_of
 from lakeward.domain.plan_checks import check_plan, table_path
-from lakeward.domain.planning import Sample, plan_table
+from lakeward.domain.planning import Sample
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.references import plan_references
 from lakeward.domain.source_facts import SourceTable
 from lakeward.domain.stored import from_json
 from lakeward.domain.windowing import judged_later, plan_windowing
 from lakeward.errors import GateError, SpecError
-from lakeward.ports import Ports, Progress, silent
+from lakeward.ports import Lake, Ports, Progress, silent
 from lakeward.spec.document import Path
 from lakeward.spec.hybrid_checks import befores_of
 from lakeward.spec.load import LoadedMigration
-from lakeward.spec.models import AnyMigration, GroupSpec, Hybrid, KpiSpec, PhasedGroup, TableSpec
+from lakeward.spec.models import AnyMigration, DriftSpec, GroupSpec, Hybrid, KpiSpec, PhasedGroup, TableSpec
 from lakeward.steps.artifacts import freeze_plan, read_plan
+from lakeward.steps.plan_evolved import plan_evolved, refuse_held
 
 SAMPLE = 2000
 """Records that are looked at for each column whose types are inferred."""
@@ -64,13 +66,15 @@ def preview(loaded: LoadedMigration, ports: Ports, run_key: str, at: datetime, p
     home = _homes(matched, faults)
     whole = not faults
     groups: list[GroupPlan] = []
+    held: list[str] = []
     for number, (group, matches) in enumerate(matched):
         progress(f"plan {group.name}", number, len(matched))
         elsewhere = {label: g for label, g in home.items() if g != group.name}
-        planned = _plan_group(spec, number, matches, elsewhere, ports, run_key, faults, whole=whole)
+        planned = _plan_group(spec, number, matches, elsewhere, ports, run_key, faults, held, whole=whole)
         groups.append(planned)
     whole = whole and all(len(g.tables) == len(m) for g, (_, m) in zip(groups, matched, strict=True))
     check_plan(spec, groups, ports.source.identity().server_version, faults, whole=whole)
+    refuse_held(held)  # what else is wrong may come of it
     if faults:
         raise loaded.refuse(faults.troubles)
     _check_lake(groups, ports, spec.migration)
@@ -102,6 +106,7 @@ def _plan_group(
     ports: Ports,
     run_key: str,
     faults: Faults,
+    held: list[str],
     *,
     whole: bool,
 ) -> GroupPlan:
@@ -114,7 +119,8 @@ def _plan_group(
     tables: list[TablePlan] = []
     sources: list[SourceTable] = []
     for table, source in matches:
-        planned = _plan_table(table, source, sample, table_path(number, group, table), faults)
+        at = table_path(number, group, table)
+        planned = _plan_table(table, source, sample, policy_of(spec.drift, table), ports.lake, at, faults, held)
         if planned:
             tables.append(planned)
             sources.append(source)
@@ -146,13 +152,24 @@ def _plan_group(
     return replace(planned_group, notes=(*planned_group.notes, *judged_later(planned_group)))
 
 
-def _plan_table(table: TableSpec, source: SourceTable, sample: Sample, at: Path, faults: Faults) -> TablePlan | None:
+def _plan_table(
+    table: TableSpec,
+    source: SourceTable,
+    sample: Sample,
+    policy: DriftSpec,
+    lake: Lake,
+    at: Path,
+    faults: Faults,
+    held: list[str],
+) -> TablePlan | None:
     """The table; also one with faults, where what else is wrong can be told from it."""
     try:
-        return plan_table(table, source, sample)
+        plan, told = plan_evolved(table, source, sample, policy, lake)
     except FaultsError as error:
         faults.extend(at, error.troubles)
         return error.plan
+    held += told
+    return plan
 
 
 def _check_lake(groups: Sequence[GroupPlan], ports: Ports, migration: str) -> None:

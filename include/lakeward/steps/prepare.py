@@ -8,7 +8,7 @@ from lakeward.ports import Ports
 
 
 def prepare(plan: Plan, group_name: str, ports: Ports) -> tuple[str, ...]:
-    """Create what is missing, the quarantine table too; names of the tables created.
+    """Create what is missing, the quarantine table too, and evolve what is there as far as the plan lets it be; what was done, in words.
 
     :raises LakeError: a table is there and differs; every difference is listed, and nothing was created.
     """

@@ -15,6 +15,7 @@ from lakeward.steps.artifacts import read_staged
 from lakeward.steps.gate import evaluate
 from lakeward.steps.journal import Entry
 from lakeward.steps.meter import keep_round
+from lakeward.steps.prepare import prepare
 from lakeward.steps.round_extract import extract_round
 from lakeward.steps.round_publish import append_round, judged_round, round_of
 from lakeward.steps.round_stage import MustBeWholeError, as_it_will_be, orphans, stage_round
@@ -45,6 +46,8 @@ class RoundRun(WindowRun):
         self._group, self._before, self._whole, self._deletes = group, before, whole, deletes
 
     def _extract(self, _at: datetime, entry: Entry) -> None:
+        # First, since what is read is compared with the tables as they will be.
+        evolved = prepare(self._plan, self._group, self._ports)
         manifest = extract_round(
             self._plan,
             self._group,
@@ -57,7 +60,7 @@ class RoundRun(WindowRun):
         )
         self._whole = round_of(manifest).whole  # that with which it was begun
         entry.rows = sum(file.rows for table in manifest.tables for file in table.files)
-        entry.message = f"landed at cut {manifest.cut_id}"
+        entry.message = "; ".join((f"landed at cut {manifest.cut_id}", *evolved))
 
     def _prepare(self, _at: datetime, entry: Entry) -> None:
         entry.message = "the tables are there"

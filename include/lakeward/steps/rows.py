@@ -189,6 +189,7 @@ class Said:
             told = [
                 f"{counted(self.rows, 'row')} of {counted(self.columns, 'column')} {'is' if self.rows == 1 else 'are'} equal{why}",
                 *asked,
+                *self.lake.drift,
             ]
             return self._verdict(Outcome.PASS, "; ".join(told), 0, (), files)
         store = self.proof.ports.store
@@ -203,7 +204,7 @@ class Said:
         shared = attribution(findings, self.proof.known(self.lake))
         told += [shared] if shared else []
         told += [f"batch {batch_id(self.case.cut_id, self.lake.name)}"]
-        told += asked
+        told += [*asked, *self.lake.drift]
         return self._verdict(
             Outcome.FAIL, "; ".join(told), max(differing, 1), findings[:SHOWN], files, whole=located.whole
         )

@@ -13,7 +13,7 @@ from lakeward.domain.identity import WHOLE
 from lakeward.domain.progress import STEP, GroupProgress, progress_of, spent
 from lakeward.domain.windowing import counts_sql, in_window, lost_sql
 from lakeward.domain.windows import MOST, UNPLACED, Count, Listing, Window, chosen, fold, list_windows, parse
-from lakeward.errors import GateError, LakewardError, SpecError
+from lakeward.errors import AlteredError, GateError, LakewardError, SpecError
 from lakeward.ports import Ports, StepRecord
 from lakeward.spec.models import BudgetSpec, Phased, PhasedGroup, WaveSpec, WindowSpec
 from lakeward.steps.artifacts import freeze_plan, read_plan
@@ -108,7 +108,10 @@ class _Mover:
             self._catch_up.resume(claim.run_key)
         elif claim.window:
             self._means.say(f"{self._name}: going on with window {claim.window}, which was left unfinished")
-            self._move(parse(claim.window), claim.run_key)
+            try:
+                self._move(parse(claim.window), claim.run_key)
+            except AlteredError as error:  # this run's plan knows
+                self._means.say(f"{self._name}: window {claim.window} is read anew: {error.what}")
         elif self._catch_up and not self._published():
             take_start(self._plan, self._name, self._ports)
         listing, windows = look(self._plan, self._name, self._ports)

@@ -15,14 +15,22 @@ from datetime import datetime, timedelta
 
 from lakeward.domain.identity import window_claim_key
 from lakeward.domain.stored import from_json, to_json
-from lakeward.errors import ConflictError, DataError, GateError, LakewardError, SpecError, UnsupportedError
+from lakeward.errors import (
+    AlteredError,
+    ConflictError,
+    DataError,
+    GateError,
+    LakewardError,
+    SpecError,
+    UnsupportedError,
+)
 from lakeward.ports import ObjectStore
 
 LEASE = timedelta(seconds=15)
 """A holder that has shown no sign of life for so long is dead."""
 _BEAT = 4.0
 _LOOK = 0.5
-NOTHING_LANDED = (DataError, GateError, SpecError, UnsupportedError)
+NOTHING_LANDED = (AlteredError, DataError, GateError, SpecError, UnsupportedError)
 """Errors after which nothing of a cut is in the lake, and trying again at it would say the same."""
 _FAILURES = 3
 """How often a window is tried again at its cut; then it is read anew."""

@@ -19,6 +19,9 @@ from lakeward.errors import UnsupportedError
 _MAPPING = "schema.name-mapping.default"
 """The table's property by which readers find columns of files without field ids."""
 
+ADOPTED = "lakeward.adopted"
+"""The table's property that tells of files without field ids."""
+
 
 def adopt_files(table: Table, files: FileSet, attempt: str) -> tuple[StagedFile, ...]:
     """Copy files; nothing is left behind when one of them does not fit.
@@ -27,9 +30,10 @@ def adopt_files(table: Table, files: FileSet, attempt: str) -> tuple[StagedFile,
     :raises UnsupportedError: a file is not as the table's own would be; it says in what.
     """
     rows = [_fitting(table, url, files) for url in files.urls]
-    if _MAPPING not in table.properties:
+    if ADOPTED not in table.properties:
+        mapping = table.properties.get(_MAPPING, table.schema().name_mapping.model_dump_json())
         with table.transaction() as change:
-            change.set_properties({_MAPPING: table.schema().name_mapping.model_dump_json()})
+            change.set_properties({_MAPPING: mapping, ADOPTED: "true"})
     stem = f"{re.sub(r'[^A-Za-z0-9_-]+', '-', attempt)[:80]}-{uuid4().hex[:12]}"
     staged: list[StagedFile] = []
     try:

@@ -22,6 +22,7 @@ from lakeward.adapters.iceberg.catalog import explained, open_catalog
 from lakeward.adapters.iceberg.change import can_commit_together
 from lakeward.adapters.iceberg.commit import Landing
 from lakeward.adapters.iceberg.deletes import content_of
+from lakeward.adapters.iceberg.evolve import evolve
 from lakeward.adapters.iceberg.expire import forget, history_of
 from lakeward.adapters.iceberg.leftovers import find_leftovers, remove_leftovers
 from lakeward.adapters.iceberg.properties import MULTI_TABLE_COMMIT
@@ -36,10 +37,18 @@ from lakeward.adapters.iceberg.read import (
 from lakeward.adapters.iceberg.repair import Advancing, Patching
 from lakeward.adapters.iceberg.revert import delete_unreferenced, drop_cut
 from lakeward.adapters.iceberg.rewrite import Rewriting, compacted
-from lakeward.adapters.iceberg.schema import MIGRATION, PROPERTIES, differences, partition_spec, schema_of, sort_order
+from lakeward.adapters.iceberg.schema import (
+    MIGRATION,
+    PROPERTIES,
+    differences,
+    live_columns,
+    partition_spec,
+    schema_of,
+    sort_order,
+)
 from lakeward.adapters.iceberg.write import write_files
 from lakeward.domain.changes import spelled
-from lakeward.domain.facts import LakeTable
+from lakeward.domain.facts import LakeTable, LiveTable
 from lakeward.domain.file_facts import Committed, FileSet, LiveFile, StagedFile
 from lakeward.domain.maintenance import Expiry, LakeFile, TableHistory
 from lakeward.domain.repair import Patch
@@ -92,8 +101,13 @@ class IcebergLake:
             "multi_table_commit_mode": self._mode,
         }
 
+    def live(self, table: str) -> LiveTable | None:
+        """The columns of a table, or None when there is none."""
+        live = self._find(table)
+        return LiveTable(live_columns(live), live.current_snapshot() is not None) if live else None
+
     def prepare(self, tables: Sequence[LakeTable], migration: str) -> tuple[str, ...]:
-        """Create what is missing, check the rest; names created. LakeError lists every difference, and then nothing is created."""
+        """Create what is missing, evolve and check the rest; what was done, in words. LakeError lists every difference, and then nothing is done."""
         if found := self.differences(tables, migration):
             raise LakeError(
                 f"{len(found)} differences between the plan and the lake:\n  - " + "\n  - ".join(found),
@@ -107,14 +121,15 @@ class IcebergLake:
                 "The catalog made other tables than it was asked for:\n  - " + "\n  - ".join(found),
                 todo="Check what the catalog supports; the tables are still empty and can be dropped.",
             )
-        return created
+        return (*created, *(told for table in tables if table.evolve for told in self._evolve(table)))
 
     def differences(self, tables: Sequence[LakeTable], migration: str) -> tuple[str, ...]:
         """What ``prepare`` would refuse; writes nothing."""
         found = []
         for table in tables:
             if live := self._find(table.name):
-                found += [f"table {self.qualified(table.name)}: {d}" for d in differences(live, table, migration)]
+                told = differences(live, table, migration, evolving=True)
+                found += [f"table {self.qualified(table.name)}: {d}" for d in told]
         return tuple(found)
 
     def write(
@@ -292,6 +307,10 @@ class IcebergLake:
         except SQLAlchemyError:
             if not self._catalog.namespace_exists(self._namespace):
                 raise
+
+    def _evolve(self, table: LakeTable) -> tuple[str, ...]:
+        with explained(self._properties, f"evolve the schema of table {self.qualified(table.name)}"):
+            return evolve(partial(self._open, table.name), table)
 
     def _create(self, table: LakeTable, migration: str) -> bool:
         if self._find(table.name):

@@ -12,6 +12,7 @@ from pyiceberg.table.snapshots import Operation, Snapshot
 
 from lakeward.adapters.iceberg.deletes import Content, content_of, dead_positions
 from lakeward.adapters.iceberg.properties import is_true
+from lakeward.adapters.iceberg.schema import iceberg_type
 from lakeward.domain.changes import position
 from lakeward.domain.facts import LakeTable
 from lakeward.domain.file_facts import FileSet, LiveFile, StorageAccess
@@ -30,6 +31,8 @@ REPAIR = "lakeward.repair"
 """In a snapshot, the repair that made it; as a property of the table, the last one and its snapshot."""
 POSITION = "lakeward.position"
 """Of the source's change log: as a property, up to where a table has its changes; in a snapshot, up to where it brings them."""
+_NOBODYS = 2**31 - 1
+"""A field id that no table comes to."""
 ORIGIN = "lakeward.origin-snapshot-id"
 """In a compacted snapshot: the one whose rows it holds."""
 
@@ -149,7 +152,18 @@ def file_set(table: Table, plan: LakeTable, urls: Sequence[str], deletes: Sequen
     remote = any(url.startswith("s3://") for url in found)
     access = access_of({str(k): str(v) for k, v in table.io.properties.items()}) if remote else StorageAccess()
     columns = tuple((c.name, c.type) for c in plan.columns)
-    return FileSet(found, access, columns, tuple(map(readable, deletes)), tuple(urls) if deletes else ())
+    paths = tuple(urls) if deletes else ()
+    return FileSet(found, access, columns, tuple(map(readable, deletes)), paths, _ids(table, plan))
+
+
+def _ids(table: Table, plan: LakeTable) -> tuple[int, ...]:
+    """Field ids of a plan's columns, where its files may have been written with others; what the table does not have yet has no file's."""
+    schema = table.schema()
+    there = {field.name: field for field in schema.fields}
+    same = all(c.name in there and there[c.name].field_type == iceberg_type(c.type) for c in plan.columns)
+    if same and len(table.metadata.schemas) == 1:
+        return ()
+    return tuple(there[c.name].field_id if c.name in there else _NOBODYS - n for n, c in enumerate(plan.columns))
 
 
 def access_of(properties: Mapping[str, str]) -> StorageAccess:

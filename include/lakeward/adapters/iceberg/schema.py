@@ -12,12 +12,15 @@ from pyiceberg.table import Table
 from pyiceberg.table.sorting import NullOrder, SortDirection, SortField, SortOrder
 from pyiceberg.transforms import IdentityTransform, parse_transform
 
-from lakeward.domain.facts import LakeColumn, LakeTable
+from lakeward.domain.evolving import widens
+from lakeward.domain.facts import LakeColumn, LakeTable, LiveColumn
 from lakeward.domain.partition import fits
 from lakeward.errors import UnsupportedError
 from lakeward.spec.scalars import LakeType
 
 MIGRATION = "lakeward.migration"
+GONE = "no longer at the source"
+"""What the table tells of a column that the source has lost."""
 PROPERTIES = {
     "format-version": "2",
     "write.format.default": "parquet",
@@ -79,7 +82,7 @@ def arrow_schema(schema: Schema) -> pa.Schema:
 def schema_of(table: LakeTable) -> Schema:
     """The schema to create a table with; the catalog assigns the field ids anew."""
     fields = [
-        t.NestedField(n, c.name, iceberg_type(c.type), required=c.required, doc=_doc(c))
+        t.NestedField(n, c.name, iceberg_type(c.type), required=c.required, doc=doc_of(c))
         for n, c in enumerate(table.columns, start=1)
     ]
     by_name = {field.name: field for field in fields}
@@ -118,20 +121,49 @@ def sort_order(table: LakeTable, schema: Schema) -> SortOrder:
     return SortOrder(*fields, order_id=1 if fields else 0)
 
 
-def differences(live: Table, table: LakeTable, migration: str) -> Iterator[str]:
-    """Every way in which the live table is not what the plan wants, as sentences without the table's name."""
+def live_columns(live: Table) -> tuple[LiveColumn, ...]:
+    """The columns of a live table; types that are none of the lake's are told as Iceberg calls them."""
+    schema = live.schema()
+    partitioned = {field.source_id for field in live.spec().fields}
+    return tuple(
+        LiveColumn(
+            field.name,
+            _word(field.field_type),
+            field.required,
+            key=field.field_id in schema.identifier_field_ids,
+            partitioned=field.field_id in partitioned,
+            gone=field.doc == GONE,
+        )
+        for field in schema.fields
+    )
+
+
+def _word(kind: t.IcebergType) -> str:
+    if isinstance(kind, t.DecimalType):
+        return f"decimal({kind.precision},{kind.scale})"
+    return next((word for word, (known, _) in _TYPES.items() if known == kind), str(kind))
+
+
+def differences(live: Table, table: LakeTable, migration: str, *, evolving: bool = False) -> Iterator[str]:
+    """Every way in which the live table is not what the plan wants, as sentences without the table's name.
+
+    :param evolving: but for what the plan lets it be given.
+    """
     yield from _ownership(live, migration)
     if live.metadata.format_version != 2:
         yield f"format version {live.metadata.format_version}, expected 2"
     there = {field.name: field for field in live.schema().fields}
     for column in table.columns:
-        field = there.pop(column.name, None)
+        field, free = there.pop(column.name, None), evolving and column.name in table.evolve
         if field is None:
-            yield f"column {column.name!r} is missing, expected {iceberg_type(column.type)}"
+            if not free:
+                yield f"column {column.name!r} is missing, expected {iceberg_type(column.type)}"
             continue
-        if field.field_type != iceberg_type(column.type):
+        if field.field_type != iceberg_type(column.type) and not (
+            free and widens(_word(field.field_type), column.type)
+        ):
             yield f"column {column.name!r} is {field.field_type}, expected {iceberg_type(column.type)}"
-        if field.required != column.required:
+        if field.required != column.required and not (free and field.required):
             yield f"column {column.name!r} is {_need(field.required)}, expected {_need(column.required)}"
     for name in there:
         yield f"column {name!r} is not in the plan"
@@ -171,9 +203,11 @@ def _need(required: bool) -> str:  # noqa: FBT001 - a word for a flag
     return "required" if required else "optional"
 
 
-def _doc(column: LakeColumn) -> str:
+def doc_of(column: LakeColumn) -> str:
+    """What the table tells of a column."""
     origin = ".".join((column.source, *column.path)) if column.source else ""
     words = {
+        "gone": GONE,
         "value": f"from {origin}",
         "shape": f"which declared paths of {column.source} are null, missing or empty",
         "undeclared": f"whole text of {column.source} where it has keys that no field names",
