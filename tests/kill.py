@@ -75,8 +75,9 @@ class Watched:
 def watched(ports: Ports, tell: Callable[[Call, str], None]) -> Ports:
     """Ports of which ``tell`` is told every call."""
     counts: Counter[str] = Counter()
-    named = {f.name: Watched(getattr(ports, f.name), f.name, tell, counts) for f in fields(ports) if f.name != "log"}
-    return Ports(**named, log=ports.log)  # type: ignore[arg-type]
+    names = [f.name for f in fields(ports) if f.name not in {"log", "timed"}]
+    named = {name: Watched(getattr(ports, name), name, tell, counts) for name in names}
+    return Ports(**named, log=ports.log, timed=ports.timed)  # type: ignore[arg-type]
 
 
 def record(chain: Chain, step: str) -> list[Call]:

@@ -13,6 +13,7 @@ from lakeward.domain.costs import breaches, day_of
 from lakeward.domain.decision import Reason
 from lakeward.domain.facts import GroupPlan, Plan
 from lakeward.domain.file_facts import Mark, StagedFile
+from lakeward.domain.identity import WHOLE
 from lakeward.domain.meters import Meter, Side, spread
 from lakeward.domain.quarantine import quarantine_table
 from lakeward.domain.reports import Report, report_of
@@ -81,9 +82,9 @@ def keep_round(plan: Plan, group: str, ports: Ports, clock: Callable[[], datetim
 
 
 def sla_reasons(plan: Plan, ports: Ports, at: datetime) -> Iterator[Reason]:
-    """What of the agreement does not hold, as reasons against."""
+    """What of the agreement does not hold, as reasons against; of a window of history there is none."""
     spec = plan.migration
-    if not isinstance(spec, Metered) or spec.sla is None:
+    if not isinstance(spec, Metered) or spec.sla is None or any(group.window != WHOLE for group in plan.groups):
         return
     meters = ports.ledger.meters(spec.migration)
     for one in breaches(spec.sla, spec.costs, meters, at, spec.calendar.time_zone):

@@ -12,6 +12,11 @@ from phased import Shop
 
 WINDOW = "    window: {table: public.orders, column: placed_at, size: 1 month}\n"
 CATCH_UP = WINDOW.replace("1 month", "3 months") + "    catch_up: {lag: 1h}\n"
+MEASURED = """
+reports:
+  - {name: daily, group: sales, runs: 1, source: SELECT sum(total) AS s FROM orders, lake: SELECT sum(total) AS s FROM orders}
+sla: {write: 1h, freshness: 1h, failures: 0}
+"""
 ALL = ("orders", "order_lines", "picks", "notes")
 
 
@@ -19,6 +24,7 @@ ALL = ("orders", "order_lines", "picks", "notes")
 def shop(lab: Lab, tmp_path: Path) -> Shop:
     found = Shop(lab, tmp_path)
     found.change(WINDOW, CATCH_UP)
+    found.change("calendar: {time_zone: Europe/Zurich}", f"calendar: {{time_zone: Europe/Zurich}}{MEASURED}")
     return found
 
 
@@ -51,6 +57,11 @@ def test_changes_of_every_kind_reach_the_lake_in_one_cut(shop: Shop) -> None:
     assert after.caught
     assert (after.caught.rounds, after.caught.gate) == (2, "open")
     assert (after.caught.upserted, after.caught.deleted) == (7, 6)
+    with shop.ports() as ports:
+        (meter,) = ports.ledger.meters("phased")
+    assert (meter.group, meter.batches, meter.changes) == ("sales", 2, 13)
+    assert meter.fresh.slowest > meter.write.slowest > 0
+    assert (meter.source.queries["daily"].count, meter.lake.queries["daily"].count) == (2, 2)
     shop.check_same(*ALL)
     assert set(shop.compare().values()) == {"pass"}
     changed = {name.rpartition(".")[2] for name in before if before[name] != after.tables[name]}
