@@ -25,7 +25,7 @@ Order = Sequence[tuple[str, str]]
 
 FEW = 256
 """Rows that are not worth a look."""
-RANGE_BYTES = 48 * 2**20
+RANGE_BYTES = 32 * 2**20
 AT_ONCE = 128 * 2**20
 """Bytes that are sorted as they come."""
 WIDE = 96 * 2**20

@@ -132,7 +132,7 @@ def _undeclared(nest: Nest, record: Record) -> str:
     for path, fields in nest.column.lists:
         for level, keys in nest.item(fields, keyed=True).levels.items():
             every = f"flatten(json_keys({record.doc}, {json_path(path, '[*]', level)}))"
-            terms.append(f"len(list_filter({every}, lambda key: NOT list_contains({_known(keys)}, key))) > 0")
+            terms.append(f"NOT list_has_all({_known(keys)}, {every})")
     return f"CASE WHEN {' OR '.join(terms)} THEN {ident(nest.column.source)} END" if terms else "NULL::VARCHAR"
 
 
