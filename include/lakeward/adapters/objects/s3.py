@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import urlsplit
 
@@ -25,8 +27,7 @@ REGION = "us-east-1"
 PATIENCE = {"connect_timeout": 5.0, "read_timeout": 60.0}
 UNDECIDED = 6
 """How often a conditional write is asked again when the store could not decide between writers (409)."""
-
-
+_OPENING = Lock()
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"})
 
 
@@ -47,21 +48,22 @@ class S3Store:
         self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
         self._name = connection.conn_id
         self.access = access_of(connection)
-        self._client = boto3.session.Session().client(
-            "s3",
-            aws_access_key_id=self.access.access_key,
-            aws_secret_access_key=self.access.secret_key,
-            aws_session_token=self.access.session_token or None,
-            endpoint_url=self.access.endpoint or None,
-            region_name=self.access.region,
-            config=Config(
-                retries={"mode": "standard", "total_max_attempts": 4},
-                **_patience(connection),
-                s3={"addressing_style": "path"},
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
+        with _OPENING:
+            self._client = _session().client(
+                "s3",
+                aws_access_key_id=self.access.access_key,
+                aws_secret_access_key=self.access.secret_key,
+                aws_session_token=self.access.session_token or None,
+                endpoint_url=self.access.endpoint or None,
+                region_name=self.access.region,
+                config=Config(
+                    retries={"mode": "standard", "total_max_attempts": 4},
+                    **_patience(connection),
+                    s3={"addressing_style": "path"},
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                ),
+            )
 
     def url(self, key: str) -> str:
         """``s3://bucket/prefix/key``."""
@@ -228,6 +230,12 @@ class S3Store:
 
     def _safe(self, error: Exception) -> str:
         return redact(str(error), (self.access.secret_key, self.access.session_token, self.access.access_key))
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """One for the process, for it holds no keys: the description of the service is read once, which takes a tenth of a second."""
+    return boto3.session.Session()
 
 
 def _patience(connection: Connection) -> dict[str, float]:
