@@ -31,6 +31,7 @@ from pyiceberg.table.update.snapshot import _FastAppendFiles, _SnapshotProducer
 from pyiceberg.typedef import EMPTY_DICT, Record
 
 from lakeward.adapters.iceberg.change import Change, ReplaceFiles, Unstaged, made
+from lakeward.adapters.iceberg.manifests import entries_of
 from lakeward.errors import LakeError
 
 PATH, POS = 2147483546, 2147483545
@@ -56,8 +57,8 @@ class Content:
 def content_of(table: Table, snapshot: Snapshot | None) -> Content:
     """What a snapshot holds; LakeError when it has equality deletes, which lakeward neither writes nor reads."""
     found = Content()
-    for manifest in snapshot.manifests(table.io) if snapshot else ():
-        entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+    manifests = snapshot.manifests(table.io) if snapshot else []
+    for manifest, entries in zip(manifests, entries_of(table.io, manifests), strict=True):
         if manifest.content != ManifestContent.DELETES:
             found.data.extend(entries)
             continue
@@ -108,7 +109,7 @@ class _Deleting(_SnapshotProducer[Any]):
             if manifest.content != ManifestContent.DELETES or not gone:
                 kept.append(manifest)
                 continue
-            entries = manifest.fetch_manifest_entry(self._io, discard_deleted=True)
+            (entries,) = entries_of(self._io, [manifest])
             left = [entry for entry in entries if entry.data_file.file_path not in gone]
             if len(left) == len(entries):
                 kept.append(manifest)
