@@ -32,7 +32,7 @@ def main() -> int:
         return 130
     done = {
         "phased": "Moved and proved.",
-        "strangler_fig": "Loaded, followed and proved.",
+        "strangler_fig": "Loaded, followed, switched, and proved.",
         "hybrid": "Joined, proved, cut over and back.",
     }
     demo.say(f"[bold green]{done.get(given.pattern, 'Moved, proved, approved, cut over.')}[/]")

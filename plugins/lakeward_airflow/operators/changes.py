@@ -117,10 +117,10 @@ class EvaluateComparisonsOperator(RunOperator):
                 self.log.info("%s", line)
             if decision.open:
                 self.keep_dossier(plan, ports)
-        if any(reason.proven for reason in decision.why):
-            raise GateError("The gate is held: " + "; ".join(decision.reasons), todo="Mend what the reasons name.")
-        if not decision.open:
-            raise AirflowSkipException("The gate is held: " + "; ".join(decision.reasons))
+            if any(reason.proven for reason in decision.why):
+                raise GateError("The gate is held: " + "; ".join(decision.reasons), todo="Mend what the reasons name.")
+            if not decision.open:
+                raise AirflowSkipException("The gate is held: " + "; ".join(decision.reasons))
         return {
             "decision": decision.decision.value,
             "run_key": plan.run_key,
