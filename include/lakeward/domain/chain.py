@@ -120,15 +120,19 @@ class Chain:
         return any(record.place == place for record in self.records)
 
 
-def read_chain(objects: Sequence[tuple[str, bytes]], signer: Signer) -> Chain:
+NONE = Chain()
+
+
+def read_chain(objects: Sequence[tuple[str, bytes]], signer: Signer, known: Chain = NONE) -> Chain:
     """Look at all records of one chain.
 
     :param objects: key and content, in whatever order.
     :param signer: whose signatures are trusted; when it trusts nobody, a right signature of anybody will do.
+    :param known: its first records, with which nothing was wrong, looked at before; ``objects`` are those after them.
     """
-    records: list[Record] = []
+    records = list(known.records)
     wrong: list[str] = []
-    expected = 1
+    expected = len(records) + 1
     for key, data in sorted(objects):
         _, number = number_of(key) or ("", 0)
         if number > expected:

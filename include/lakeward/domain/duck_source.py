@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lakeward.domain import tree
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.facts import LakeTable, TablePlan
 from lakeward.domain.kpi_landing import landing_rows
+from lakeward.domain.spelling import spelling
 from lakeward.domain.sql import ident
 
 
@@ -20,7 +23,6 @@ def duck_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> tuple[
         | {n.source for n in plan.nested}
     )
     columns = [c for c in plan.columns if c.source in wanted] or plan.columns[:1]
-    listed = ", ".join(f"{c.expression} AS {ident(c.source)}" for c in columns)
-    given = f"SELECT {listed} FROM {ident(plan.schema)}.{ident(plan.table)} {plan.where()}"
+    given = spelling(Dialect.DUCKDB).sql(plan.select([tree.named(tree.raw(c.expression), c.source) for c in columns]))
     sql, found = landing_rows(plan, table, names)
     return f"(WITH {ident(plan.name)} AS NOT MATERIALIZED ({given}) SELECT * FROM {sql}) AS r", found

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from lakeward.domain.dialect import Dialect
 from lakeward.domain.identity import WHOLE
-from lakeward.domain.sql import ident, literal, plain_literal, where
 from lakeward.spec.models import AnyMigration, Filter
 from lakeward.spec.names import home_of
 from lakeward.spec.rules import Rule
+
+if TYPE_CHECKING:
+    from lakeward.domain.tree import Expression, Select
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,19 +180,38 @@ class TablePlan:
 
     def where(self, extra: str = "") -> str:
         """``WHERE`` of the rows that are read at the source, in its own SQL, or nothing."""
-        said = plain_literal if self.dialect is Dialect.MARIADB else literal
-        terms = (where(self.filter, self._filtered, said).removeprefix("WHERE "), self.within, extra)
-        condition = " AND ".join(term for term in terms if term)
-        return f"WHERE {condition}" if condition else ""
+        from lakeward.domain.spelling import spelling
 
-    def _filtered(self, name: str) -> str:
+        condition = self._condition(extra)
+        return f"WHERE {spelling(self.dialect).sql(condition)}" if condition else ""
+
+    def select(self, items: Sequence[Expression]) -> Select:
+        """A SELECT over the rows that are read at the source."""
+        from lakeward.domain.tree import select, table
+
+        return select(items, table(self.table, schema=self.schema), self._condition())
+
+    def _condition(self, extra: str = "") -> Expression | None:
+        """What rows fulfil that are read at the source; which of them a window or page takes was compiled elsewhere."""
+        from lakeward.domain.filter_sql import literal, term
+        from lakeward.domain.tree import every, raw
+
+        terms = [
+            term(
+                one, self._filtered(one.column), lambda value: literal(value, zoned=self.dialect is not Dialect.MARIADB)
+            )
+            for one in self.filter
+        ]
+        terms += [raw(f"({given})") for given in (self.within, extra) if given]
+        return every(*terms) if terms else None
+
+    def _filtered(self, name: str) -> Expression:
         """What a filter looks at: PostgreSQL's own column, else the value that it is read as."""
-        found = (
-            None
-            if self.dialect is Dialect.POSTGRES
-            else next((c for c in self.columns if c.column == name and not c.mask), None)
-        )
-        return f"({found.expression})" if found else ident(name)
+        from lakeward.domain import tree
+
+        own = self.dialect is Dialect.POSTGRES
+        found = None if own else next((c for c in self.columns if c.column == name and not c.mask), None)
+        return tree.raw(f"({found.expression})") if found else tree.name(name)
 
 
 @dataclass(frozen=True, slots=True)

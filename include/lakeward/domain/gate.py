@@ -71,6 +71,7 @@ def decide(
     past: Past = Past(),
     streaks: Sequence[Streak] = (),
     cut_over: bool = False,
+    aside: Sequence[str] = (),
 ) -> GateDecision:
     """Whether a person may be asked. Every reason why not is named, not only the first.
 
@@ -78,6 +79,7 @@ def decide(
     :param explained: what is accepted of the failed verdicts; one of which all is accepted warns.
     :param past: verdicts of before, to tell why one is void.
     :param streaks: progress over closed periods.
+    :param aside: quarantined rows in words.
     :param cut_over: readers use the lake already, and there is a way back: then a proven difference means to go it.
     """
     quarantined = sum(aside for tables in evidence.rows.values() for _, _, aside in tables.values())
@@ -95,10 +97,12 @@ def decide(
     reasons += [_short(one) for one in streaks if one.passed < one.wanted]
     if quarantined:
         told = f"{quarantined} rows are quarantined"
+        named = f" ({'; '.join(aside)})" if aside else ""
         if spec.quarantine == "hold":
-            reasons.append(Reason(f"{told}, and the migration file holds the gate until a cut has none", todo=_MEND))
+            told = f"{told}, and the migration file holds the gate until a cut has none{named}"
+            reasons.append(Reason(told, todo=_ASIDE))
         else:
-            warnings.append(f"{told}; the cutover needs a named acceptance")
+            warnings.append(f"{told}; the cutover needs a named acceptance{named}")
     return GateDecision(
         _decision(reasons, cut_over=cut_over),
         tuple(reasons),
@@ -110,6 +114,7 @@ def decide(
 
 
 _MEND = "`lakeward parity FILE --at cut --drill` names the rows: mend the cause, then start a new run."
+_ASIDE = "Mend these rows at the source, then start a new run; `lakeward status FILE` shows them with their raw text."
 _FINISH = "Finish the steps of this run, or start a new one."
 _MEASURE = "Clear the compare step of this run, or start a new run."
 

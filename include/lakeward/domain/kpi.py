@@ -46,7 +46,6 @@ def source_sql(r: ResolvedKpi) -> str:
 
 def lake_sql(r: ResolvedKpi, view: str) -> str:
     """The KPI's figures in DuckDB's SQL over a view of its table's files, and `lake_view`s of those that it reaches; columns as `figure_columns` says."""
-    if r.hand:
-        return figures_sql(r, Dialect.DUCKDB, *r.hand.lake_rows(r.table.name, view))
-    rows = joined(r.plan, r.table, r.needed, lake_rows(r.table.name, view), Dialect.DUCKDB)
+    rows_of = lake_rows(r.table.name, view)
+    rows = r.hand.lake_rows(rows_of) if r.hand else joined(r.plan, r.table, r.needed, rows_of, Dialect.DUCKDB)
     return figures_sql(r, Dialect.DUCKDB, *rows)

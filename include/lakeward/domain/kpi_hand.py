@@ -1,4 +1,4 @@
-"""KPIs whose rows are given by two SELECTs that people wrote: read as trees, held to a list of what may stand in them, rendered anew."""
+"""SELECTs that people wrote for a KPI: read as trees, and held to a list of what may stand in them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from lakeward.domain.dialect import Dialect
 from lakeward.domain.facts import GroupPlan, LakeColumn, LakeTable, TablePlan
-from lakeward.domain.kpi_lake import lake_view
 from lakeward.domain.kpi_measure import KpiError
 from lakeward.domain.kpi_text import is_number
 from lakeward.spec.models import HandSpec
@@ -46,36 +45,12 @@ Known = Mapping[tuple[str, str], tuple[TablePlan, LakeTable]]
 
 
 @dataclass(frozen=True, slots=True)
-class Hand:
-    """Two SELECTs, checked; ``tables`` are those that they read."""
+class Written:
+    """A SELECT that was made sure of: its tree, the tables in it, and the columns that it names of each, by the lake's names."""
 
-    spec: HandSpec
-    group: GroupPlan
-    tables: tuple[tuple[TablePlan, LakeTable], ...]
-
-    def source_rows(self) -> tuple[str, dict[str, str]]:
-        """A FROM item of the source's rows, and the SQL of each column over it."""
-        tree, _ = read(self.spec.source, "source", self.group)
-        return self._rows(tree, self.group.dialect)
-
-    def lake_rows(self, main: str, view: str) -> tuple[str, dict[str, str]]:
-        """A FROM item of the lake's rows; the table ``main`` is read from ``view``, others from their ``lake_view``."""
-        tree, found = read(self.spec.lake, "lake", self.group)
-        for node, table in found:
-            name = view if table.name == main else lake_view(table.name)
-            node.set("alias", node.args.get("alias") or _alias(table.name))
-            node.set("this", _quoted(name))
-        return self._rows(tree, Dialect.DUCKDB)
-
-    def _rows(self, tree: Query, dialect: Dialect) -> tuple[str, dict[str, str]]:
-        from lakeward.domain.spelling import spelling
-        from lakeward.domain.tree import name, named, nested, select
-
-        spelled = spelling(dialect)
-        given = [named(spelled.held(name(c, table="q"), c, kind), c) for c, kind in self.spec.columns.items()]
-        rows = nested(select(given, nested(tree, "q")), "r")
-        sql = rows.sql(dialect=spelled.name, comments=False)
-        return sql, {c: spelled.sql(name(c, table="r")) for c in self.spec.columns}
+    tree: Query
+    tables: tuple[tuple[Table, TablePlan, LakeTable], ...]
+    columns: Mapping[str, frozenset[str]]
 
 
 def hand_table(name: str, spec: HandSpec) -> LakeTable:
@@ -87,23 +62,18 @@ def hand_table(name: str, spec: HandSpec) -> LakeTable:
     return LakeTable(name, tuple(columns), ())
 
 
-def hand_of(spec: HandSpec, group: GroupPlan, main: tuple[TablePlan, LakeTable]) -> Hand:
-    """Check both SELECTs; KpiError says what may not stand there."""
-    tables = {main[1].name: main}
-    for side in ("source", "lake"):
-        _, found = read(getattr(spec, side), side, group)
-        for _, table in found:
-            tables[table.name] = next((p, t) for p in group.tables for t in p.lake if t.name == table.name)
-    return Hand(spec, group, tuple(tables.values()))
-
-
 def check_side(spec: HandSpec, side: str, group: GroupPlan) -> None:
     """Refuse a SELECT that is none, reads what it may not, or does not give the declared columns."""
+    if group.dialect is Dialect.MARIADB:
+        raise KpiError(
+            f"sql.{side}: MariaDB can't tell a value that is not of its declared type, since its casts change it without an error; "
+            "write the figure as a `measure`"
+        )
     if group.windowing:
         raise KpiError(
             f"sql.{side} reads whole tables, but the group {group.name} is read window by window; write the figure as a `measure`"
         )
-    tree, _ = read(getattr(spec, side), side, group)
+    tree = read(getattr(spec, side), side, group).tree
     given = [name if name in spec.columns else name.lower() for name in tree.named_selects]
     if sorted(given) != sorted(spec.columns):
         raise KpiError(
@@ -116,10 +86,8 @@ def check_side(spec: HandSpec, side: str, group: GroupPlan) -> None:
             )
 
 
-def read(
-    sql: str, side: str, group: GroupPlan, more: frozenset[str] = frozenset()
-) -> tuple[Query, list[tuple[Table, LakeTable]]]:
-    """The tree of a SELECT and the tables in it, each made sure of; ``more`` kinds of nodes may stand in it."""
+def read(sql: str, side: str, group: GroupPlan, more: frozenset[str] = frozenset()) -> Written:
+    """A SELECT, made sure of, in which ``more`` kinds of nodes may stand; KpiError says what may not."""
     import sqlglot
     from sqlglot import exp
 
@@ -140,17 +108,19 @@ def read(
     for cte in tree.find_all(exp.CTE):
         if any(cte.alias == name for _, name in known):
             raise KpiError(f"sql.{side}: WITH may not give {cte.alias} another meaning")
-    found = [(node, _table(node, side, known, group.home)) for node in _read_tables(tree)]
-    for node, _ in found:
+    found = tuple((node, *_table(node, side, known, group.home)) for node in _read_tables(tree))
+    for node, _, _ in found:
         if side == "source":
             node.set("db", _quoted(node.db or group.home))
             node.set("this", _quoted(node.name))
-    _check_columns(tree, side, known, _dialect(side, group))
-    return tree, found
+    named = _columns(tree, side, known, _dialect(side, group))
+    return Written(tree, found, _by_lake(named, side, known))
 
 
 def _dialect(side: str, group: GroupPlan) -> str:
-    return group.dialect.value if side == "source" else Dialect.DUCKDB.value
+    from lakeward.domain.spelling import spelling
+
+    return spelling(group.dialect if side == "source" else Dialect.DUCKDB).name
 
 
 def _read_tables(tree: Query) -> list[Table]:
@@ -165,11 +135,13 @@ def _read_tables(tree: Query) -> list[Table]:
     return [node for node in tree.find_all(exp.Table) if id(node) not in made]
 
 
-def _check_columns(tree: Query, side: str, known: Known, dialect: str) -> None:
-    """Every column is one of its table's: ``o.total`` may be a function of rows of ``o`` to PostgreSQL, and ``o`` a whole row."""
+def _columns(tree: Query, side: str, known: Known, dialect: str) -> set[tuple[tuple[str, str], str]]:
+    """The columns that are named of each table. Each is one of its table's: ``o.total`` may be a function of rows of ``o`` to
+    PostgreSQL, and ``o`` a whole row."""
     from sqlglot import exp
     from sqlglot.errors import OptimizeError
     from sqlglot.optimizer.qualify import qualify
+    from sqlglot.optimizer.scope import traverse_scope
     from sqlglot.schema import MappingSchema
 
     schema = MappingSchema(normalize=False)
@@ -178,7 +150,7 @@ def _check_columns(tree: Query, side: str, known: Known, dialect: str) -> None:
         schema.add_table(exp.table_(name, db=db or None), dict.fromkeys(names, "text"))
     whole = tree.copy()
     for node in _read_tables(whole):
-        node.set("alias", node.args.get("alias") or _alias(node.name))
+        node.set("alias", node.args.get("alias") or alias_of(node.name))
     try:
         whole = qualify(whole, dialect=dialect, schema=schema, expand_stars=False, quote_identifiers=False)
     except OptimizeError as error:
@@ -188,6 +160,22 @@ def _check_columns(tree: Query, side: str, known: Known, dialect: str) -> None:
     for column in whole.find_all(exp.Column):
         if not column.table and not _is_output(column):
             raise KpiError(f"sql.{side}: {column.sql()!r} is no column of the tables that are read there")
+    named = ((scope.sources.get(c.table), c.name) for scope in traverse_scope(whole) for c in scope.columns)
+    return {((of.db, of.name), column) for of, column in named if isinstance(of, exp.Table)}
+
+
+def _by_lake(named: set[tuple[tuple[str, str], str]], side: str, known: Known) -> Mapping[str, frozenset[str]]:
+    """Columns of the lake's tables by the names that a text gives: its own, or those that the source's become."""
+    found: dict[str, set[str]] = {}
+    for at, name in named:
+        plan, table = known[at]
+        if side == "lake":
+            found.setdefault(table.name, set()).update(c.name for c in table.columns if c.name.lower() == name)
+            continue
+        sources = {c.source for c in plan.columns if c.column == name}
+        for one in plan.lake:
+            found.setdefault(one.name, set()).update(c.name for c in one.columns if c.source in sources)
+    return {table: frozenset(columns) for table, columns in found.items() if columns}
 
 
 def _is_output(column: Column) -> bool:
@@ -224,7 +212,7 @@ def _known(side: str, group: GroupPlan) -> Known:
     return {(plan.schema, plan.table): (plan, plan.lake[0]) for plan in group.tables}
 
 
-def _table(node: Table, side: str, known: Known, home: str) -> LakeTable:
+def _table(node: Table, side: str, known: Known, home: str) -> tuple[TablePlan, LakeTable]:
     schema = node.db or (home if side == "source" else "")
     found = None if node.args.get("catalog") else known.get((schema, node.name))
     if found is None:
@@ -234,7 +222,7 @@ def _table(node: Table, side: str, known: Known, home: str) -> LakeTable:
         raise KpiError(
             f"sql.{side}: {node.sql()!r} gives columns other names; call them by their own, and rename by AS"
         )
-    return found[1]
+    return found
 
 
 def _quoted(name: str) -> Expression:
@@ -243,7 +231,8 @@ def _quoted(name: str) -> Expression:
     return exp.to_identifier(name, quoted=True)
 
 
-def _alias(name: str) -> Expression:
+def alias_of(name: str) -> Expression:
+    """What a table is called that the text gives no other name."""
     from sqlglot import exp
 
     return exp.TableAlias(this=_quoted(name))

@@ -34,4 +34,5 @@ def landing_rows(
 
 def landing_sql(r: ResolvedKpi) -> str:
     """The KPI's figures over the landing; columns as ``figure_columns`` says."""
-    return figures_sql(r, Dialect.DUCKDB, *joined(r.plan, r.table, r.needed, landing_rows, Dialect.DUCKDB))
+    rows = r.hand.lake_rows(landing_rows) if r.hand else joined(r.plan, r.table, r.needed, landing_rows, Dialect.DUCKDB)
+    return figures_sql(r, Dialect.DUCKDB, *rows)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from lakeward.domain.facts import GroupPlan, LakeTable, Plan, TablePlan
+from lakeward.domain.hand_rows import Hand, hand_of
 from lakeward.domain.kpi_checks import checks_of, filter_of, kpi_column, kpi_table, refused
 from lakeward.domain.kpi_columns import Reached, own
 from lakeward.domain.kpi_digits import INEXACT, MAX_DIGITS, scale_of
-from lakeward.domain.kpi_hand import Hand, check_side, hand_of, hand_table
+from lakeward.domain.kpi_hand import check_side, hand_table
 from lakeward.domain.kpi_measure import (
     Column,
     Function,
@@ -84,7 +85,7 @@ class ResolvedKpi:
     def entering(self, table: str) -> frozenset[str]:
         """Columns of a lake table that are known to enter the figure, or to say which rows do."""
         if self.hand:
-            return frozenset()
+            return self.hand.entering(table)
         found = {one.column.name for one in self.needed if one.table.name == table}
         for one in self.needed:
             for depth, step in enumerate(one.steps):

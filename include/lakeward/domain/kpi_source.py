@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from sqlglot import exp
+
+from lakeward.domain import tree
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.facts import LakeColumn, LakeTable, LandedColumn, TablePlan
 from lakeward.domain.kpi_measure import KpiError
 from lakeward.domain.source_shape import shape_of, undeclared_of
-from lakeward.domain.sql import ident, text
+from lakeward.domain.spelling import spelling
+from lakeward.domain.tree import Expression
 from lakeward.spec.scalars import LakeType
 
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -42,16 +47,17 @@ def postgres_rows(plan: TablePlan, table: LakeTable, names: Sequence[str]) -> tu
         [*([table.source] if table.kind != "main" else []), *(c.source for c in columns if c.name in inside)]
     )
     alias = {("value", s): f"v{i}" for i, s in enumerate(plain)} | {("doc", s): f"j{i}" for i, s in enumerate(nested)}
-    selected = [f"{landed[s].expression} AS {alias['value', s]}" for s in plain]
-    selected += [f"{_document(landed[s], _holding(s, table))} AS {alias['doc', s]}" for s in nested]
-    inner = f"SELECT {', '.join(selected) or '1 AS one'} FROM {ident(plan.schema)}.{ident(plan.table)} {plan.where()}"
-    parsed = any(_holding(s, table) != "jsonb" for s in nested)
-    fence = " OFFSET 0" if parsed else ""  # else the documents would be parsed once for every mention
-    sql = f"({inner}{fence}) AS r"
+    given = [tree.named(tree.raw(landed[s].expression), alias["value", s]) for s in plain]
+    given += [tree.named(_document(landed[s], _holding(s, table)), alias["doc", s]) for s in nested]
+    inner = plan.select(given or [tree.named(tree.number(1), "one")])
+    spelled = spelling(Dialect.POSTGRES)
+    if any(_holding(s, table) != "jsonb" for s in nested):
+        inner = spelled.fence(inner)  # else the documents would be parsed once for every mention
+    rows = tree.nested(inner, "r")
     if table.kind != "main":
-        sql += _items(table, f"r.{alias['doc', table.source]}")
+        rows.append("joins", _items(table, tree.name(alias["doc", table.source], table="r")))
     typed = {c.name: _typed(plan, c, table, alias, inside=c.name in inside) for c in columns}
-    return sql, typed
+    return spelled.sql(rows), {name: spelled.sql(value) for name, value in typed.items()}
 
 
 def require_source(column: LakeColumn, table: LakeTable) -> None:
@@ -84,84 +90,115 @@ def _holding(source: str, table: LakeTable) -> str:
     return next(c.nested for c in table.columns if c.source == source and c.role != "parent")
 
 
-def _document(column: LandedColumn, holding: str) -> str:
+def _document(column: LandedColumn, holding: str) -> Expression:
     """A landed column as jsonb; null where it holds no JSON that jsonb can represent."""
+    given = tree.raw(column.expression)
     if holding == "jsonb":
-        return column.expression
-    as_text = f"CAST(({column.expression}) AS text)"
-    return f"CASE WHEN pg_input_is_valid({as_text}, 'jsonb') THEN CAST({as_text} AS jsonb) END"
+        return given
+    text = tree.cast(exp.Paren(this=given), "TEXT")
+    return tree.case((tree.call("pg_input_is_valid", text, tree.word("jsonb")), tree.cast(text, "jsonb")))
 
 
-def _items(table: LakeTable, document: str) -> str:
-    found = f"{document} {_path('#>', table.path)}" if table.path else document
-    if table.kind == "map":
-        return f" CROSS JOIN LATERAL jsonb_each(CASE WHEN jsonb_typeof({found}) = 'object' THEN {found} ELSE '{{}}' END) AS i(key, item)"
-    return (
-        f" CROSS JOIN LATERAL jsonb_array_elements(CASE WHEN jsonb_typeof({found}) = 'array' THEN {found} ELSE '[]' END)"
-        " WITH ORDINALITY AS i(item, at)"
+def _items(table: LakeTable, document: Expression) -> Expression:
+    """The join of every row with the items of its list, or the entries of its map."""
+    found = part(document, table.path)
+    of_map = table.kind == "map"
+    kind, none, function = ("object", "{}", "jsonb_each") if of_map else ("array", "[]", "jsonb_array_elements")
+    is_one = tree.equal(tree.call("jsonb_typeof", found), tree.word(kind))
+    each = tree.call(function, tree.case((is_one, found), other=tree.cast(tree.word(none), "jsonb")))
+    names = ["key", "item"] if of_map else ["item", "at"]
+    alias = exp.TableAlias(this=exp.to_identifier("i"), columns=[exp.to_identifier(n, quoted=True) for n in names])
+    return exp.Join(this=exp.Lateral(this=each, alias=alias, ordinality=not of_map), kind="CROSS")
+
+
+def part(document: Expression, path: Sequence[str], *, text: bool = False) -> Expression:
+    """What stands at a path of a jsonb document; as ``text`` without its quotes."""
+    if not path and not text:
+        return document
+    keys = exp.Cast(
+        this=exp.Array(expressions=[tree.word(key) for key in path]),
+        to=exp.DataType.build("text[]", dialect="postgres"),
     )
-
-
-def _path(operator: str, path: tuple[str, ...]) -> str:
-    return f"{operator} ARRAY[{', '.join(text(key) for key in path)}]::text[]"
+    kind = exp.JSONBExtractScalar if text else exp.JSONBExtract
+    return exp.Paren(this=kind(this=tree.own(document), expression=keys))
 
 
 def _typed(
     plan: TablePlan, column: LakeColumn, table: LakeTable, alias: dict[tuple[str, str], str], *, inside: bool
-) -> str:
-    value = f"r.{alias['value', column.source]}" if ("value", column.source) in alias else "NULL"
+) -> Expression:
+    held = alias.get(("value", column.source))
+    value = tree.name(held, table="r") if held else tree.null()
     if not inside:
         return value
     if column.role == "position":
-        return "(i.at - 1)"
+        return exp.Paren(this=tree.subtract(tree.name("at", table="i"), tree.number(1)))
     if column.role == "key":
-        return "i.key"
-    document = "i.item" if _of_item(column, table) else f"r.{alias['doc', column.source]}"
+        return tree.name("key", table="i")
+    of_item = _of_item(column, table)
+    document = tree.name("item", table="i") if of_item else tree.name(alias["doc", column.source], table="r")
     if column.role in _MADE:
-        return _MADE[column.role](plan, table, column, document, value)
+        sql = spelling(Dialect.POSTGRES).sql
+        return tree.raw(_MADE[column.role](plan, table, column, sql(document), sql(value)))
     return json_value(document, column.path, column.type)
 
 
-def json_value(document: str, path: tuple[str, ...], lake_type: str) -> str:
+def json_value(document: Expression, path: tuple[str, ...], lake_type: str) -> Expression:
     """A value inside a jsonb document by its lake type; null, never an error, where it can't be read as that type."""
-    word, value = f"({document} {_path('#>>', path)})", f"({document} {_path('#>', path)})"
+    word, value = part(document, path, text=True), part(document, path)
     if lake_type in _MOMENTS:
         return _moment(word, lake_type)
     if lake_type in _LARGEST:
         return _float(value, lake_type)
     if lake_type == "boolean":
-        return f"CASE WHEN {word} IN ('true', 'false') THEN CAST({word} AS boolean) END"
+        is_one = tree.one_of(word, [tree.word("true"), tree.word("false")])
+        return tree.case((is_one, tree.cast(word, "boolean")))
     if lake_type == "uuid":
-        return f"CASE WHEN {word} ~ {text(_UUID)} THEN CAST({word} AS uuid) END"
+        return tree.case((_like(word, _UUID), tree.cast(word, "uuid")))
     if lake_type in {"int", "long"} or lake_type.startswith("decimal"):
         return _number(value, word, lake_type)
-    return f"CAST(NULLIF({value}, 'null') AS text)" if lake_type == "json" else word
+    null = tree.cast(tree.word("null"), "jsonb")
+    return tree.cast(exp.Nullif(this=tree.own(value), expression=null), "TEXT") if lake_type == "json" else word
 
 
-def _number(value: str, word: str, lake_type: str) -> str:
+def _like(word: Expression, pattern: str) -> Expression:
+    return exp.RegexpLike(this=tree.own(word), expression=tree.word(pattern))
+
+
+def _is_number(value: Expression) -> Expression:
+    return tree.equal(tree.call("jsonb_typeof", value), tree.word("number"))
+
+
+def _number(value: Expression, word: Expression, lake_type: str) -> Expression:
     """Every digit that is there, and at least those of the type: what does not fit it must show in the figure."""
     decimal = LakeType(lake_type).decimal
     scale = decimal[1] if decimal else 0
-    spelled = f"trim_scale(CAST({{}} AS numeric)) + {Decimal(0):.{scale}f}"
-    fits = f"abs(CAST({value} AS numeric)) < 1e{38 - scale}"  # beyond it nothing could be added up
-    written = text(f"^-?[0-9]{{1,{max(1, 38 - scale)}}}([.][0-9]+)?$")
-    return (
-        f"CASE WHEN jsonb_typeof({value}) = 'number' THEN CASE WHEN {fits} THEN {spelled.format(value)} END "
-        f"WHEN {word} ~ {written} THEN {spelled.format(word)} END"
-    )
+
+    def spelled(of: Expression) -> Expression:
+        digits = tree.number(f"{Decimal(0):.{scale}f}")
+        return tree.add(tree.call("trim_scale", tree.cast(of, "DECIMAL")), digits)
+
+    size = tree.call("abs", tree.cast(value, "DECIMAL"))
+    fits = tree.compare(exp.LT, size, tree.number(f"1e{38 - scale}"))  # beyond it nothing could be added up
+    written = _like(word, f"^-?[0-9]{{1,{max(1, 38 - scale)}}}([.][0-9]+)?$")
+    return tree.case((_is_number(value), tree.case((fits, spelled(value)))), (written, spelled(word)))
 
 
-def _float(value: str, lake_type: str) -> str:
+def _float(value: Expression, lake_type: str) -> Expression:
     """The nearest float, as reading the text gives it; what is too small to be told from 0 is 0."""
-    number = f"abs(CAST({value} AS numeric))"
-    read = f"CASE WHEN {number} < {_SMALLEST[lake_type]} THEN 0 ELSE CAST(CAST({value} AS numeric) AS {_FLOATS[lake_type]}) END"
-    return f"CASE WHEN jsonb_typeof({value}) = 'number' THEN CASE WHEN {number} <= {_LARGEST[lake_type]} THEN {read} END END"
+    number = tree.cast(value, "DECIMAL")
+    size = tree.call("abs", number)
+    tiny = tree.compare(exp.LT, size, tree.number(_SMALLEST[lake_type]))
+    fits = tree.compare(exp.LTE, size, tree.number(_LARGEST[lake_type]))
+    read = tree.case((tiny, tree.number(0)), other=tree.cast(number, _FLOATS[lake_type]))
+    return tree.case((_is_number(value), tree.case((fits, read))))
 
 
-def _moment(word: str, lake_type: str) -> str:
-    valid = f"{word} ~ {text(_MOMENTS[lake_type])} AND pg_input_is_valid({word}, '{lake_type}')"
-    value = f"CAST({word} AS {lake_type})"
+def _moment(word: Expression, lake_type: str) -> Expression:
+    valid = tree.call("pg_input_is_valid", word, tree.word(lake_type))
+    value: Expression = tree.cast(word, lake_type)
     if lake_type == "timestamptz":
         # Without an offset it is UTC, whatever the session's zone is.
-        value = f"CASE WHEN {word} ~ {text(_ZONE + '$')} AND {word} !~ {text('^' + _DATE + '$')} THEN {value} ELSE CAST({word} AS timestamp) AT TIME ZONE 'UTC' END"
-    return f"CASE WHEN {valid} THEN {value} END"
+        zoned = tree.every(_like(word, _ZONE + "$"), exp.Not(this=exp.Paren(this=_like(word, f"^{_DATE}$"))))
+        utc = exp.AtTimeZone(this=tree.cast(word, "timestamp"), zone=tree.word("UTC"))
+        value = tree.case((zoned, value), other=utc)
+    return tree.case((tree.every(_like(word, _MOMENTS[lake_type]), valid), value))

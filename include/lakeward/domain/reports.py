@@ -31,15 +31,14 @@ def report_of(spec: ReportSpec, group: GroupPlan) -> Report:
     """Check and render both SELECTs; KpiError says what may not stand there."""
     from sqlglot import exp
 
-    tree, _ = read(spec.source, "source", group, _MORE)
-    source = tree.sql(dialect=group.dialect.value, comments=False)
-    tree, found = read(spec.lake, "lake", group, _MORE)
+    source = read(spec.source, "source", group, _MORE).tree.sql(dialect=group.dialect.value, comments=False)
+    written = read(spec.lake, "lake", group, _MORE)
     quoted = partial(exp.to_identifier, quoted=True)
-    for node, table in found:
+    for node, _, table in written.tables:
         node.set("alias", node.args.get("alias") or exp.TableAlias(this=quoted(table.name)))
         node.set("this", quoted(lake_view(table.name)))
-    lake = tree.sql(dialect=Dialect.DUCKDB.value, comments=False)
-    return Report(source, lake, {lake_view(table.name): table for _, table in found})
+    lake = written.tree.sql(dialect=Dialect.DUCKDB.value, comments=False)
+    return Report(source, lake, {lake_view(table.name): table for _, _, table in written.tables})
 
 
 def report_troubles(reports: Sequence[ReportSpec], groups: Sequence[GroupPlan]) -> Iterator[Trouble]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from lakeward.domain import duck
 from lakeward.domain.dialect import Dialect
 from lakeward.domain.facts import LakeTable, TablePlan
+from lakeward.domain.hand_rows import Hand
 from lakeward.domain.kpi_columns import Reached, RowsOf, joined, own, widened
 from lakeward.domain.kpi_lake import lake_rows
 from lakeward.domain.kpi_landing import landing_rows
+from lakeward.domain.kpi_resolve import ResolvedKpi
 from lakeward.domain.rows import Rows, compared
 from lakeward.domain.source_rows import source_rows
 from lakeward.spec.models import CalendarSpec, KpiSpec
@@ -57,6 +59,37 @@ class Subject:
         types = {c.name: next(of.source_type for of in c.plan.columns if of.source == c.column.source) for c in every}
         table = widened(self.table, every)
         return Rows(table, self.names, dialect, sql, columns, self.calendar, date, source_types=types)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSubject:
+    """The rows that both SELECTs of a KPI give; they have no key."""
+
+    r: ResolvedKpi
+
+    def source(self) -> Rows:
+        """By the source's text."""
+        return self._rows(self._hand.source_rows(), self.r.plan.dialect)
+
+    def landing(self) -> Rows:
+        """By the lake's text over the landings, whose names are those of their plans."""
+        return self._rows(self._hand.lake_rows(landing_rows), Dialect.DUCKDB)
+
+    def lake(self) -> Rows:
+        """By the lake's text over the lake's files, named as those of ``Subject`` are."""
+        return self._rows(self._hand.lake_rows(lake_rows(self.r.table.name, LAKE)), Dialect.DUCKDB)
+
+    @property
+    def _hand(self) -> Hand:
+        if self.r.hand is None:
+            raise ValueError(f"KPI {self.r.spec.name} has no SELECTs of its own")
+        return self.r.hand
+
+    def _rows(self, given: tuple[str, dict[str, str]], dialect: Dialect) -> Rows:
+        table, (sql, columns) = self.r.table, given
+        names = tuple(c.name for c in table.columns)
+        types = {c.name: c.type for c in table.columns}
+        return Rows(table, names, dialect, sql, columns, self.r.calendar, self.r.spec.date, source_types=types)
 
 
 def whole(plan: TablePlan, table: LakeTable, kpis: Sequence[KpiSpec], calendar: CalendarSpec) -> Subject:

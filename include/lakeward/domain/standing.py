@@ -103,6 +103,14 @@ class Aside:
     rows: int
     samples: tuple[Sample, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """Which rows, and why: ``orders {"id":"42"} and 3 more: total: no number``."""
+        keys = ", ".join(one.key or "a row without a key" for one in self.samples)
+        more = f" and {self.rows - len(self.samples)} more" if self.samples and self.rows > len(self.samples) else ""
+        which = f"{self.table} {keys}{more}" if keys else f"{self.rows} of {self.table}"
+        return f"{which}: {f'{self.column}: ' if self.column else ''}{self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class SetAside:

@@ -26,6 +26,11 @@ def name(word: str, *, table: str = "") -> Expression:
     return exp.column(word, table=table or None, quoted=True)
 
 
+def table(name: str, *, schema: str = "") -> Expression:
+    """A table by its name."""
+    return exp.table_(name, db=schema or None, quoted=True)
+
+
 def word(value: str) -> Expression:
     """A text."""
     if "\x00" in value:

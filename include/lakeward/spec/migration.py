@@ -133,9 +133,7 @@ class KpiSpec(Spec):
     exact: Flag = Field(
         True, description="`false` says that the figure is made of floats; it then needs a `tolerance`."
     )
-    sql: HandSpec | None = Field(
-        None, description="SELECTs written by hand that give the rows; the verdict says so, and rows can't be followed."
-    )
+    sql: HandSpec | None = Field(None, description="SELECTs written by hand that give the rows; the verdict says so.")
     tolerance: ToleranceSpec | None = Field(None, description="Only of figures that are not exact.")
 
 

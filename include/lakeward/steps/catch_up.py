@@ -202,6 +202,9 @@ class CatchUp:
         )
         for reason in decision.reasons if decision else ():
             self._means.say(f"{name}: the round is held: {reason}")
+        if decision and not decision.open:
+            for warning in decision.warnings:
+                self._means.say(f"{name}: beside that: {warning}")
         return decision
 
     def _lag(self) -> timedelta:

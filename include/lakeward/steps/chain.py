@@ -9,18 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Lock
+from weakref import WeakKeyDictionary
 
-from lakeward.domain.chain import Chain, Entry, Record, follow, number_of, read_chain, sha256
+from lakeward.domain.chain import NONE, Chain, Entry, Record, follow, number_of, read_chain, sha256
 from lakeward.domain.evidence import Evidence, Outcome, Verdict
 from lakeward.domain.identity import chain_key, chain_prefix, verdict_key
 from lakeward.domain.signing import Signer
 from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import ConflictError, LakeError, UnreadableError
+from lakeward.ports import Entry as Stored
 from lakeward.ports import ObjectStore, Ports
 from lakeward.steps.artifacts import key_of
 
 _TRIES = 200
 _READERS = 8
+_LOOKED_AT: WeakKeyDictionary[ObjectStore, dict[tuple[str, frozenset[str]], tuple[tuple[Stored, ...], Chain]]] = (
+    WeakKeyDictionary()
+)
+"""Chains with which nothing was wrong, and the etags of their records; one that is written anew has another."""
+_LOCK = Lock()
 
 
 def keep_verdict(ports: Ports, verdict: Verdict) -> Verdict:
@@ -152,11 +160,21 @@ def redo(store: ObjectStore, migration: str) -> Record | None:
 
 
 def chain_of(store: ObjectStore, migration: str, signer: Signer) -> Chain:
-    """All records of a migration, looked at."""
-    keys = [key for key, _ in store.list(chain_prefix(migration)) if number_of(key)]
+    """All records of a migration, looked at; those that this process has looked at before only if one of them was written since."""
+    entries = tuple(entry for entry in store.entries(chain_prefix(migration)) if number_of(entry.key))
+    with _LOCK:
+        seen, known = _LOOKED_AT.setdefault(store, {}).get((migration, signer.trusted), ((), NONE))
+    if entries[: len(seen)] != seen:
+        seen, known = (), NONE
+    keys = [entry.key for entry in entries[len(seen) :]]
     with ThreadPoolExecutor(_READERS) as pool:
         found = pool.map(store.get, keys)
-        return read_chain([(key, item[0] if item else b"") for key, item in zip(keys, found, strict=True)], signer)
+        objects = [(key, item[0] if item else b"") for key, item in zip(keys, found, strict=True)]
+    chain = read_chain(objects, signer, known)
+    if not chain.wrong:
+        with _LOCK:
+            _LOOKED_AT[store][migration, signer.trusted] = entries, chain
+    return chain
 
 
 def records_of(chain: Chain, evidence: Evidence) -> tuple[Record, ...]:

@@ -113,7 +113,7 @@ def _at_cut(
     def work(stem: str, inputs: str) -> Verdict:
         taken = source_figures(ports.store, manifest, r)
         lake = lake_inputs(ports, r, pointer.tables, group)
-        landing = None if r.hand or manifest.figures_only else landed_inputs(ports, r, manifest)
+        landing = None if manifest.figures_only else landed_inputs(ports, r, manifest)
         aside = staged.table(r.plan.name).quarantined
         measured = measure(ports, r, taken, lake, stem, landing=landing, aside=aside, at=manifest.taken_at)
         check_rules(ports, r, measured.differences, lambda: rules_at_cut(ports, manifest))

@@ -27,12 +27,14 @@ from lakeward.steps.meter import sla_reasons
 from lakeward.steps.publish import find_pointer
 from lakeward.steps.rows import proven, rows_basis
 from lakeward.steps.standing import CUT_OVER, begun_repair, broken_snapshots, looks, streaks_of
-from lakeward.steps.stock import tell_decision
+from lakeward.steps.stock import quarantined_rows, tell_decision
 
 KINDS = ("counts", "kpi", "records", "rows")
 """Verdicts that the gate looks at; figures of ``now`` are not among them."""
 
 RECORDS = "rules"
+NAMED = 5
+"""Reasons of quarantined rows that the gate names."""
 _VERIFY = "`lakeward evidence verify` names every object that is not what was written: docs/evidence.md."
 
 
@@ -72,6 +74,7 @@ def judge(plan: Plan, ports: Ports, evidence: Evidence, at: datetime | None = No
             against += looks(group, pointers[group.name], ports.store)
         streaks += streaks_of(plan, group, ports, evidence, checks, known)
     moved_at = {name: pointer.moved_at for name, pointer in pointers.items()}
+    aside = [one.told for group in plan.groups for one in quarantined_rows(plan, group, ports, evidence)]
     decision = decide(
         evidence,
         spec,
@@ -81,6 +84,7 @@ def judge(plan: Plan, ports: Ports, evidence: Evidence, at: datetime | None = No
         past=Past(_verdicts_of(chain), moved_at, plan.planned_at),
         streaks=streaks,
         cut_over=any(pointer.state in CUT_OVER for pointer in pointers.values()),
+        aside=[*aside[:NAMED], *([f"{len(aside) - NAMED} more reasons"] if len(aside) > NAMED else [])],
     )
     return replace(decision, signatures=told(records_of(chain, evidence), ports.signer.trusted))
 

@@ -26,6 +26,7 @@ _ORIGINS = {
     "source-landing": "; figures read from the landing differ from the source already",
     "landing-lake": "; the landing still gives the source's figures",
 }
+_TEXTS = "; the lake's text over the landing does not give the source's figures either, so both texts say different things, or the landing is not what the source gave"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ def kpi_verdict(case: Case, r: kpi.ResolvedKpi, inputs: str, measured: Measured)
             f"{counted(measured.aside, 'row')} of {r.plan.name} {'is' if measured.aside == 1 else 'are'} in quarantine"
         )
         aside = f"; {held}" if measured.aside else ""
-        origin = _ORIGINS.get(measured.leg, "")
+        origin = _TEXTS if r.hand and measured.leg == "source-landing" else _ORIGINS.get(measured.leg, "")
         summary = f"{cells.failed} of {counted(cells.checked, 'cell')} differ{missed}{origin}{aside}{remarks(r.spec, '; ')}; {place(first)}: {first.message}"
     verdict = case.verdict(
         "kpi",
@@ -208,7 +209,7 @@ def remarks(spec: kpi.KpiSpec, before: str = "") -> str:
         told.append(f"within {bound.told}: not exact, tolerated by {bound.owner} ({bound.reason})")
     if spec.sql:
         told.append(
-            f"by SQL written by hand (sha256 {digest(spec.sql.source, spec.sql.lake)[:12]}): not asked of the landing, not followed to rows"
+            f"by SQL written by hand (sha256 {digest(spec.sql.source, spec.sql.lake)[:12]}): it is equal as far as both texts say the same"
         )
     return before + "; ".join(told) if told else ""
 

@@ -76,7 +76,7 @@ class RoundRun(WindowRun):
                 raise MustBeWholeError(f"{'; '.join(lost)}.", todo="The next round compares all rows.")
             raise DataError(
                 f"Group {self._group}: {'; '.join(lost)}: these don't fit what is declared. Nothing was published.",
-                todo="Mend them at the source; the quarantine tells none of them yet. The next run looks again.",
+                todo="Mend the rows that are named at the source: they are set aside, and the quarantine tells of them once a round is published. The next run looks again.",
             )
         if not self._whole:
             return

@@ -18,7 +18,7 @@ from lakeward.domain.flatten_checks import quarantine_sql
 from lakeward.domain.identity import landing_prefix
 from lakeward.domain.kpi_lake import lake_view
 from lakeward.domain.quarantine import quarantine_table
-from lakeward.domain.sql import ident
+from lakeward.domain.sql import ident, text
 from lakeward.errors import ConflictError
 from lakeward.ports import Input, Ports, Progress, silent
 from lakeward.steps.artifacts import (
@@ -33,6 +33,9 @@ from lakeward.steps.figures import take_figures
 from lakeward.steps.round_publish import published_pointer, round_of
 from lakeward.steps.round_rows import NUMBER, Base, bases_of
 from lakeward.steps.set_aside import SetAside, landing_of, set_aside
+
+_SHOWN = 3
+"""Rows that are named of a reference that would break."""
 
 
 class MustBeWholeError(ConflictError):
@@ -189,7 +192,10 @@ def orphans(plan: Plan, group_name: str, ports: Ports) -> tuple[str, ...]:
         }
         named = " AND ".join(f"c.{ident(c)} IS NOT NULL" for c in r.columns)
         same = " AND ".join(f"p.{ident(to)} = c.{ident(c)}" for c, to in zip(r.columns, r.to_columns, strict=True))
-        sql = f"SELECT count(*) AS n FROM {ident(r.table)} AS c ANTI JOIN {ident(r.to)} AS p ON {same} WHERE {named}"
-        if lost := int(ports.engine.table(sql, sides).to_pylist()[0]["n"]):
-            found.append(f"{lost} rows of {r.table} name rows of {r.to} that are not there")
+        names = ", ".join(f"{text(c)}: c.{ident(c)}" for c in r.columns)
+        sql = f"SELECT count(*) AS n, min(CAST({{{names}}} AS VARCHAR), {_SHOWN}) AS first FROM {ident(r.table)} AS c ANTI JOIN {ident(r.to)} AS p ON {same} WHERE {named}"
+        (row,) = ports.engine.table(sql, sides).to_pylist()
+        if lost := int(row["n"]):
+            first = ", ".join(dict.fromkeys(row["first"]))
+            found.append(f"{lost} rows of {r.table} name rows of {r.to} that are not there: {first}")
     return tuple(found)

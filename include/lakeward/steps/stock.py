@@ -59,11 +59,11 @@ def tell_decision(plan: Plan, ports: Ports, evidence: Evidence, decision: GateDe
     ports.ledger.record_standing(name, group, Decided(plan.run_key, window, decision), at)
     for one in plan.groups:
         with suppress(LakewardError):
-            found = _set_aside(plan, one, ports, evidence)
+            found = quarantined_rows(plan, one, ports, evidence)
             ports.ledger.record_standing(name, one.name, SetAside(one.cut_id, found), at)
 
 
-def _set_aside(plan: Plan, group: GroupPlan, ports: Ports, evidence: Evidence) -> tuple[Aside, ...]:
+def quarantined_rows(plan: Plan, group: GroupPlan, ports: Ports, evidence: Evidence) -> tuple[Aside, ...]:
     """Quarantined rows by table, reason and column, in the snapshot that the pointer pins."""
     table = quarantine_table(group)
     snapshot = evidence.tables[group.name].get(ports.lake.qualified(table.name))

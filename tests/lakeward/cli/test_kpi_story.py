@@ -128,7 +128,7 @@ def test_a_customer_who_moved_is_named_by_the_figure_over_orders(cli: Run, shop:
         done = cli("parity", shop, "--drill", "--json", "--kpi", "by_hand")
         assert done.exit_code == 1, done.output
         (found,) = json.loads(done.stdout)["findings"]
-        assert (found["class"], found["key"], found["dimensions"]) == ("figure", [], {"country": "CH"})
+        assert (found["table"], found["key"], found["column"], found["kpi"]) == ("orders", [2], "net", "by_hand")
     finally:
         tables.execute("UPDATE orders SET total = total - 1 WHERE payer = 3 AND id = 2")
 

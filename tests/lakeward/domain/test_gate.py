@@ -147,6 +147,8 @@ def test_quarantined_rows_need_acceptance_or_hold_as_the_file_says() -> None:
     assert accepted.quarantined == held.quarantined == 3
     assert [w for w in accepted.warnings if "3 rows are quarantined" in w]
     assert not held.open
+    (named,) = decide(aside, GateSpec(quarantine="hold"), expected(found), aside=["sales 7: total: no number"]).reasons
+    assert named.endswith("(sales 7: total: no number)")
 
 
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20))

@@ -14,7 +14,9 @@ from kpi_support import ZURICH, Both, both, plan_of, spec
 from test_kpi_joins import GROUP, TABLES
 
 from lakeward.domain import kpi
+from lakeward.domain.dialect import Dialect
 from lakeward.domain.facts import Windowing
+from lakeward.domain.kpi_hand import check_side, read
 from lakeward.domain.sql import ident
 from lakeward.lab import Lab
 
@@ -205,3 +207,21 @@ def test_whole_tables_are_not_compared_with_windows() -> None:
     found = list(kpi.kpi_troubles(spec("sum(doubled)", table="orders", sql=sql), windowed, ZURICH))
     assert [t.path for t in found] == [("sql", "source"), ("sql", "lake")]
     assert all("window by window; write the figure as a `measure`" in t.reason for t in found)
+
+
+def test_columns_that_a_text_names_are_known_by_the_lakes_names() -> None:
+    named = {"clients": {"id", "country", "since"}, "orders": {"id", "client_id", "total"}}
+    assert {t: set(c) for t, c in read(SOURCE, "source", GROUP).columns.items()} == named
+    lake = read(LAKE, "lake", GROUP).columns
+    assert {t: set(c) for t, c in lake.items()} == {**named, "orders": {"client_id", "total"}}
+    assert written().entering("orders") == {"id", "client_id", "total"}
+    nested = "SELECT 1 AS client FROM pg_temp.orders WHERE EXISTS (SELECT 1 FROM pg_temp.clients c WHERE c.id = client_id AND c.since IS NULL)"
+    assert read(nested, "source", GROUP).columns == {"orders": {"client_id"}, "clients": {"id", "since"}}
+
+
+def test_mariadb_is_refused_by_name_since_it_casts_without_an_error() -> None:
+    maria = replace(GROUP, tables=tuple(replace(t, dialect=Dialect.MARIADB) for t in GROUP.tables))
+    sql = spec("count()", table="orders", sql={"source": SOURCE, "lake": LAKE, "columns": COLUMNS}).sql
+    assert sql
+    with pytest.raises(kpi.KpiError, match="MariaDB can't tell a value"):
+        check_side(sql, "source", maria)

@@ -185,3 +185,36 @@ def test_sealed_evidence_that_was_deleted_is_put_back_from_its_record(memory: Me
     assert keep(ports_of(memory), entry) == b"{}"
     assert memory.get(entry.key) is not None
     assert len(chain_of(memory, "shop", SIGNER).records) == 1
+
+
+class Counting(MemoryStore):
+    """Tells which records were read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[str] = []
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        self.read.append(key)
+        return super().get(key)
+
+
+def test_a_chain_that_was_looked_at_is_read_on_from_there_and_a_change_in_it_is_seen() -> None:
+    store = Counting()
+    ports = ports_of(store)
+    for n in range(5):
+        keep_verdict(ports, verdict(f"k{n}"))
+    first = chain_of(store, "shop", SIGNER)
+    keep_verdict(ports, verdict("more"))
+    store.read.clear()
+    assert chain_of(store, "shop", SIGNER).records[:5] == first.records
+    assert store.read == [chain_key("shop", 6)]
+    assert chain_of(store, "shop", signer_of(new_pair()[0])).wrong, "whom another reader trusts is looked at anew"
+    whole = MemoryStore.get(store, chain_key("shop", 2)) or (b"", "")
+    store.put(chain_key("shop", 2), whole[0].replace(b"told", b"tole"))
+    changed = chain_of(store, "shop", SIGNER)
+    assert [what for what in changed.wrong if "00000002" in what and "its hash is another" in what]
+    store.put(chain_key("shop", 2), whole[0])
+    assert chain_of(store, "shop", SIGNER).wrong == ()
+    store.delete([chain_key("shop", 3)])
+    assert "record 3 is missing" in chain_of(store, "shop", SIGNER).wrong[0]

@@ -300,6 +300,7 @@ def test_quarantined_rows_need_a_named_acceptance(lab: Lab, tmp_path: Path) -> N
         decision = evaluate(world.plan, world.ports)
         assert decision.quarantined == 2
         assert "2 rows are quarantined" in decision.warnings[0]
+        assert "(notes " in decision.warnings[0], "they are named"
         with pytest.raises(GateError, match="2 rows are quarantined, and nobody accepts that"):
             over(world, accept_quarantine="  ")
         done = over(world, accept_quarantine="notes of 1998 are of no use")

@@ -79,13 +79,16 @@ def test_rows_that_do_not_fit_are_set_aside_unless_others_name_them(shop: Shop) 
     shop.move()
     before = shop.pointer().version
     shop.source("""UPDATE orders SET payload = '{"channel": 7}' WHERE order_id = 303""")
-    with pytest.raises(DataError, match="2 rows of order_lines name rows of orders that are not there"):
+    with pytest.raises(
+        DataError, match=r"2 rows of order_lines name rows of orders that are not there: \{'order_id': 303\}"
+    ):
         shop.move()
     assert shop.pointer().version == before, "nothing was published"
     shop.source("DELETE FROM picks WHERE order_id = 303; DELETE FROM order_lines WHERE order_id = 303")
     held = shop.move()
     assert (held.held, held.complete) == ("catch-up", False)
     assert any("the round is held: sales: kpi revenue: fail" in line for line in shop.said)
+    assert any("rows are quarantined" in line and 'orders {"order_id":"303"}: ' in line for line in shop.said)
     assert shop.lake("sales_quarantine", "table_name, row_key") == [("orders", '{"order_id":"303"}')]
     assert (303,) not in shop.lake("orders")
     shop.source("UPDATE orders SET payload = '{}' WHERE order_id = 303")
