@@ -39,6 +39,7 @@ from lakeward.ports import Input
 
 SPILL = "A disk is full: make room for spill files (LAKEWARD_HOME/tmp) or at the place that the message names, then run the step again."
 BATCH_ROWS, BATCH_BYTES = 65_536, 16 * 2**20
+VECTOR = 2_048
 _MEMORY = "Out of Memory Error"
 _DATA = (
     duckdb.ConversionException,
@@ -70,12 +71,14 @@ class DuckEngine:
         """Run DuckDB SQL and hand out its rows in order, in memory that does not grow with them; errors as in ``stream``."""
         whole, ranges = f"SELECT * FROM ({sql}) {order_sql(order)}", Ranges()
         with self._opened(whole, inputs) as con:
-            if order and rows >= FEW:
+            if rows >= FEW:
                 with _explained(inputs):
                     _offer_all(con, whole, inputs, sample_clause(rows))
                     ranges = look(con, sql, order, rows)
                     _offer_all(con, whole, inputs)
             batch_rows = ranges.rows(BATCH_ROWS, BATCH_BYTES)
+            if batch_rows < VECTOR:  # each thread holds so many rows, and more than once
+                con.execute("SET threads = 1")
             if not ranges.starts:
                 yield _streamed(con, whole, inputs, batch_rows)
                 return

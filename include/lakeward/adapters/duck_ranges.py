@@ -109,7 +109,7 @@ def look(con: duckdb.DuckDBPyConnection, sql: str, order: Order, rows: int) -> R
         return Ranges()
     width = sum(width for _, width in found) / len(found)
     size = rows * width
-    count = min(MOST, int(size / RANGE_BYTES) + 1) if size > AT_ONCE else 1
+    count = min(MOST, int(size / RANGE_BYTES) + 1) if order and size > AT_ONCE else 1
     starts = {found[len(found) * n // count][0] for n in range(1, count)}
     return Ranges(tuple(sorted(starts)), width)
 
@@ -155,6 +155,8 @@ def in_order(con: duckdb.DuckDBPyConnection, folder: Path, batch_rows: int) -> I
 
 def _key_of(order: Order) -> str:
     """What compares as the rows are ordered."""
+    if not order:
+        return "0"
     return f"create_sort_key({', '.join(f'{value}, {text(direction)}' for value, direction in order)})"
 
 
