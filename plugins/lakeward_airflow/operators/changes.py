@@ -44,14 +44,13 @@ class LoadOnceOperator(GroupOperator, BaseBranchOperator):
     def choose_branch(self, context: Context) -> str:  # noqa: ARG002
         """Look whether the group is loaded; plan its load if not."""
         from lakeward.steps.plan import make_plan
-        from lakeward.steps.stock import tell_card
         from lakeward.steps.tenure import loaded_plan
 
         with _opened(self.migration_file) as (loaded, ports):
             if str(self.new) != "True" and loaded_plan(loaded, self.group, ports):
                 return self.go_on
             plan = make_plan(loaded, ports, self.run_key, now(), self.progress())
-            tell_card(plan, Path(self.migration_file).name, ports.ledger)
+            _tell_card(plan, loaded, ports)
         return self.load
 
 
@@ -69,12 +68,11 @@ class ServeChangesOperator(GroupOperator):
         from lakeward.reader import resolve
         from lakeward.spec.models import Hybrid
         from lakeward.steps.journal import journal
-        from lakeward.steps.stock import tell_card
         from lakeward.steps.tenure import serve
 
         with _opened(self.migration_file) as (loaded, ports):
             plan = _plan(loaded, self.group, ports)
-            tell_card(plan, Path(self.migration_file).name, ports.ledger)
+            _tell_card(plan, loaded, ports)
             with journal(plan, ports, self.group, "changes", now()) as entry:
                 alone = not isinstance(loaded.spec, Hybrid)
                 done = serve(plan, self.group, ports, now, progress=self.progress(), dual=alone)
@@ -160,6 +158,15 @@ def _opened(migration_file: str) -> Iterator[tuple[LoadedMigration, Ports]]:
         loaded = check_file(Path(migration_file), regex_fault)
         with open_ports(loaded.spec, resolve, home()) as ports, watched(loaded.spec.migration, ports.ledger):
             yield loaded, ports
+
+
+def _tell_card(plan: Plan, loaded: LoadedMigration, ports: Ports) -> None:
+    """What the migration is; of a hybrid, whose groups have plans of their own, the task that plans the whole has told it."""
+    from lakeward.spec.models import Hybrid
+    from lakeward.steps.stock import tell_card
+
+    if not isinstance(loaded.spec, Hybrid):
+        tell_card(plan, Path(loaded.path).name, ports.ledger)
 
 
 def _plan(loaded: LoadedMigration, group: str, ports: Ports) -> Plan:
