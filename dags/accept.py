@@ -48,7 +48,7 @@ with DAG(
         rule="{{ params.rule }}",
         subject="{{ params.subject }}",
         group="{{ params.group }}",
-        owner="{{ params.owner }}",
+        answers="{{ params.owner }}",
         reason="{{ params.why }}",
         expires="{{ params.expires }}",
         amount="{{ params.amount }}",

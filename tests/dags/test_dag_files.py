@@ -20,6 +20,9 @@ began = time.process_time()
 bag = DagBag(sys.argv[1])
 took = time.process_time() - began  # of this process: other ones may keep the machine busy
 heavy = sorted({m.partition(".")[0] for m in sys.modules} & set(sys.argv[2:]))
+from airflow.serialization.serialized_objects import DagSerialization
+for dag in bag.dags.values():
+    DagSerialization.to_dict(dag)  # as the scheduler gets it
 dags = {
     d.dag_id: {
         "tasks": {t.task_id: sorted(t.downstream_task_ids) for t in d.tasks},

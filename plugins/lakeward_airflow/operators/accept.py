@@ -22,7 +22,7 @@ class AcceptDifferencesOperator(BaseOperator):
     :param rule: ``kpi``, ``rows`` or ``counts``. (templated)
     :param subject: the KPI or the lake table. (templated)
     :param group: the entity group. (templated)
-    :param owner: who answers for the difference. (templated)
+    :param answers: who answers for the difference. (templated)
     :param reason: why it may stay. (templated)
     :param expires: the last day on which it is accepted. (templated)
     :param amount: up to this much apart; empty is exactly what was found. (templated)
@@ -31,7 +31,7 @@ class AcceptDifferencesOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        *("migration_file", "rule", "subject", "group", "owner", "reason", "expires", "amount", "by", "dry"),
+        *("migration_file", "rule", "subject", "group", "answers", "reason", "expires", "amount", "by", "dry"),
     )
     ui_color = "#fff4d6"
 
@@ -42,7 +42,7 @@ class AcceptDifferencesOperator(BaseOperator):
         rule: str,
         subject: str,
         group: str,
-        owner: str,
+        answers: str,
         reason: str,
         expires: str,
         by: str,
@@ -55,7 +55,7 @@ class AcceptDifferencesOperator(BaseOperator):
         self.rule = rule
         self.subject = subject
         self.group = group
-        self.owner = owner
+        self.answers = answers
         self.reason = reason
         self.expires = expires
         self.by = by
@@ -76,7 +76,7 @@ class AcceptDifferencesOperator(BaseOperator):
                 group=group,
                 rule=self.rule,
                 subject=group if self.rule == "counts" else self.subject,
-                owner=self.owner,
+                owner=self.answers,
                 reason=self.reason,
                 expires=_day(self.expires),
                 by=self.by,
