@@ -15,7 +15,7 @@ from lakeward.errors import DataError, LakeError
 from lakeward.ports import Ports, Progress, TableCommit, silent
 from lakeward.spec.models import Phased
 from lakeward.steps.artifacts import manifest_of, read_manifest, read_staged
-from lakeward.steps.publish import find_pointer, publish, require_legacy, show_changes
+from lakeward.steps.publish import find_pointer, publish, require_unswitched, show_changes
 
 
 def append(plan: Plan, group_name: str, ports: Ports, at: datetime, progress: Progress = silent) -> Appended:
@@ -102,7 +102,7 @@ def _check_pointer(group: GroupPlan, pointer: Pointer, ours: Manifest, ports: Po
     """
     if pointer.shows(group.cut_id):
         return
-    require_legacy(pointer)
+    require_unswitched(pointer)
     last = pointer.cut_id
     if group.windowing:
         last = pointer.windows[group.window].cut_id if group.window in pointer.windows else ""

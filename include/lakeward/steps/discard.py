@@ -11,7 +11,7 @@ from lakeward.domain.stored import to_json
 from lakeward.errors import ConflictError, GateError
 from lakeward.ports import Ports, Progress, silent
 from lakeward.steps.claim import last_claim
-from lakeward.steps.publish import find_pointer, require_legacy
+from lakeward.steps.publish import find_pointer, require_unswitched
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _pointer(plan: Plan, group: GroupPlan, ports: Ports, *, cut_id: str) -> tupl
     found = find_pointer(ports.store, plan, group)
     if found is None or found[0].cut_id != cut_id:
         return None
-    require_legacy(found[0])
+    require_unswitched(found[0])
     return found
 
 

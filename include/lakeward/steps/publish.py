@@ -23,7 +23,7 @@ def find_pointer(store: ObjectStore, plan: Plan, group: GroupPlan) -> tuple[Poin
     return (from_json(Pointer, found[0], store.url(key)), found[1]) if found else None
 
 
-def require_legacy(pointer: Pointer) -> None:
+def require_unswitched(pointer: Pointer) -> None:
     """GateError when readers or writers use the lake already: what they read is not replaced under them."""
     if pointer.state not in UNSWITCHED:
         raise GateError(
@@ -62,7 +62,7 @@ def publish(
         there, etag = found
         if there.cut_id == group.cut_id and there.content == tables:  # compacted since, perhaps
             return there
-        require_legacy(there)
+        require_unswitched(there)
         first = _first(plan, group, tables, later(at, there), by, window)
         pointer = replace(
             first,

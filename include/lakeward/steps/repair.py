@@ -117,11 +117,11 @@ def _published(plan: Plan, group: GroupPlan, ports: Ports) -> Pointer:
     claim = last_claim(ports.store, plan.migration.migration)
     if claim and claim.open:
         raise claim.busy()
-    _require_legacy(found[0])
+    _require_unswitched(found[0])
     return found[0]
 
 
-def _require_legacy(pointer: Pointer) -> None:
+def _require_unswitched(pointer: Pointer) -> None:
     if pointer.state not in UNSWITCHED:
         raise GateError(
             f"Group {pointer.group} of {pointer.migration} is in state {pointer.state.value}: what readers use was approved as it is, and "
@@ -177,7 +177,7 @@ def _show(
                 todo="See `lakeward status`; what is published now is not changed.",
             )
         there, etag = found
-        _require_legacy(there)
+        _require_unswitched(there)
         if all(there.content.get(name) == snapshot for name, snapshot in tables.items()):
             return there
         if any(there.content.get(name) not in {bases[name], tables[name]} for name in bases):

@@ -22,7 +22,7 @@ from lakeward.steps.artifacts import (
     read_staged,
 )
 from lakeward.steps.claim import last_claim
-from lakeward.steps.publish import find_pointer, later, require_legacy
+from lakeward.steps.publish import find_pointer, later, require_unswitched
 
 _TRIES = 10
 
@@ -39,7 +39,7 @@ def published_pointer(plan: Plan, group: GroupPlan, ports: Ports) -> Pointer:
     found = find_pointer(ports.store, plan, group)
     if found is None:
         raise LakeError(f"Group {group.name} is not published.", todo="Move its windows first.")
-    require_legacy(found[0])
+    require_unswitched(found[0])
     claim = last_claim(ports.store, plan.migration.migration)
     if claim and claim.open:
         raise claim.busy()
@@ -95,7 +95,7 @@ def _show(
         there, etag = found
         if there.cut_id == group.cut_id:
             return there
-        require_legacy(there)
+        require_unswitched(there)
         rounds = there.caught.rounds + 1 if there.caught else 1
         moved = replace(
             there,

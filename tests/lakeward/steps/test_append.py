@@ -70,7 +70,19 @@ def test_a_second_cut_takes_the_firsts_place(world: World) -> None:
     assert pointer(world) == moved
 
 
-@pytest.mark.parametrize("state", [State.DUAL, State.READERS, State.WRITERS, State.RETIRED])
+def test_a_group_that_is_followed_and_not_switched_may_be_loaded_anew(world: World) -> None:
+    world.stage(world.plan())
+    append(world.plan(), "sales", world.ports, AT)
+    world.store.put(KEY, to_json(replace(pointer(world), state=State.DUAL)))
+    second = world.plan("run 2")
+    world.stage(second, 10)
+    append(second, "sales", world.ports, AT)
+    moved = pointer(world)
+    assert moved.cut_id == second.group("sales").cut_id
+    assert moved.state is State.DUAL
+
+
+@pytest.mark.parametrize("state", [State.READERS, State.WRITERS, State.RETIRED])
 def test_a_group_that_was_cut_over_is_left_alone(world: World, state: State) -> None:
     world.stage(world.plan())
     append(world.plan(), "sales", world.ports, AT)
