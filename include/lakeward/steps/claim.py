@@ -63,10 +63,11 @@ def same_intent(claim: Claim | None, asked: Transition) -> bool:
 
 
 class Held:
-    """A claim in our hands."""
+    """A claim in our hands, and the one that was there before."""
 
-    def __init__(self, store: ObjectStore, claim: Claim) -> None:
+    def __init__(self, store: ObjectStore, claim: Claim, before: Claim | None) -> None:
         self._store = store
+        self._before = before
         self._claim = claim
         self._key = claim_key(claim.transition.migration)
         self._until = time.monotonic() + LIMIT.total_seconds()
@@ -78,6 +79,13 @@ class Held:
                 f"Somebody else took over the pointers of {self._claim.transition.migration} meanwhile.",
                 todo="See `lakeward status`; ask again when that transition has ended.",
             )
+
+    def done_meanwhile(self, asked: Transition) -> Transition | None:
+        """The transition that somebody else ended between our look and our claim, if it is the very one that is asked for."""
+        before = self._before
+        if before is None or before.open or before.transition.outcome != "done" or not same_intent(before, asked):
+            return None
+        return before.transition
 
     def in_time(self) -> None:
         """LakeError when the transition takes too long."""
@@ -107,7 +115,7 @@ def take(store: ObjectStore, asked: Transition, *, anyway: bool = False) -> Held
     """
     key = claim_key(asked.migration)
     claim = Claim(asked, secrets.token_hex(16), open=True)
-    found = store.get(key)
+    found, there = store.get(key), None
     if found is None:
         won = store.put_new(key, to_json(claim))
     else:
@@ -119,7 +127,7 @@ def take(store: ObjectStore, asked: Transition, *, anyway: bool = False) -> Held
         not won and (other := last_claim(store, asked.migration)) != claim
     ):  # the store may lie about a write that landed
         raise (other or claim).busy()
-    return Held(store, claim)
+    return Held(store, claim, there)
 
 
 def may_take_over(there: Claim, asked: Transition) -> bool:

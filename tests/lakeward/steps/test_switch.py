@@ -23,9 +23,11 @@ from lakeward.domain.identity import claim_key, pointer_key, sealed_key
 from lakeward.domain.stored import from_json, to_json
 from lakeward.errors import ConflictError, GateError, LakeError, LakewardError
 from lakeward.lab import Lab
+from lakeward.ports import ObjectStore
 from lakeward.reader import resolve
+from lakeward.steps import switch
 from lakeward.steps.append import append
-from lakeward.steps.claim import LIMIT, Claim
+from lakeward.steps.claim import LIMIT, Claim, Held, take
 from lakeward.steps.gate import collect_evidence, evaluate, read_verdict
 from lakeward.steps.publish import publish
 from lakeward.steps.switch import cut_back, cut_over
@@ -491,6 +493,24 @@ def test_of_several_operators_one_wins(quick: sw.World) -> None:
             assert {p.moved_by for p in world.pointers().values()} == {done[0].by}
             assert {p.version for p in world.pointers().values()} == {2}
             assert recorded(world).count("done") == 1
+
+
+def test_who_claims_when_another_has_just_ended_is_told_what_was_done(
+    world: sw.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first: list[Transition] = []
+
+    def late(store: ObjectStore, asked: Transition, *, anyway: bool = False) -> Held:
+        if not first:
+            first.append(asked)
+            first[0] = over(world, by="the first")
+        return take(store, asked, anyway=anyway)
+
+    monkeypatch.setattr(switch, "take", late)
+    assert over(world, by="the second") == first[0]
+    assert {p.version for p in world.pointers().values()} == {2}
+    assert recorded(world).count("done") == 1
+    assert back(world).outcome == "done"
 
 
 def test_one_operator_who_asks_twice_at_once(quick: sw.World) -> None:
