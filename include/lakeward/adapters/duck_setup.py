@@ -26,6 +26,8 @@ _WHEELS = {
     "iceberg": "duckdb_extension_iceberg",
     "delta": "duckdb_extension_delta",
 }
+_BEFORE = {"iceberg": ("avro",)}
+"""What an extension needs to be loaded before it."""
 _NOT_BY_ITSELF: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -52,7 +54,8 @@ def connect(memory_limit: str, threads: int, temp_dir: Path | str) -> duckdb.Duc
 def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
     """Load one of DuckDB's extensions from its wheel; elsewhere from what ``INSTALL`` has fetched. LakeError when neither is there."""
     try:
-        con.execute(f"LOAD {_signed(name)}")
+        for one in (*_BEFORE.get(name, ()), name):
+            con.execute(f"LOAD {_signed(one)}")
     except duckdb.Error as error:
         raise LakeError(
             f"DuckDB's extension {name} does not load: {error}",
@@ -66,6 +69,8 @@ def _signed(name: str) -> str:
     path = _extension_file(name)
     what = text(str(path)) if path else name
     with duckdb.connect(":memory:", config={"threads": 1, **_NOT_BY_ITSELF}) as con:
+        for first in _BEFORE.get(name, ()):
+            con.execute(f"LOAD {_signed(first)}")
         con.execute(f"LOAD {what}")
     return what
 

@@ -36,8 +36,7 @@ class IcebergTables:
         """Every table at its current snapshot."""
         from pyiceberg.exceptions import NoSuchNamespaceError
 
-        for name in ("avro", "iceberg"):
-            load_extension(con, name)
+        load_extension(con, "iceberg")
         with open_catalog(self._properties) as catalog:
             try:
                 tables = [catalog.load_table(name) for name in sorted(catalog.list_tables(self._namespace))]
