@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import httpx
 import pytest
@@ -309,8 +309,8 @@ def test_a_known_difference_is_accepted_through_the_form_of_a_dag(see: Open, tol
     assert serious(page) == []
     page.get_by_role("button", name="Trigger").click()
     page.wait_for_url(re.compile(r"/dags/accept/runs/[^/]+"))
-    run = urlsplit(page.url).path.split("/")[4]
-    found = told.api.request("GET", f"dags/accept/dagRuns/{run}")
+    run = unquote(urlsplit(page.url).path.split("/")[4])
+    found = told.api.request("GET", f"dags/accept/dagRuns/{quote(run)}")
     assert found["triggering_user_name"] == "op"
     said = {"owner": "finance", "why": "known since 2024", "expires": "2099-12-31", "amount": "", "dry_run": True}
     assert found["conf"] == {"migration": "held.yaml", "rule": "kpi", "subject": "revenue", "group": "sales"} | said
