@@ -18,7 +18,7 @@ from lakeward.spec.hybrid import alone
 from lakeward.spec.load import LoadedMigration
 from lakeward.spec.models import StranglerFig
 from lakeward.steps.artifacts import find_staged, freeze_plan, plan_of_published, read_staged
-from lakeward.steps.feed import load_of
+from lakeward.steps.feed import COMPARED, load_of
 from lakeward.steps.gate import evaluate, published
 from lakeward.steps.journal import journal
 from lakeward.steps.log import log_of
@@ -36,7 +36,7 @@ def compared_plan(loaded: LoadedMigration, ports: Ports) -> Plan:
     """
     plan = _over([_compared(loaded, group.name, ports) for group in loaded.spec.groups])
     run = digest("compared", loaded.file_hash, *(group.cut_id for group in plan.groups), length=12)
-    return replace(plan, run_key=f"{plan.run_key}.compared-{run}")
+    return replace(plan, run_key=f"{plan.run_key}{COMPARED}{run}")
 
 
 def shown_plan(loaded: LoadedMigration, ports: Ports) -> Plan:

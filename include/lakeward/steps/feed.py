@@ -18,13 +18,15 @@ from lakeward.reader import resolve
 from lakeward.spec.models import StranglerFig
 from lakeward.steps.log import log_of
 
+COMPARED = ".compared-"
+"""What stands in the run key of what was compared, behind that of the load."""
 _SLACK = timedelta(hours=1)
 """How old a comparison may be, beside the time that two tenures take."""
 
 
 def load_of(plan: Plan) -> str:
     """The run that names a transition: of what follows a change log that of its load, since what is compared changes all the time."""
-    return plan.run_key.partition(".compared-")[0] if isinstance(plan.migration, StranglerFig) else plan.run_key
+    return plan.run_key.partition(COMPARED)[0] if isinstance(plan.migration, StranglerFig) else plan.run_key
 
 
 def feed_faults(plan: Plan, ports: Ports, at: datetime) -> Iterator[tuple[str, str]]:
