@@ -29,15 +29,20 @@ def home() -> Path:
 
 
 @contextmanager
-def open_migration(migration_file: str) -> Iterator[tuple[LoadedMigration, Ports]]:
-    """The migration file as it is now, and what it names; errors that no retry mends fail the task at once."""
+def open_migration(migration_file: str, *, exact: bool = False) -> Iterator[tuple[LoadedMigration, Ports]]:
+    """The migration file as it is now, and what it names; errors that no retry mends fail the task at once.
+
+    :param exact: regular expressions are judged by DuckDB itself, as is right where a run is planned.
+    """
     from lakeward.adapters.open import open_ports
+    from lakeward.adapters.regex import regex_fault
     from lakeward.steps.check import check_file
     from lakeward_airflow.connections import resolve
     from lakeward_airflow.watch import watched
 
     with final_errors():
-        loaded = check_file(Path(migration_file))
+        path = Path(migration_file)
+        loaded = check_file(path, regex_fault) if exact else check_file(path)
         with open_ports(loaded.spec, resolve, home()) as ports, watched(loaded.spec.migration, ports.ledger):
             yield loaded, ports
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseBranchOperator, BaseOperator
 
 from lakeward.domain.facts import Plan
 from lakeward.ports import Ports
@@ -83,3 +83,26 @@ class GroupOperator(RunOperator):
     def entity_group(self) -> str:
         """The group that is worked on."""
         return self.group
+
+
+class LoadOperator(GroupOperator, BaseBranchOperator):
+    """Choose between the load of a group and what follows it.
+
+    :param group: name of the entity group. (templated)
+    :param load: id of the first task of the load.
+    :param go_on: id of the task that follows it.
+    :param new: ``True`` loads anew. (templated)
+    """
+
+    template_fields: Sequence[str] = ("run_key", "group", "new")
+
+    def __init__(self, *, load: str, go_on: str, new: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.load = load
+        self.go_on = go_on
+        self.new = new
+
+    @property
+    def anew(self) -> bool:
+        """Whether the load is asked for, whatever is there."""
+        return str(self.new) == "True"

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow.sdk import BaseBranchOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from lakeward.domain.facts import Plan
 from lakeward.errors import GateError, LakeError
 from lakeward.ports import Ports
 from lakeward_airflow.assets import update_assets
-from lakeward_airflow.failures import final_errors
-from lakeward_airflow.operators.base import GroupOperator, RunOperator
-from lakeward_airflow.runs import home, now
+from lakeward_airflow.operators.base import GroupOperator, LoadOperator, RunOperator
+from lakeward_airflow.runs import now, open_migration
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -24,30 +20,16 @@ if TYPE_CHECKING:
     from lakeward.spec.load import LoadedMigration
 
 
-class LoadOnceOperator(GroupOperator, BaseBranchOperator):
-    """Choose the initial load, whose plan is frozen here, or what follows it when it is there.
-
-    :param group: name of the entity group. (templated)
-    :param load: id of the first task of the load.
-    :param go_on: id of the task that follows it.
-    :param new: ``True`` loads anew. (templated)
-    """
-
-    template_fields: Sequence[str] = ("run_key", "group", "new")
-
-    def __init__(self, *, load: str, go_on: str, new: str = "", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.load = load
-        self.go_on = go_on
-        self.new = new
+class LoadOnceOperator(LoadOperator):
+    """Choose the initial load, whose plan is frozen here, or what follows it when it is there."""
 
     def choose_branch(self, context: Context) -> str:  # noqa: ARG002
         """Look whether the group is loaded; plan its load if not."""
         from lakeward.steps.plan import make_plan
         from lakeward.steps.tenure import loaded_plan
 
-        with _opened(self.migration_file) as (loaded, ports):
-            if str(self.new) != "True" and loaded_plan(loaded, self.group, ports):
+        with open_migration(self.migration_file, exact=True) as (loaded, ports):
+            if not self.anew and loaded_plan(loaded, self.group, ports):
                 return self.go_on
             plan = make_plan(loaded, ports, self.run_key, now(), self.progress())
             _tell_card(plan, loaded, ports)
@@ -70,7 +52,7 @@ class ServeChangesOperator(GroupOperator):
         from lakeward.steps.journal import journal
         from lakeward.steps.tenure import serve
 
-        with _opened(self.migration_file) as (loaded, ports):
+        with open_migration(self.migration_file, exact=True) as (loaded, ports):
             plan = _plan(loaded, self.group, ports)
             _tell_card(plan, loaded, ports)
             with journal(plan, ports, self.group, "changes", now()) as entry:
@@ -109,7 +91,7 @@ class EvaluateComparisonsOperator(RunOperator):
         """Evaluate; AirflowSkipException when the gate is held, GateError when something is proved to be wrong."""
         from lakeward.steps.compared import judge_compared
 
-        with _opened(self.migration_file) as (loaded, ports):
+        with open_migration(self.migration_file, exact=True) as (loaded, ports):
             plan, decision = judge_compared(loaded, ports, now(), self.progress())
             for line in (*map(str, decision.streaks), *decision.warnings):
                 self.log.info("%s", line)
@@ -140,24 +122,9 @@ class CompactChangesOperator(GroupOperator):
         from lakeward.domain.compaction import rewriting
         from lakeward.steps.compact import compact
 
-        with _opened(self.migration_file) as (loaded, ports):
+        with open_migration(self.migration_file, exact=True) as (loaded, ports):
             report = compact(_plan(loaded, self.group, ports), self.group, ports, now(), progress=self.progress())
         return {"due": report.due, "rewritten": [told for table in report.tables if (told := rewriting(table))]}
-
-
-@contextmanager
-def _opened(migration_file: str) -> Iterator[tuple[LoadedMigration, Ports]]:
-    """The file as it is now, and its ports; errors that no retry mends fail the task at once."""
-    from lakeward.adapters.open import open_ports
-    from lakeward.adapters.regex import regex_fault
-    from lakeward.steps.check import check_file
-    from lakeward_airflow.connections import resolve
-    from lakeward_airflow.watch import watched
-
-    with final_errors():
-        loaded = check_file(Path(migration_file), regex_fault)
-        with open_ports(loaded.spec, resolve, home()) as ports, watched(loaded.spec.migration, ports.ledger):
-            yield loaded, ports
 
 
 def _tell_card(plan: Plan, loaded: LoadedMigration, ports: Ports) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeward_airflow.failures import final_errors
 from lakeward_airflow.operators.base import GroupOperator, RunOperator
-from lakeward_airflow.runs import attempt, home, now
+from lakeward_airflow.runs import attempt, now, open_migration
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,23 +21,13 @@ class PlanMigrationOperator(RunOperator):
 
     def execute(self, context: Context) -> dict[str, object]:  # noqa: ARG002
         """Plan; the same run again returns the plan that it began with."""
-        from lakeward.adapters.open import open_ports
-        from lakeward.adapters.regex import regex_fault
-        from lakeward.steps.check import check_file
         from lakeward.steps.journal import entered
         from lakeward.steps.plan import make_plan
         from lakeward.steps.stock import tell_card
-        from lakeward_airflow.connections import resolve
-        from lakeward_airflow.watch import watched
 
-        with final_errors():
-            loaded = check_file(Path(self.migration_file), regex_fault)
+        with open_migration(self.migration_file, exact=True) as (loaded, ports):
             at = now()
-            with (
-                open_ports(loaded.spec, resolve, home()) as ports,
-                watched(loaded.spec.migration, ports.ledger),
-                entered(ports.ledger, loaded.spec.migration, self.run_key, "", self.task_id, at),
-            ):
+            with entered(ports.ledger, loaded.spec.migration, self.run_key, "", self.task_id, at):
                 plan = make_plan(loaded, ports, self.run_key, at, self.progress())
                 tell_card(plan, Path(self.migration_file).name, ports.ledger)
         for note in (*plan.notes, *(note for group in plan.groups for table in group.tables for note in table.notes)):
